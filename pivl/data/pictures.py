@@ -1,0 +1,36 @@
+"""The pictures of a benchmark: what every data set becomes before anything is trained or scored."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from pivl.data.labels import LabelSet
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """N decoded pictures: image uint8 [N, 3, H, W] (RGB), person and camera int64 [N], part_map uint8 [N, H, W] or None.
+
+    In a training set people are numbered 0..P-1 in sorted order; elsewhere -1 marks a distractor that is never a match.
+    """
+
+    image: Tensor
+    person: Tensor
+    camera: Tensor
+    part_map: Tensor | None
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A benchmark: its three sets, the label set of its part maps, and a fingerprint of its content."""
+
+    name: str
+    train: Pictures
+    query: Pictures
+    gallery: Pictures
+    labels: LabelSet
+    fingerprint: str
