@@ -1,0 +1,118 @@
+"""The only optimisation loop of the project, its learning-rate schedules and what may be trained."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from pivl.errors import TrainingFailed
+
+Example = TypeVar("Example")
+Schedule = Callable[[int, float], float]
+"""From the epoch (1-based) and the share of it that is done to the factor on every group's base rate."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimisation step: its place, its weighted loss terms, the images it saw and the learning-rate factor."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int  # in this epoch
+    terms: dict[str, Tensor]
+    images: int
+    factor: float
+
+
+Report = Callable[[str, Step], None]
+
+
+def fit(
+    epochs: int,
+    batches: Callable[[int], Sequence[Example]],
+    loss_terms: Callable[[Example], Mapping[str, Tensor]],
+    optimizer: torch.optim.Optimizer,
+    schedule: Schedule,
+    precision: str = "fp32",
+) -> Iterator[Step]:
+    """Optimise the sum of `loss_terms` over `batches(epoch)` for every epoch; one Step is yielded after each update.
+
+    Prints, logs, saves and evaluates nothing. Raises TrainingFailed, with the terms, at a non-finite loss.
+    """
+    scaler = torch.amp.GradScaler(enabled=precision == "fp16")
+    base = [group["lr"] for group in optimizer.param_groups]
+    for epoch in range(1, epochs + 1):
+        examples = batches(epoch)
+        for step, example in enumerate(examples):
+            factor = schedule(epoch, step / len(examples))
+            for group, rate in zip(optimizer.param_groups, base, strict=True):
+                group["lr"] = rate * factor
+            terms = dict(loss_terms(example))
+            loss = torch.stack(list(terms.values())).sum()
+            if not torch.isfinite(loss):
+                values = ", ".join(f"{name} {float(value.detach()):.4g}" for name, value in terms.items())
+                raise TrainingFailed(f"the loss is not finite in epoch {epoch}, step {step + 1}: {values}")
+            optimizer.zero_grad(set_to_none=True)
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            detached = {name: value.detach() for name, value in terms.items()}
+            yield Step(epoch, epochs, step + 1, len(examples), detached, len(example), factor)  # type: ignore[arg-type]
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """Mixed precision for a tower's forward pass; losses stay outside of it, in float32."""
+    if precision == "fp32":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16 if precision == "bf16" else torch.float16)
+
+
+def only_trainable(trained: Sequence[nn.Parameter], *modules: nn.Module) -> None:
+    """Let `trained` collect gradients and freeze every other parameter of `modules`."""
+    chosen = {id(parameter) for parameter in trained}
+    for module in modules:
+        for parameter in module.parameters():
+            parameter.requires_grad_(id(parameter) in chosen)
+
+
+def warm_cosine(epochs: int, rate: float, warmup_epochs: int, warmup_rate: float, least_rate: float) -> Schedule:
+    """CLIP-ReID's stage-1 schedule, constant within an epoch: linear warm-up, cosine, and `least_rate` in the last.
+
+    The last epoch already belongs to a second cycle there, which is why it does not follow the cosine (cosine_lr.py).
+    """
+
+    def factor(epoch: int, _: float) -> float:
+        if epoch < warmup_epochs:
+            return (warmup_rate + epoch * (rate - warmup_rate) / warmup_epochs) / rate
+        if epoch >= epochs:
+            return least_rate / rate
+        return (least_rate + 0.5 * (rate - least_rate) * (1 + math.cos(math.pi * epoch / epochs))) / rate
+
+    return factor
+
+
+def warm_steps(milestones: Sequence[int], warmup_epochs: float, warmup_factor: float) -> Schedule:
+    """CLIP-ReID's stage-2 schedule, constant within an epoch: linear warm-up, then a tenth at each milestone."""
+
+    def factor(epoch: int, _: float) -> float:
+        done = epoch / warmup_epochs if epoch < warmup_epochs else 1.0
+        return (warmup_factor * (1 - done) + done) * 0.1 ** sum(milestone <= epoch for milestone in milestones)
+
+    return factor
+
+
+def smooth_cosine(epochs: int, warmup_epochs: float, warmup_factor: float) -> Schedule:
+    """Step by step, for schedules of a few epochs: linear warm-up from `warmup_factor`, then a cosine to zero."""
+
+    def factor(epoch: int, share: float) -> float:
+        position = epoch - 1 + share
+        if position < warmup_epochs:
+            return warmup_factor + (1 - warmup_factor) * position / warmup_epochs
+        return 0.5 * (1 + math.cos(math.pi * (position - warmup_epochs) / (epochs - warmup_epochs)))
+
+    return factor

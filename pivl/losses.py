@@ -1,0 +1,56 @@
+"""The losses of CLIP-ReID and PI-VL as pure functions (Eq. 2-4, 7-8, 11): tensors in, a float32 scalar out."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def contrast(anchors: Tensor, others: Tensor, positives: Tensor, temperature: float) -> Tensor:
+    """Contrastive loss with several positives: one direction of Eq. 2 (people) or of Eq. 7-8 (people and parts).
+
+    anchors [N, D], others [M, D], positives bool [N, M]. Per anchor, minus the mean over its positives of the
+    log-softmax over all others of the dot products divided by `temperature`; then the mean over anchors. An anchor
+    without a positive does not count; positives stay in the denominator (CLIP-ReID, supcontrast.py). Range [0, inf).
+    """
+    log_share = (anchors.float() @ others.float().T / temperature).log_softmax(dim=1)
+    counts = positives.sum(dim=1)
+    per_anchor = -(log_share * positives).sum(dim=1) / counts.clamp(min=1)
+    return per_anchor.sum() / (counts > 0).sum().clamp(min=1)
+
+
+def identity_loss(logits: Tensor, person: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy over people with label smoothing: logits [B, P], person [B] in 0..P-1 (Eq. 3-4).
+
+    Also the image-to-text loss, whose logits are similarities to the texts of all people.
+    """
+    return functional.cross_entropy(logits.float(), person, label_smoothing=smoothing)
+
+
+def hard_triplet(features: Tensor, person: Tensor, margin: float) -> Tensor:
+    """Batch-hard triplet loss on Euclidean distances of un-normalised features [B, D] (Eq. 4; Hermans et al.).
+
+    Hinge with `margin` on the farthest image of the same person and the nearest of another, mean over the batch.
+    Raises ValueError for a batch of one person, which has no negative.
+    """
+    features = features.float()
+    squares = features.square().sum(dim=1)
+    distance = (squares[:, None] + squares[None] - 2 * features @ features.T).clamp(min=1e-12).sqrt()
+    same = person[:, None] == person[None]
+    if bool(same.all()):
+        raise ValueError("hard_triplet needs at least two people in a batch")
+    hardest_positive = distance.masked_fill(~same, -torch.inf).amax(dim=1)
+    hardest_negative = distance.masked_fill(same, torch.inf).amin(dim=1)
+    return (hardest_positive - hardest_negative + margin).clamp(min=0).mean()
+
+
+def alignment(pixels: Tensor, targets: Tensor, assignment: Tensor) -> Tensor:
+    """Squared error between pixel features and their texts, both of unit length (Eq. 11): 2 - 2 cos, range [0, 4].
+
+    pixels [B, D, h, w]; targets [T, D]; assignment int64 [B, h, w] names each pixel's target, -1 leaves it out.
+    Summed over channels and averaged over the pixels that count, so that the weight means the same at any width.
+    Without any pixel that counts the loss is 0.
+    """
+    labelled = assignment >= 0
+    chosen = functional.normalize(targets.float(), dim=1)[assignment.clamp(min=0)]
+    cosine = (functional.normalize(pixels.float(), dim=1).permute(0, 2, 3, 1) * chosen).sum(dim=-1)
+    return ((2 - 2 * cosine) * labelled).sum() / labelled.sum().clamp(min=1)
