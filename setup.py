@@ -1,0 +1,29 @@
+"""How pivl-bench is installed: `pip install .`, or `make` for a `.venv` with the pins of constraints.txt."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="pivl-bench",
+    version="0.1.0",
+    description="Benchmark and ablation harness for Part-Informed Visual-Language Learning (arXiv 2308.02738)",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["pivl", "pivl.*", "studies", "studies.*", "harness", "harness.*"]),
+    package_data={"pivl.people": ["*.safetensors", "*.json", "*.md"]},
+    entry_points={"console_scripts": ["pivl-bench = harness.cli:main"]},
+    install_requires=[
+        "torch>=2.6",
+        "torchvision",
+        "open_clip_torch>=3.3,<4",
+        "safetensors",
+        "numpy",
+        "scipy",
+        "pandas",
+        "pyarrow",
+        "tabulate",
+        "click",
+        "pillow",
+        "mlflow>=3.13",
+        "optuna>=4.9",
+    ],
+    extras_require={"dev": ["pytest", "ruff", "mypy", "pandas-stubs"]},
+)
