@@ -1,0 +1,246 @@
+"""What is stored of a run or a stage: found again by what it is, whole or not at all, checked when read.
+
+A folder `runs/<id>/` holds record.json, queries.parquet, history.jsonl and model.safetensors; `stages/<id>/`
+the same without queries. It is filled under a temporary name, flushed and renamed. record.json carries the size
+and SHA-256 of its neighbours and a checksum of itself; what does not agree is said in one line and counts as
+not there.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pivl.errors import UserError
+from pivl.files import sha256_of
+from pivl.recipe import Recipe, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from torch import Tensor
+
+SCHEMA = 1
+"""Raised when a record's form changes, or when the method's code changes the numbers that a recipe gives."""
+
+Record = dict[str, Any]
+Files = Mapping[str, Callable[[Path], object]]
+"""From a file's name to the function that writes it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is: nothing else decides its weights.
+
+    `weights` is the SHA-256 of the checkpoint it starts from; the name of the data set is not hashed, its
+    fingerprint is.
+    """
+
+    recipe: Recipe
+    dataset: str
+    fingerprint: str
+    weights: str
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits of the hash over recipe, data, initial weights, seed and schema version."""
+        return self._hash("run", asdict(self.recipe))
+
+    def stage_id(self, stage: Stage) -> str:
+        """The same over the choices that `stage` depends on: rows which agree on them share the stage."""
+        return self._hash(stage, self.recipe.stage_choices(stage))
+
+    def _hash(self, kind: str, choices: Mapping[str, Any]) -> str:
+        what = {"kind": kind, "schema": SCHEMA, "choices": choices, "data": self.fingerprint}
+        return _digest({**what, "weights": self.weights, "seed": self.seed})[:16]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run as read: `queries` has a line per query, `record` is record.json as it was written."""
+
+    id: str
+    seed: int
+    metrics: dict[str, float]
+    signature: str
+    queries: "pd.DataFrame"
+    device: str
+    commit: str
+    record: Record
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A run that failed: why, in one line, and the last lines that its process wrote."""
+
+    id: str
+    seed: int
+    error: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Store:
+    """The runs and stages under one results folder; `warn` takes a line about anything found broken."""
+
+    root: Path
+    warn: Callable[[str], None]
+
+    def run_folder(self, run_id: str) -> Path:
+        """Where a run is, or would be."""
+        return self.root / "runs" / run_id
+
+    def stage_folder(self, stage_id: str) -> Path:
+        """Where a stage is, or would be."""
+        return self.root / "stages" / stage_id
+
+    def check_writable(self) -> None:
+        """Raise UserError now, not after an hour of training, when the results folder cannot be written."""
+        with _writing(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root) as probe:
+                probe.write(b"0" * 4096)
+                probe.flush()
+
+    def read_run(self, run_id: str) -> Finished | Failed | None:
+        """The run with its queries, a failure, or None where there is nothing or nothing sound."""
+        folder = self.run_folder(run_id)
+        record = self._record(folder)
+        if record is None:
+            return None
+        if record["status"] == "failed":
+            return Failed(run_id, record["seed"], record["error"], tuple(record["lines"]))
+        if not self._sound(folder, record, hashed=("queries.parquet",)):
+            return None
+        import pandas as pd
+
+        return Finished(
+            id=run_id,
+            seed=record["seed"],
+            metrics={
+                name: float("nan") if value is None else value for name, value in record["metrics"].items()
+            },
+            signature=record["signature"],
+            queries=pd.read_parquet(folder / "queries.parquet"),
+            device=record["device"],
+            commit=record["commit"] + ("+changes" if record["dirty"] else ""),
+            record=record,
+        )
+
+    def has_stage(self, stage_id: str) -> bool:
+        """Whether the stage is there, every file of it as it was written."""
+        folder = self.stage_folder(stage_id)
+        record = self._record(folder)
+        return record is not None and self._sound(folder, record, hashed=tuple(record["files"]))
+
+    def read_stage(self, stage_id: str) -> "dict[str, Tensor]":
+        """The tensors of a stage that `has_stage`."""
+        from safetensors.torch import load_file
+
+        return load_file(self.stage_folder(stage_id) / "model.safetensors")
+
+    def read_history(self, folder: Path) -> list[dict[str, Any]]:
+        """The loss terms of a run or stage by step; empty where history.jsonl is not there."""
+        path = folder / "history.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def write(self, folder: Path, record: Record, files: Files) -> None:
+        """Store `record` and `files` as `folder`, whole or not at all.
+
+        What stood there, a failed or broken record, is replaced. Raises UserError if the disk does not take it.
+        """
+        with _writing(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+            try:
+                for name, write in files.items():
+                    write(temporary / name)
+                sizes = {name: _facts(temporary / name) for name in files}
+                complete = {"schema": SCHEMA, **record, "files": sizes}
+                complete["checksum"] = _digest(complete)
+                text = json.dumps(complete, indent=2, sort_keys=True, allow_nan=False) + "\n"
+                (temporary / "record.json").write_text(text)
+                for path in temporary.iterdir():
+                    _flush(path)
+                temporary.chmod(0o755)
+                self._put(temporary, folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+    def _put(self, temporary: Path, folder: Path) -> None:
+        if folder.exists():
+            replaced = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+            folder.rename(replaced / "replaced")
+            temporary.rename(folder)
+            shutil.rmtree(replaced)
+        else:
+            temporary.rename(folder)
+        _flush(folder.parent)
+
+    def _record(self, folder: Path) -> Record | None:
+        path = folder / "record.json"
+        if not path.exists():
+            return None
+        try:
+            record = json.loads(path.read_text())
+            schema, checksum = record["schema"], record.pop("checksum")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            self._broken(folder, "record.json cannot be read")
+            return None
+        if schema != SCHEMA:
+            self._broken(folder, f"it has schema {schema} and this version reads {SCHEMA}")
+            return None
+        if checksum != _digest(record):
+            self._broken(folder, "record.json is not as it was written")
+            return None
+        return dict(record)
+
+    def _sound(self, folder: Path, record: Record, hashed: tuple[str, ...]) -> bool:
+        for name, facts in record["files"].items():
+            path = folder / name
+            if not path.exists() or path.stat().st_size != facts["bytes"]:
+                self._broken(folder, f"{name} is missing or cut")
+                return False
+            if name in hashed and sha256_of(path) != facts["sha256"]:
+                self._broken(folder, f"{name} is not as it was written")
+                return False
+        return True
+
+    def _broken(self, folder: Path, why: str) -> None:
+        self.warn(f"{folder}: {why}; it counts as missing and is done again by run")
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _writing(path: Path) -> "Iterator[None]":
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(
+            f"cannot write {path}: {why}; free space or name another folder with --results"
+        ) from error
