@@ -23,7 +23,9 @@ class CnnFusion(nn.Module):
     The convolution is depth-wise where the channel count divides D and pointwise elsewhere (method.md 0).
     """
 
-    def __init__(self, channels: tuple[int, ...], dim: int, grid: tuple[int, int], generator: torch.Generator) -> None:
+    def __init__(
+        self, channels: tuple[int, ...], dim: int, grid: tuple[int, int], generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.grid = grid
         self.project = nn.ModuleList(
@@ -32,7 +34,10 @@ class CnnFusion(nn.Module):
         _initialise(self, generator)
 
     def forward(self, features: Features) -> Tensor:
-        maps = [_resample(project(image), self.grid) for project, image in zip(self.project, features.maps, strict=True)]
+        maps = [
+            _resample(project(image), self.grid)
+            for project, image in zip(self.project, features.maps, strict=True)
+        ]
         return torch.stack(maps).sum(dim=0)
 
 
@@ -51,7 +56,9 @@ class VitFusion(nn.Module):
             (nn.Identity(), width),
             (nn.MaxPool2d(2), width),
         )
-        self.branches = nn.ModuleList(nn.Sequential(scale, *_project(channels, dim)) for scale, channels in scales)
+        self.branches = nn.ModuleList(
+            nn.Sequential(scale, *_project(channels, dim)) for scale, channels in scales
+        )
         _initialise(self, generator)
 
     def forward(self, features: Features) -> Tensor:

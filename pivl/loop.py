@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from pivl.errors import TrainingFailed
+from pivl.errors import TrainingFailedError
 
 Example = TypeVar("Example")
 Schedule = Callable[[int, float], float]
@@ -42,7 +42,7 @@ def fit(
 ) -> Iterator[Step]:
     """Optimise the sum of `loss_terms` over `batches(epoch)` for every epoch; one Step is yielded after each update.
 
-    Prints, logs, saves and evaluates nothing. Raises TrainingFailed, with the terms, at a non-finite loss.
+    Prints, logs, saves and evaluates nothing. Raises TrainingFailedError, with the terms, at a non-finite loss.
     """
     scaler = torch.amp.GradScaler(enabled=precision == "fp16")
     base = [group["lr"] for group in optimizer.param_groups]
@@ -56,7 +56,7 @@ def fit(
             loss = torch.stack(list(terms.values())).sum()
             if not torch.isfinite(loss):
                 values = ", ".join(f"{name} {float(value.detach()):.4g}" for name, value in terms.items())
-                raise TrainingFailed(f"the loss is not finite in epoch {epoch}, step {step + 1}: {values}")
+                raise TrainingFailedError(f"the loss is not finite in epoch {epoch}, step {step + 1}: {values}")
             optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss).backward()
             scaler.step(optimizer)
@@ -80,7 +80,9 @@ def only_trainable(trained: Sequence[nn.Parameter], *modules: nn.Module) -> None
             parameter.requires_grad_(id(parameter) in chosen)
 
 
-def warm_cosine(epochs: int, rate: float, warmup_epochs: int, warmup_rate: float, least_rate: float) -> Schedule:
+def warm_cosine(
+    epochs: int, rate: float, warmup_epochs: int, warmup_rate: float, least_rate: float
+) -> Schedule:
     """CLIP-ReID's stage-1 schedule, constant within an epoch: linear warm-up, cosine, and `least_rate` in the last.
 
     The last epoch already belongs to a second cycle there, which is why it does not follow the cosine (cosine_lr.py).
@@ -101,7 +103,9 @@ def warm_steps(milestones: Sequence[int], warmup_epochs: float, warmup_factor: f
 
     def factor(epoch: int, _: float) -> float:
         done = epoch / warmup_epochs if epoch < warmup_epochs else 1.0
-        return (warmup_factor * (1 - done) + done) * 0.1 ** sum(milestone <= epoch for milestone in milestones)
+        return (warmup_factor * (1 - done) + done) * 0.1 ** sum(
+            milestone <= epoch for milestone in milestones
+        )
 
     return factor
 

@@ -37,16 +37,22 @@ class Recipe:
     # Towers and pictures, seen by every stage.
     backbone: str = _identity("rn50")
     image_size: tuple[int, int] = _identity((256, 128))  # height, width (Sec. 4.2)
-    normalization: Literal["imagenet", "half", "clip"] = _identity("imagenet")  # CLIP-ReID: CNN imagenet, ViT half
+    normalization: Literal["imagenet", "half", "clip"] = _identity(
+        "imagenet"
+    )  # CLIP-ReID: CNN imagenet, ViT half
     patch_stride: int = _identity(16)  # ViT only; 12 = overlapping patches
     precision: Literal["fp32", "bf16", "fp16"] = _identity("fp32")
-    similarity: Literal["dot", "clip"] = _identity("dot")  # raw dot products, or cosine times CLIP's own scale
+    similarity: Literal["dot", "clip"] = _identity(
+        "dot"
+    )  # raw dot products, or cosine times CLIP's own scale
 
     # Stage 1a: identity prompts (Eq. 1-2).
     identity_tokens: int = _identity(4)
     identity_epochs: int = _identity(60)
     prompt_batch: int = _identity(64)
-    prompt_sampling: Literal["shuffle", "identity"] = _identity("shuffle")  # the paper says identity (PK), its base not
+    prompt_sampling: Literal["shuffle", "identity"] = _identity(
+        "shuffle"
+    )  # the paper says identity (PK), its base not
     prompt_rate: float = _identity(3.5e-4)
     prompt_warmup_epochs: int = _identity(5)
     prompt_warmup_rate: float = _identity(1e-5)
@@ -65,11 +71,15 @@ class Recipe:
     triplet_weight: float = _image(1.0)  # of each of three features
     image_to_text_weight: float = _image(1.0)  # 0: no global text
     part_text: Literal["none", "label", "identity+label"] = _image("none")  # Table 3, rows 1 to 3
-    part_targets: Literal["text", "random", "permuted"] = _image("text")  # controls: any regression, right texts wrongly placed
+    part_targets: Literal["text", "random", "permuted"] = _image(
+        "text"
+    )  # controls: any regression, right texts wrongly placed
     fusion: Literal["last", "pyramid"] = _image("last")  # Table 3, row 4
     align_weight: float = _image(1.0)  # lambda of Eq. 12; the paper gives no value
     align_stride: int = _image(8)  # of the fused map, in pixels (Eq. 10)
-    global_text: Literal["tuned", "before-parts"] = _image("tuned")  # stage 1b moves the tokens: recompute, or keep 1a's
+    global_text: Literal["tuned", "before-parts"] = _image(
+        "tuned"
+    )  # stage 1b moves the tokens: recompute, or keep 1a's
     label_smoothing: float = _image(0.1)
     triplet_margin: float = _image(0.3)
 
@@ -94,7 +104,9 @@ class Recipe:
         for item in fields(self):
             allowed, value = get_args(item.type), getattr(self, item.name)
             if isinstance(value, str) and allowed and value not in allowed:
-                raise ValueError(f"{item.name} is {value!r}; it must be one of {', '.join(map(repr, allowed))}")
+                raise ValueError(
+                    f"{item.name} is {value!r}; it must be one of {', '.join(map(repr, allowed))}"
+                )
             if isinstance(value, int | float) and value < 0:
                 raise ValueError(f"{item.name} is {value}; it must not be negative")
         if self.prompt_batch % self.images_per_person:
@@ -111,7 +123,9 @@ class Recipe:
     def stage_choices(self, stage: Stage) -> dict[str, Any]:
         """The choices that the weights after `stage` depend on: its own and those of the stages before it."""
         reached = STAGES[: STAGES.index(stage) + 1]
-        return {item.name: getattr(self, item.name) for item in fields(self) if item.metadata["stage"] in reached}
+        return {
+            item.name: getattr(self, item.name) for item in fields(self) if item.metadata["stage"] in reached
+        }
 
 
 EMBEDDED = Recipe(

@@ -1,0 +1,44 @@
+"""The model that stage 2 trains and that is deployed: an image tower, two batch-norm necks and two classifiers."""
+
+import torch
+from torch import Tensor, nn
+
+from pivl.towers.clip import ImageTower
+from pivl.towers.features import Features
+
+
+class ReIDModel(nn.Module):
+    """CLIP-ReID's model over `people` training identities (method.md 1.4); PI-VL adds nothing to it.
+
+    The classifiers' weights are drawn from `generator`, N(0, 0.001); the necks' biases stay 0.
+    """
+
+    def __init__(self, tower: ImageTower, people: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.tower = tower
+        _, feat, proj = tower.dims
+        self.neck, self.neck_proj = _neck(feat), _neck(proj)
+        self.classifier = nn.Linear(feat, people, bias=False)
+        self.classifier_proj = nn.Linear(proj, people, bias=False)
+        with torch.no_grad():
+            self.classifier.weight.normal_(0, 0.001, generator=generator)
+            self.classifier_proj.weight.normal_(0, 0.001, generator=generator)
+
+    def embed(self, image: Tensor, camera: Tensor | None = None) -> Tensor:
+        """The deployed descriptor [B, C + D]: both features before their necks, not normalised."""
+        return self.tower.embed(image, camera)
+
+    def logits(self, features: Features) -> tuple[Tensor, Tensor]:
+        """Identity logits [B, people] of the tower's pooled feature and of its projection."""
+        return self.classifier(self.neck(features.feat)), self.classifier_proj(self.neck_proj(features.proj))
+
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """All parameters but the necks' biases, which CLIP-ReID keeps at 0."""
+        frozen = {id(self.neck.bias), id(self.neck_proj.bias)}
+        return [parameter for parameter in self.parameters() if id(parameter) not in frozen]
+
+
+def _neck(width: int) -> nn.BatchNorm1d:
+    neck = nn.BatchNorm1d(width)
+    neck.bias.requires_grad_(False)
+    return neck

@@ -1,0 +1,204 @@
+"""The three stages of training: who trains, on what, by which terms (Sec. 3.1, 3.3, 3.4; method.md 1.6, 1.7).
+
+Each stage yields the steps of pivl.loop.fit; its terms are named and already weighted, their sum is the loss.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pivl.data.augment import Augmentation, augment
+from pivl.data.labels import IGNORE
+from pivl.data.parts import BACKGROUND, vote
+from pivl.data.store import Batch, Normalization, Store
+from pivl.loop import Schedule, Step, autocast, fit, only_trainable, smooth_cosine, warm_cosine, warm_steps
+from pivl.losses import alignment, contrast, hard_triplet, identity_loss
+from pivl.model import ReIDModel
+from pivl.prompts import Prompts
+from pivl.recipe import Recipe
+
+Batches = Callable[[int], Sequence[Tensor]]  # from the epoch to its batches of picture indices
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """How image and text features are compared: by raw dot products, or by cosines times CLIP's own scale."""
+
+    normalized: bool
+    temperature: float
+
+    def prepare(self, features: Tensor) -> Tensor:
+        """Features [N, D] in float32, of unit length where cosines are compared."""
+        return functional.normalize(features.float(), dim=-1) if self.normalized else features.float()
+
+
+def tune_identity_prompts(
+    recipe: Recipe, prompts: Prompts, tokens: nn.Parameter, image: Tensor, person: Tensor, batches: Batches,
+    similarity: Similarity,
+) -> Iterator[Step]:  # fmt: skip
+    """Stage 1a: identity tokens [P, M, W] against cached image features [N, D] of people [N] (Eq. 2).
+
+    Only the tokens train. Each person of a batch is encoded once.
+    """
+    only_trainable([tokens], prompts)
+    image = similarity.prepare(image)
+
+    def terms(index: Tensor) -> dict[str, Tensor]:
+        people, place = person[index].unique(return_inverse=True)
+        text = similarity.prepare(prompts.people(tokens[people]))[place]
+        positives = place[:, None] == place[None]
+        return {
+            "image_to_text": contrast(image[index], text, positives, similarity.temperature),
+            "text_to_image": contrast(text, image[index], positives, similarity.temperature),
+        }
+
+    optimizer = torch.optim.Adam([tokens], lr=recipe.prompt_rate, weight_decay=recipe.prompt_weight_decay)
+    return fit(
+        recipe.identity_epochs, batches, terms, optimizer, _prompt_schedule(recipe, recipe.identity_epochs)
+    )
+
+
+def tune_part_prompts(
+    recipe: Recipe, prompts: Prompts, tokens: nn.Parameter, dense: Tensor, labels: Tensor, person: Tensor,
+    batches: Batches,
+) -> Iterator[Step]:  # fmt: skip
+    """Stage 1b: the same tokens against cached dense features [N, D, h, w] with part ids [N, h, w] (Eq. 7-8).
+
+    Only the tokens train. The texts are the unique (person, part) pairs of the batch, compared in both directions with
+    all its labelled pixels by cosine; positives share person and part.
+    """
+    only_trainable([tokens], prompts)
+    parts = len(prompts.part_lengths)
+
+    def terms(index: Tensor) -> dict[str, Tensor]:
+        label = labels[index]
+        labelled = label != IGNORE
+        pixels = functional.normalize(dense[index].float().permute(0, 2, 3, 1)[labelled], dim=1)
+        pair = (person[index, None, None] * parts + label)[labelled]
+        pairs, place = pair.unique(return_inverse=True)
+        texts = prompts.parts(tokens[pairs // parts], pairs % parts)
+        texts = functional.normalize(texts.float(), dim=1)
+        positives = torch.arange(len(pairs), device=place.device)[:, None] == place[None]
+        return {
+            "text_to_pixel": contrast(texts, pixels, positives, recipe.part_temperature),
+            "pixel_to_text": contrast(pixels, texts, positives.T, recipe.part_temperature),
+        }
+
+    optimizer = torch.optim.Adam([tokens], lr=recipe.part_rate, weight_decay=recipe.prompt_weight_decay)
+    return fit(recipe.part_epochs, batches, terms, optimizer, _prompt_schedule(recipe, recipe.part_epochs))
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What stage 2 aims at, fixed throughout: texts of people [P, D] and of their parts [P, parts, D], or None."""
+
+    people: Tensor | None
+    parts: Tensor | None
+
+
+@dataclass(frozen=True)
+class Supply:
+    """The training pictures of stage 2, which batches they come in and how each is augmented."""
+
+    store: Store
+    batches: Batches
+    augmentation: Augmentation
+    normalization: Normalization
+    mirror_table: Tensor
+    generator: torch.Generator
+
+    def batch(self, index: Tensor) -> Batch:
+        """The pictures at `index`, freshly augmented."""
+        decoded = self.store.gather(index)
+        return augment(decoded, self.augmentation, self.normalization, self.mirror_table, self.generator)
+
+
+def align_images(
+    recipe: Recipe, model: ReIDModel, head: nn.Module, texts: Texts, similarity: Similarity, supply: Supply
+) -> Iterator[Step]:
+    """Stage 2: the image tower, necks, classifiers and fusion head by Eq. 12; texts stay as they are.
+
+    Terms: identity and triplet (Eq. 3-4), image_to_text where there are texts of people, alignment (Eq. 11) where
+    there are texts of parts and the batch has part maps.
+    """
+    only_trainable([*model.trained_parameters(), *head.parameters()], model, head)
+    model.train()
+    people = None if texts.people is None else similarity.prepare(texts.people)
+
+    def terms(index: Tensor) -> dict[str, Tensor]:
+        batch = supply.batch(index)
+        with autocast(batch.image.device, recipe.precision):
+            features = model.tower(batch.image, batch.camera)
+            logits = model.logits(features)
+            pixels = None if texts.parts is None else head(features)
+        pooled = (features.last, features.feat, features.proj)
+        named = {
+            "identity": recipe.identity_weight
+            * sum_of(identity_loss(scores, batch.person, recipe.label_smoothing) for scores in logits),
+            "triplet": recipe.triplet_weight
+            * sum_of(hard_triplet(feature, batch.person, recipe.triplet_margin) for feature in pooled),
+        }
+        if people is not None:
+            scores = similarity.prepare(features.proj) @ people.T / similarity.temperature
+            named["image_to_text"] = recipe.image_to_text_weight * identity_loss(
+                scores, batch.person, recipe.label_smoothing
+            )
+        if texts.parts is not None and pixels is not None:
+            assignment = assign_parts(batch, pixels.shape[-2:], texts.parts.shape[1], recipe)
+            named["alignment"] = recipe.align_weight * alignment(
+                pixels, texts.parts.flatten(0, 1), assignment
+            )
+        return named
+
+    schedule: Schedule = (
+        warm_steps(recipe.milestones, recipe.warmup_epochs, recipe.warmup_factor)
+        if recipe.schedule == "steps"
+        else smooth_cosine(recipe.epochs, recipe.warmup_epochs, recipe.warmup_factor)
+    )
+    return fit(
+        recipe.epochs, supply.batches, terms, image_optimizer(recipe, model, head), schedule, recipe.precision
+    )
+
+
+def image_optimizer(recipe: Recipe, model: ReIDModel, head: nn.Module) -> torch.optim.Optimizer:
+    """Adam over model and head: biases at a rate of their own, as in CLIP-ReID's make_optimizer.py, and so the head."""
+    trained = {id(parameter) for parameter in model.trained_parameters()}
+    named = [(name, parameter) for name, parameter in model.named_parameters() if id(parameter) in trained]
+    groups = [
+        {"params": [parameter for name, parameter in named if "bias" not in name], "lr": recipe.rate},
+        {
+            "params": [parameter for name, parameter in named if "bias" in name],
+            "lr": recipe.rate * recipe.bias_rate_factor,
+        },
+        {"params": list(head.parameters()), "lr": recipe.head_rate},
+    ]
+    return torch.optim.Adam([group for group in groups if group["params"]], weight_decay=recipe.weight_decay)
+
+
+def assign_parts(batch: Batch, grid: Sequence[int], parts: int, recipe: Recipe) -> Tensor:
+    """The (person, part) target of every cell: int64 [B, h, w] of person * parts + part, -1 where there is none."""
+    if batch.part_map is None:
+        raise ValueError("alignment needs part maps; the store has none")
+    labels = vote(batch.part_map, (grid[0], grid[1]), parts, recipe.label_vote)
+    absent = labels == IGNORE
+    if recipe.background == "ignore":
+        absent |= labels == BACKGROUND
+    return (batch.person[:, None, None] * parts + labels).masked_fill(absent, -1)
+
+
+def sum_of(values: Iterator[Tensor]) -> Tensor:
+    """The sum of scalars as one tensor."""
+    return torch.stack(list(values)).sum()
+
+
+def _prompt_schedule(recipe: Recipe, epochs: int) -> Schedule:
+    return warm_cosine(
+        epochs,
+        recipe.prompt_rate,
+        recipe.prompt_warmup_epochs,
+        recipe.prompt_warmup_rate,
+        recipe.prompt_least_rate,
+    )

@@ -1,0 +1,189 @@
+"""From a benchmark, a CLIP and a seed to a trained model: the stages put together, each drawing from its own streams."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from pivl.data.augment import Augmentation
+from pivl.data.labels import IGNORE
+from pivl.data.parts import BACKGROUND, vote
+from pivl.data.pictures import Split
+from pivl.data.sampler import identity_batches, shuffled_batches
+from pivl.data.store import CLIP, HALF, IMAGENET, Normalization, Store, plain
+from pivl.errors import UserError
+from pivl.fusion import CnnFusion, LastTokens, VitFusion
+from pivl.loop import Report, Step
+from pivl.model import ReIDModel
+from pivl.prompts import Prompts, draw_identity_tokens
+from pivl.recipe import Recipe
+from pivl.stages import Similarity, Supply, Texts, align_images, tune_identity_prompts, tune_part_prompts
+from pivl.streams import torch_stream
+from pivl.towers.clip import Clip, ImageTower
+from pivl.towers.features import Features
+from pivl.towers.resnet import ResNetTower
+
+NORMALIZATIONS: dict[str, Normalization] = {"imagenet": IMAGENET, "half": HALF, "clip": CLIP}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What stage 2 leaves: the model that is deployed, and the training-only head that reads its dense features."""
+
+    model: ReIDModel
+    head: nn.Module
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Everything that the stages of one run share: recipe, benchmark, frozen CLIP, seed and device.
+
+    `clip` is never changed; stage 2 trains a copy of its image tower.
+    """
+
+    recipe: Recipe
+    split: Split
+    clip: Clip
+    seed: int
+    device: torch.device
+    report: Report
+
+    def tune_identity_prompts(self) -> Tensor:
+        """Stage 1a: identity tokens [P, M, W] on the CPU."""
+        recipe, store = self.recipe, Store.hold(self.split.train, self.device)
+        width = self.clip.text.architecture.width
+        drawn = draw_identity_tokens(
+            self._people(), recipe.identity_tokens, width, self._stream("identity-tokens")
+        )
+        tokens = nn.Parameter(drawn.to(self.device))
+        image = torch.cat([features.proj for features in self._frozen_features(store)])
+        steps = tune_identity_prompts(
+            recipe,
+            self._prompts(),
+            tokens,
+            image,
+            store.person,
+            self._prompt_batches("identity-prompts"),
+            self.similarity(),
+        )
+        return self._finish("identity-prompts", steps, tokens)
+
+    def tune_part_prompts(self, tokens: Tensor) -> Tensor:
+        """Stage 1b: the tokens of stage 1a, tuned on by dense contrast; [P, M, W] on the CPU."""
+        recipe, store = self.recipe, Store.hold(self.split.train, self.device)
+        if store.part_map is None:
+            raise UserError(f"{self.split.name} has no part maps; part prompts need them: give their folder")
+        tuned = nn.Parameter(tokens.to(self.device).clone())
+        dense = torch.cat([features.tokens for features in self._frozen_features(store)])
+        grid = (dense.shape[-2], dense.shape[-1])
+        labels = vote(store.part_map, grid, len(self.split.labels.parts), recipe.label_vote)
+        if recipe.background == "ignore":
+            labels = labels.masked_fill(labels == BACKGROUND, IGNORE)
+        steps = tune_part_prompts(
+            recipe, self._prompts(), tuned, dense, labels, store.person, self._prompt_batches("part-prompts")
+        )
+        return self._finish("part-prompts", steps, tuned)
+
+    def align_images(self, texts: Texts) -> Trained:
+        """Stage 2: the image tower under `texts`, in evaluation mode."""
+        recipe, store = self.recipe, Store.hold(self.split.train, self.device)
+        tower = copy.deepcopy(self.clip.vision)
+        model = ReIDModel(tower, self._people(), self._stream("classifiers")).to(self.device)
+        model.to(memory_format=torch.channels_last)  # a fifth faster on a CPU for the embedded ResNet
+        head = make_head(recipe, tower, self._stream("fusion-head")).to(self.device)
+        supply = Supply(
+            store,
+            self._identity_batches("image-batches", recipe.people_per_batch),
+            Augmentation(recipe.flip_probability, recipe.padding, recipe.erase_probability),
+            NORMALIZATIONS[recipe.normalization],
+            torch.from_numpy(self.split.labels.mirror_table()),
+            self._stream("augmentation"),
+        )
+        for step in align_images(recipe, model, head, texts, self.similarity(), supply):
+            self.report("image-tower", step)
+        return Trained(model.eval(), head.eval())
+
+    @torch.no_grad()
+    def texts(self, after_identity: Tensor | None, after_parts: Tensor | None) -> Texts:
+        """The texts that stage 2 aims at, from the tokens after stage 1a and, where it ran, after stage 1b."""
+        recipe, prompts = self.recipe, self._prompts()
+        tuned = after_identity if after_parts is None or recipe.global_text == "before-parts" else after_parts
+        people = None
+        if recipe.image_to_text_weight > 0:
+            if tuned is None:
+                raise ValueError("image-to-text supervision needs the tokens of stage 1a")
+            people = torch.cat([prompts.people(some) for some in tuned.to(self.device).split(256)])
+        if recipe.part_text == "none":
+            return Texts(people, None)
+        labels = prompts.part_labels()
+        if recipe.part_text == "label":
+            return Texts(people, labels[None].expand(self._people(), -1, -1))
+        if after_parts is None:
+            raise ValueError("identity-aware part texts need the tokens of stage 1b")
+        return Texts(people, self._control(self._part_table(prompts, after_parts.to(self.device))))
+
+    def similarity(self) -> Similarity:
+        """How images and texts are compared: as the recipe says, with the scale of this CLIP."""
+        if self.recipe.similarity == "dot":
+            return Similarity(False, 1.0)
+        return Similarity(True, 1 / math.exp(self.clip.logit_scale))
+
+    def _part_table(self, prompts: Prompts, tokens: Tensor) -> Tensor:
+        part = torch.arange(len(self.split.labels.parts), device=self.device)
+        rows = [prompts.parts(person.expand(len(part), -1, -1), part) for person in tokens]
+        return torch.stack(rows)
+
+    def _control(self, table: Tensor) -> Tensor:
+        """The part texts [P, parts, D] themselves, or what a control row puts in their place."""
+        generator = self._stream("part-targets")
+        if self.recipe.part_targets == "random":
+            return torch.randn(table.shape, generator=generator).to(table)
+        if self.recipe.part_targets == "permuted":
+            flat = table.flatten(0, 1)
+            return flat[torch.randperm(len(flat), generator=generator).to(flat.device)].view_as(table)
+        return table
+
+    def _people(self) -> int:
+        return int(self.split.train.person.max()) + 1
+
+    def _prompts(self) -> Prompts:
+        return Prompts(self.clip.text, self.clip.vocabulary, self.split.labels).to(self.device).eval()
+
+    def _stream(self, name: str) -> torch.Generator:
+        return torch_stream(self.seed, name)
+
+    def _identity_batches(self, name: str, people: int) -> Callable[[int], Sequence[Tensor]]:
+        generator, person = self._stream(name), self.split.train.person
+        return lambda _: identity_batches(person, people, self.recipe.images_per_person, generator)
+
+    def _prompt_batches(self, name: str) -> Callable[[int], Sequence[Tensor]]:
+        recipe = self.recipe
+        if recipe.prompt_sampling == "identity" or name == "part-prompts":
+            return self._identity_batches(name, recipe.prompt_batch // recipe.images_per_person)
+        generator = self._stream(name)
+        return lambda _: shuffled_batches(len(self.split.train), recipe.prompt_batch, generator)
+
+    @torch.no_grad()
+    def _frozen_features(self, store: Store) -> Iterator[Features]:
+        vision = self.clip.vision.to(self.device).eval()
+        for index in torch.arange(len(store)).split(256):
+            yield vision(plain(store.gather(index), NORMALIZATIONS[self.recipe.normalization]).image)
+
+    def _finish(self, stage: str, steps: Iterator[Step], tokens: nn.Parameter) -> Tensor:
+        for step in steps:
+            self.report(stage, step)
+        return tokens.detach().cpu()
+
+
+def make_head(recipe: Recipe, tower: ImageTower, generator: torch.Generator) -> nn.Module:
+    """The module that gives stage 2 its dense map: fusion at `align_stride` or the tower's own last tokens."""
+    if recipe.fusion == "last":
+        return LastTokens()
+    height, width = recipe.image_size
+    grid = (height // recipe.align_stride, width // recipe.align_stride)
+    if isinstance(tower, ResNetTower):
+        return CnnFusion(tower.map_channels, tower.dims[2], grid, generator)
+    return VitFusion(tower.map_channels[0], tower.dims[2], grid, generator)

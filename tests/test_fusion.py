@@ -1,0 +1,72 @@
+"""Hierarchical fusion in both forms: shapes, channel alignment, resampling and gradients (Eq. 9-10)."""
+
+import pytest
+import torch
+
+from pivl.fusion import CnnFusion, LastTokens, VitFusion
+from pivl.towers.features import Features
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def _features(maps: tuple[torch.Tensor, ...]) -> Features:
+    pooled = torch.zeros(2, 4)
+    return Features(pooled, pooled, pooled, maps, lambda: torch.ones(2, 4, 2, 1))
+
+
+def _cnn_maps() -> tuple[torch.Tensor, ...]:
+    return (torch.randn(2, 8, 16, 8), torch.randn(2, 16, 8, 4), torch.randn(2, 32, 4, 2))
+
+
+def test_cnn_fusion_gives_the_grid_whatever_the_stages():
+    for grid in ((16, 8), (8, 4), (4, 2), (5, 3)):
+        assert CnnFusion((8, 16, 32), 16, grid, _generator())(_features(_cnn_maps())).shape == (2, 16, *grid)
+
+
+def test_channels_are_aligned_depth_wise_where_they_divide():
+    head = CnnFusion((256, 512, 1024), 1024, (32, 16), _generator())
+    # method.md 2.3: a grouped 1x1 convolution has 1024 weights and 1024 biases per level
+    assert [sum(p.numel() for p in level.parameters()) for level in head.project] == [2048, 2048, 2048]
+    assert CnnFusion((24,), 16, (4, 2), _generator()).project[0].groups == 1
+
+
+def test_cnn_fusion_is_the_sum_of_resampled_projections_by_hand():
+    head = CnnFusion((1, 1), 1, (2, 1), _generator())
+    with torch.no_grad():
+        for level, scale in zip(head.project, (1.0, 10.0), strict=True):
+            level.weight.fill_(scale)
+    fine = torch.tensor([1.0, 3.0, 5.0, 7.0]).view(1, 1, 4, 1).expand(1, 1, 4, 2)
+    coarse = torch.tensor([[[[2.0], [4.0]]]])
+    fused = head(_features((fine, coarse)))
+    torch.testing.assert_close(fused.flatten(), torch.tensor([2.0 + 20.0, 6.0 + 40.0]))  # averages 2 and 6
+
+
+def test_vit_fusion_gives_the_grid_also_where_no_scale_fits_it():
+    for height, width in ((16, 8), (21, 10)):  # stride 16, and overlapping patches
+        head = VitFusion(16, 8, (32, 16), _generator())
+        assert head(_features((torch.randn(2, 16, height, width),))).shape == (2, 8, 32, 16)
+
+
+@pytest.mark.parametrize("form", ["cnn", "vit"])
+def test_every_parameter_of_a_head_gets_a_gradient_and_is_drawn_from_its_generator(form):
+    def build(generator):
+        return (
+            CnnFusion((8, 16, 32), 16, (8, 4), generator)
+            if form == "cnn"
+            else VitFusion(32, 8, (8, 4), generator)
+        )
+
+    maps = _cnn_maps() if form == "cnn" else (torch.randn(2, 32, 4, 2),)
+    head, again = build(_generator()), build(_generator())
+    head(_features(maps)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in head.parameters())
+    for one, other in zip(head.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_without_fusion_the_tokens_pass_and_nothing_is_added():
+    features = _features(_cnn_maps())
+    assert LastTokens()(features) is features.tokens
+    assert list(LastTokens().parameters()) == []
