@@ -8,5 +8,5 @@ class UserError(Exception):
     """
 
 
-class TrainingFailedError(Exception):
+class TrainingFailed(Exception):
     """A run that cannot go on (a non-finite loss, say); recorded as failed, exit status 1."""

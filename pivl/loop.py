@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from pivl.errors import TrainingFailedError
+from pivl.errors import TrainingFailed
 
 Example = TypeVar("Example")
 Schedule = Callable[[int, float], float]
@@ -42,7 +42,7 @@ def fit(
 ) -> Iterator[Step]:
     """Optimise the sum of `loss_terms` over `batches(epoch)` for every epoch; one Step is yielded after each update.
 
-    Prints, logs, saves and evaluates nothing. Raises TrainingFailedError, with the terms, at a non-finite loss.
+    Prints, logs, saves and evaluates nothing. Raises TrainingFailed, with the terms, at a non-finite loss.
     """
     scaler = torch.amp.GradScaler(enabled=precision == "fp16")
     base = [group["lr"] for group in optimizer.param_groups]
@@ -56,7 +56,7 @@ def fit(
             loss = torch.stack(list(terms.values())).sum()
             if not torch.isfinite(loss):
                 values = ", ".join(f"{name} {float(value.detach()):.4g}" for name, value in terms.items())
-                raise TrainingFailedError(f"the loss is not finite in epoch {epoch}, step {step + 1}: {values}")
+                raise TrainingFailed(f"the loss is not finite in epoch {epoch}, step {step + 1}: {values}")
             optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss).backward()
             scaler.step(optimizer)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pivl.errors import TrainingFailedError
+from pivl.errors import TrainingFailed
 from pivl.loop import fit, only_trainable, smooth_cosine, warm_cosine, warm_steps
 
 
@@ -37,7 +37,7 @@ def test_the_schedule_scales_each_groups_own_rate():
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_terms():
-    with pytest.raises(TrainingFailedError, match=r"epoch 1, step 1: fine 4, broken nan"):
+    with pytest.raises(TrainingFailed, match=r"epoch 1, step 1: fine 4, broken nan"):
         _descend(lambda w: {"fine": w.sum(), "broken": w.sum() * math.nan})
 
 
