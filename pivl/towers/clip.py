@@ -1,0 +1,90 @@
+"""A CLIP: an image tower, a text tower, their vocabulary and the temperature they were trained at."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from pivl.errors import UserError
+from pivl.towers.architecture import ClipArchitecture, VisionArchitecture
+from pivl.towers.resnet import ResNetTower
+from pivl.towers.text import TextTower
+from pivl.towers.vit import VisionTower
+from pivl.towers.vocabulary import Vocabulary
+
+ImageTower = ResNetTower | VisionTower
+
+INITIAL_LOGIT_SCALE = 2.6592600369327783  # log(1 / 0.07), CLIP's value at the start of its training
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Both towers of a CLIP; `logit_scale` is the logarithm of the inverse temperature, as CLIP stores it."""
+
+    vision: ImageTower
+    text: TextTower
+    vocabulary: Vocabulary
+    logit_scale: float = INITIAL_LOGIT_SCALE
+
+    @property
+    def architecture(self) -> ClipArchitecture:
+        """The shapes of both towers."""
+        return ClipArchitecture(self.vision.architecture, self.text.architecture)
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """How pictures enter an image tower: a choice of the recipe, not of the checkpoint.
+
+    image_size (height, width) in pixels; `stride` between patches (None: the patch itself) and the camera
+    embedding (`cameras` rows times `camera_scale`) are for a ViT only.
+    """
+
+    image_size: tuple[int, int]
+    stride: int | None = None
+    cameras: int = 0
+    camera_scale: float = 1.0
+
+
+def build_vision(architecture: VisionArchitecture, image_input: ImageInput) -> ImageTower:
+    """An image tower with random weights; a ResNet that is asked for stride or cameras raises UserError."""
+    if architecture.kind == "resnet":
+        if image_input.stride is not None or image_input.cameras:
+            raise UserError(
+                "patch stride and camera embedding need a ViT; leave them out, or choose a ViT backbone"
+            )
+        return ResNetTower(architecture, image_input.image_size)
+    return VisionTower(
+        architecture,
+        image_input.image_size,
+        image_input.stride,
+        image_input.cameras,
+        image_input.camera_scale,
+    )
+
+
+def build_clip(
+    architecture: ClipArchitecture,
+    image_input: ImageInput,
+    vocabulary: Vocabulary,
+    generator: torch.Generator,
+) -> Clip:
+    """A CLIP with random weights that depend on `generator` alone.
+
+    Raises ValueError for a vocabulary of another size than the text tower's.
+    """
+    if len(vocabulary) != architecture.text.vocabulary:
+        raise ValueError(f"{len(vocabulary)} words for a text tower of {architecture.text.vocabulary}")
+    with drawing_from(generator):
+        vision = build_vision(architecture.vision, image_input)
+        text = TextTower(architecture.text)
+    return Clip(vision, text, vocabulary)
+
+
+@contextmanager
+def drawing_from(generator: torch.Generator) -> Iterator[None]:
+    """Let initialisers, which draw from torch's global CPU generator, follow `generator` inside."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        yield

@@ -1,0 +1,98 @@
+"""CLIP's vision transformer with overlapping patches and a camera embedding as options (method.md 1.8).
+
+open_clip's blocks and parameter names, our own forward: its own assumes that patches do not overlap.
+"""
+
+import torch
+from open_clip.transformer import QuickGELU, VisionTransformer
+from torch import Tensor, nn
+
+from pivl.errors import UserError
+from pivl.towers.architecture import VisionArchitecture
+from pivl.towers.attention import block_output_at
+from pivl.towers.features import Features
+
+
+class VisionTower(nn.Module):
+    """An image tower for pictures of `image_size` (height, width), cut into patches every `stride` pixels.
+
+    `cameras` > 0 adds a camera embedding (SIE), times `camera_scale`. Raises UserError for a picture smaller
+    than a patch. Random weights at first, drawn from torch's global generator; `clip.build_clip` seeds it for
+    the length of the build.
+    """
+
+    def __init__(
+        self,
+        architecture: VisionArchitecture,
+        image_size: tuple[int, int],
+        stride: int | None = None,
+        cameras: int = 0,
+        camera_scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        patch = architecture.patch
+        if patch is None:
+            raise ValueError("a vision transformer needs a patch size")
+        stride = stride or patch
+        if min(image_size) < patch:
+            raise UserError(f"image size {image_size[0]}x{image_size[1]} is smaller than a patch of {patch}")
+        self.architecture = architecture
+        self.image_size = image_size
+        self.grid = ((image_size[0] - patch) // stride + 1, (image_size[1] - patch) // stride + 1)
+        width = architecture.width
+        self.dims = (width, width, architecture.embed_dim)
+        self.map_channels = (width,)
+        self.net = VisionTransformer(
+            image_size=(
+                self.grid[0] * patch,
+                self.grid[1] * patch,
+            ),  # sets the number of positions, nothing else
+            patch_size=patch,
+            width=width,
+            layers=architecture.layers[0],
+            heads=architecture.heads,
+            mlp_ratio=4.0,
+            output_dim=architecture.embed_dim,
+            act_layer=QuickGELU,
+        )
+        self.net.conv1.stride = (stride, stride)
+        self.camera_scale = camera_scale
+        self.camera_embedding: nn.Parameter | None = None
+        if cameras:
+            self.camera_embedding = nn.Parameter(nn.init.trunc_normal_(torch.empty(cameras, width), std=0.02))
+
+    def forward(self, image: Tensor, camera: Tensor | None = None) -> Features:
+        """Features of normalised image [B, 3, H, W]; camera int64 [B] or None, as in stage 1."""
+        before = self._before_last_block(image, camera)
+        after = self.net.transformer.resblocks[-1](before)
+        feat = self.net.ln_post(after[:, 0])
+        cells = after[:, 1:]
+        return Features(
+            last=before[:, 0],
+            feat=feat,
+            proj=feat @ self.net.proj,
+            maps=(self._on_grid(cells),),
+            make_tokens=lambda: self._on_grid(self.net.ln_post(cells) @ self.net.proj),
+        )
+
+    def embed(self, image: Tensor, camera: Tensor | None = None) -> Tensor:
+        """[B, C + D]: CLIP-ReID's descriptor, feat and proj before the necks, not normalised."""
+        before = self._before_last_block(image, camera)
+        first = torch.zeros(len(before), dtype=torch.long, device=before.device)
+        feat = self.net.ln_post(block_output_at(self.net.transformer.resblocks[-1], before, first))
+        return torch.cat([feat, feat @ self.net.proj], dim=1)
+
+    def _before_last_block(self, image: Tensor, camera: Tensor | None) -> Tensor:
+        """[B, 1 + h*w, C] before the last block. The camera is added to the class token only."""
+        patches = self.net.conv1(image).flatten(2).transpose(1, 2)
+        token = self.net.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+        if self.camera_embedding is not None and camera is not None:
+            token = token + self.camera_scale * self.camera_embedding[camera].unsqueeze(1).to(patches.dtype)
+        tokens = torch.cat([token, patches], dim=1) + self.net.positional_embedding.to(patches.dtype)
+        tokens = self.net.ln_pre(tokens)
+        for block in self.net.transformer.resblocks[:-1]:
+            tokens = block(tokens)
+        return tokens
+
+    def _on_grid(self, cells: Tensor) -> Tensor:
+        return cells.transpose(1, 2).unflatten(2, self.grid)

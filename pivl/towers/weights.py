@@ -1,0 +1,198 @@
+"""A CLIP from its weights: OpenAI's names and shapes into two towers, positions resized to the token grid.
+
+Departs from open_clip, as CLIP-ReID does: positions are resized bilinearly without antialiasing (method.md
+1.8, trap 7).
+"""
+
+import json
+from dataclasses import asdict
+from math import isqrt
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pivl.errors import UserError
+from pivl.files import write_atomically
+from pivl.towers.architecture import HEAD_WIDTH, ClipArchitecture, TextArchitecture, VisionArchitecture
+from pivl.towers.checkpoint import METADATA_KEY, read_state
+from pivl.towers.clip import INITIAL_LOGIT_SCALE, Clip, ImageInput, build_vision
+from pivl.towers.text import TextTower
+from pivl.towers.vocabulary import Vocabulary
+
+State = dict[str, Tensor]
+
+POSITIONS = {"resnet": "visual.attnpool.positional_embedding", "vit": "visual.positional_embedding"}
+
+
+def load_clip(path: Path, image_input: ImageInput | None = None) -> Clip:
+    """The CLIP in a weights file (`checkpoint.read_state`), in eval mode on the CPU.
+
+    Architecture and vocabulary come from the file's metadata, else from the shapes of its tensors.
+    `image_input` None takes the image size in the metadata, else 256 x 128. A camera embedding is not part of
+    a CLIP and stays random. Raises UserError naming the file and the tensors that are missing, left over or
+    of another shape.
+    """
+    state, metadata = read_state(path)
+    return clip_from_state(state, metadata, str(path), image_input)
+
+
+def download_clip(name: str, image_input: ImageInput) -> Clip:
+    """OpenAI's CLIP `name` (a key of architecture.NAMED), fetched or from open_clip's cache, in eval mode.
+
+    Needs the network once; raises UserError without it.
+    """
+    import open_clip
+
+    try:
+        # the names without "-quickgelu" only warn and compute with other activations
+        model_name = f"{name.replace('/', '-')}-quickgelu"
+        model = open_clip.create_model(model_name, pretrained="openai", precision="fp32", device="cpu")
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"cannot download OpenAI's {name} ({reason}); name a weights file instead") from error
+    return clip_from_state(dict(model.state_dict()), {}, f"OpenAI's {name}", image_input)
+
+
+def save_clip(path: Path, clip: Clip, extra: dict[str, Any]) -> None:
+    """Write a CLIP as float16 safetensors; the metadata (JSON) describes it and holds `extra`.
+
+    The bytes depend on the arguments alone. Raises ValueError where a weight does not fit float16, UserError
+    where the file cannot be written. `clip.logit_scale` and batch counters are kept whole.
+    """
+    from safetensors.torch import save
+
+    tensors = {
+        name: value.detach()
+        .cpu()
+        .to(torch.float16 if value.is_floating_point() else value.dtype)
+        .contiguous()
+        for name, value in {**_vision_state(clip.vision.net), **clip.text.net.state_dict()}.items()
+    }
+    for name, value in tensors.items():
+        if not value.isfinite().all():
+            raise ValueError(f"{name} has values that are not finite in float16")
+    tensors["logit_scale"] = torch.tensor(clip.logit_scale)
+    metadata = {
+        "architecture": asdict(clip.architecture),
+        "image_size": clip.vision.image_size,
+        "grid": clip.vision.grid,
+        "vocabulary": clip.vocabulary.compact,
+        "extra": extra,
+    }
+    content = save(tensors, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+
+def clip_from_state(
+    state: State, metadata: dict[str, Any], source: str, image_input: ImageInput | None
+) -> Clip:
+    """The CLIP of a state dict with OpenAI's names (see load_clip); errors (UserError) call it `source`."""
+    if "token_embedding.weight" not in state or not any(name in state for name in POSITIONS.values()):
+        raise UserError(f"{source}: not a CLIP's weights; name a file with OpenAI's CLIP tensor names")
+    try:
+        architecture = (
+            _read_architecture(metadata) if "architecture" in metadata else infer_architecture(state)
+        )
+        size = tuple(metadata.get("image_size", (256, 128)))
+        grid = tuple(metadata["grid"]) if "grid" in metadata else None
+        compact = metadata.get("vocabulary")
+        vocabulary = Vocabulary(None if compact is None else tuple(compact))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise UserError(
+            f"{source}: its CLIP cannot be made out ({error}); use weights of OpenAI's form"
+        ) from error
+    vision = build_vision(architecture.vision, image_input or ImageInput(size))
+    text = TextTower(architecture.text)
+    positions = POSITIONS[architecture.vision.kind]
+    state = {**state, positions: resize_positions(state[positions], grid, vision.grid, source)}
+    scale = state.pop("logit_scale", None)
+    _fill(vision.net, text.net, state, source)
+    return Clip(
+        vision.eval(), text.eval(), vocabulary, INITIAL_LOGIT_SCALE if scale is None else float(scale)
+    )
+
+
+def infer_architecture(state: State) -> ClipArchitecture:
+    """The architecture of an OpenAI state dict, from its shapes, heads 64 wide. KeyError, ValueError."""
+
+    def blocks(prefix: str) -> int:
+        return len({name[len(prefix) :].partition(".")[0] for name in state if name.startswith(prefix)})
+
+    context, text_width = state["positional_embedding"].shape
+    embed_dim = state["text_projection"].shape[1]
+    heads = max(text_width // HEAD_WIDTH, 1)
+    vocabulary = state["token_embedding.weight"].shape[0]
+    text = TextArchitecture(
+        blocks("transformer.resblocks."), text_width, heads, embed_dim, context, vocabulary
+    )
+    if POSITIONS["vit"] in state:
+        width, _, patch, _ = state["visual.conv1.weight"].shape
+        depth = blocks("visual.transformer.resblocks.")
+        vision = VisionArchitecture("vit", (depth,), width, max(width // HEAD_WIDTH, 1), embed_dim, patch)
+    else:
+        width = state["visual.layer1.0.conv1.weight"].shape[0]
+        layers = tuple(blocks(f"visual.layer{stage}.") for stage in (1, 2, 3, 4))
+        vision = VisionArchitecture("resnet", layers, width, max(width * 32 // HEAD_WIDTH, 1), embed_dim)
+    return ClipArchitecture(vision, text)
+
+
+def resize_positions(
+    positions: Tensor, grid: tuple[int, ...] | None, target: tuple[int, int], source: str = "weights"
+) -> Tensor:
+    """Positions [1 + h*w, C] of a `grid` (None: square) resized bilinearly to `target`, class token kept.
+
+    Raises UserError for positions that belong to no such grid.
+    """
+    cells = len(positions) - 1
+    rows, columns = grid or (isqrt(cells), isqrt(cells))
+    if rows * columns != cells or positions.ndim != 2:
+        raise UserError(
+            f"{source}: {cells} positions are no {rows}x{columns} grid; use weights with a square one"
+        )
+    if (rows, columns) == target:
+        return positions
+    on_grid = positions[1:].T.reshape(1, -1, rows, columns)
+    resized = F.interpolate(on_grid, size=target, mode="bilinear", align_corners=False)
+    return torch.cat([positions[:1], resized.flatten(2)[0].T])
+
+
+def _vision_state(net: nn.Module) -> State:
+    return {f"visual.{name}": value for name, value in net.state_dict().items()}
+
+
+def _fill(vision: nn.Module, text: nn.Module, state: State, source: str) -> None:
+    """Copy `state` into both towers, every tensor of theirs exactly once; batch counters may be absent."""
+    expected = {**_vision_state(vision), **text.state_dict()}
+    counters = {name for name in expected if name.endswith("num_batches_tracked")}
+    faults = {
+        "missing": sorted(expected.keys() - state.keys() - counters),
+        "left over": sorted(state.keys() - expected.keys()),
+        "of another shape": sorted(
+            f"{name} {list(state[name].shape)} for {list(expected[name].shape)}"
+            for name in expected.keys() & state.keys()
+            if state[name].shape != expected[name].shape
+        ),
+    }
+    described = [
+        f"{len(names)} {fault} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+        for fault, names in faults.items()
+        if names
+    ]
+    if described:
+        raise UserError(
+            f"{source}: tensors do not fit this CLIP: {'; '.join(described)}; use the weights it was made for"
+        )
+    with torch.no_grad():
+        for name in expected.keys() & state.keys():
+            expected[name].copy_(state[name])
+
+
+def _read_architecture(metadata: dict[str, Any]) -> ClipArchitecture:
+    """The architecture that save_clip wrote down."""
+    vision, text = metadata["architecture"]["vision"], metadata["architecture"]["text"]
+    return ClipArchitecture(
+        VisionArchitecture(**{**vision, "layers": tuple(vision["layers"])}), TextArchitecture(**text)
+    )
