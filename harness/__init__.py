@@ -1,0 +1,1 @@
+"""The machine that answers the studies: plan, runs, records, statistics and tables."""
