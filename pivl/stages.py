@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pivl.data.augment import Augmentation, augment
 from pivl.data.labels import IGNORE
 from pivl.data.parts import BACKGROUND, vote
-from pivl.data.store import Batch, Normalization, Store
+from pivl.data.store import Batch
 from pivl.loop import Schedule, Step, autocast, fit, only_trainable, smooth_cosine, warm_cosine, warm_steps
 from pivl.losses import alignment, contrast, hard_triplet, identity_loss
 from pivl.model import ReIDModel
@@ -101,19 +100,10 @@ class Texts:
 
 @dataclass(frozen=True)
 class Supply:
-    """The training pictures of stage 2, which batches they come in and how each is augmented."""
+    """The training pictures of stage 2: the batches of each epoch, and how the pictures of one are fetched."""
 
-    store: Store
     batches: Batches
-    augmentation: Augmentation
-    normalization: Normalization
-    mirror_table: Tensor
-    generator: torch.Generator
-
-    def batch(self, index: Tensor) -> Batch:
-        """The pictures at `index`, freshly augmented."""
-        decoded = self.store.gather(index)
-        return augment(decoded, self.augmentation, self.normalization, self.mirror_table, self.generator)
+    fetch: Callable[[Tensor], Batch]
 
 
 def align_images(
@@ -129,7 +119,7 @@ def align_images(
     people = None if texts.people is None else similarity.prepare(texts.people)
 
     def terms(index: Tensor) -> dict[str, Tensor]:
-        batch = supply.batch(index)
+        batch = supply.fetch(index)
         with autocast(batch.image.device, recipe.precision):
             features = model.tower(batch.image, batch.camera)
             logits = model.logits(features)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pivl.data.augment import Augmentation
+from pivl.data.augment import Augmentation, augment
 from pivl.data.labels import IGNORE
 from pivl.data.parts import BACKGROUND, vote
 from pivl.data.pictures import Split
 from pivl.data.sampler import identity_batches, shuffled_batches
-from pivl.data.store import CLIP, HALF, IMAGENET, Normalization, Store, plain
+from pivl.data.store import CLIP, HALF, IMAGENET, Batch, Normalization, Store, plain
 from pivl.errors import UserError
 from pivl.fusion import CnnFusion, LastTokens, VitFusion
 from pivl.loop import Report, Step
@@ -94,14 +94,8 @@ class Trainer:
         model = ReIDModel(tower, self._people(), self._stream("classifiers")).to(self.device)
         model.to(memory_format=torch.channels_last)  # a fifth faster on a CPU for the embedded ResNet
         head = make_head(recipe, tower, self._stream("fusion-head")).to(self.device)
-        supply = Supply(
-            store,
-            self._identity_batches("image-batches", recipe.people_per_batch),
-            Augmentation(recipe.flip_probability, recipe.padding, recipe.erase_probability),
-            NORMALIZATIONS[recipe.normalization],
-            torch.from_numpy(self.split.labels.mirror_table()),
-            self._stream("augmentation"),
-        )
+        batches = self._identity_batches("image-batches", recipe.people_per_batch)
+        supply = Supply(batches, self._augmented(store))
         for step in align_images(recipe, model, head, texts, self.similarity(), supply):
             self.report("image-tower", step)
         return Trained(model.eval(), head.eval())
@@ -165,6 +159,15 @@ class Trainer:
             return self._identity_batches(name, recipe.prompt_batch // recipe.images_per_person)
         generator = self._stream(name)
         return lambda _: shuffled_batches(len(self.split.train), recipe.prompt_batch, generator)
+
+    def _augmented(self, store: Store) -> Callable[[Tensor], Batch]:
+        recipe, generator = self.recipe, self._stream("augmentation")
+        augmentation = Augmentation(recipe.flip_probability, recipe.padding, recipe.erase_probability)
+        normalization = NORMALIZATIONS[recipe.normalization]
+        mirror_table = torch.from_numpy(self.split.labels.mirror_table())
+        return lambda index: augment(
+            store.gather(index), augmentation, normalization, mirror_table, generator
+        )
 
     @torch.no_grad()
     def _frozen_features(self, store: Store) -> Iterator[Features]:
