@@ -1,0 +1,163 @@
+"""Retrieval scores against CLIP-ReID's own, a loop written out, and cases counted by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pivl.data.labels import LIP
+from pivl.data.pictures import Pictures, Split
+from pivl.data.store import HALF
+from pivl.errors import TrainingFailed, UserError
+from pivl.evaluation import Retrieval, extract, rank, score
+from tests.reference import FOLDER, retrieval_by_hand
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, np.ndarray]:
+    with np.load(FOLDER / "evaluation.npz") as file:
+        return {key: file[key] for key in file.files if key != "meta"}
+
+
+def rank_reference(reference: dict[str, np.ndarray], chunk: int = 128) -> Retrieval:
+    names = (
+        "query_features",
+        "gallery_features",
+        "query_pids",
+        "query_camids",
+        "gallery_pids",
+        "gallery_camids",
+    )
+    return rank(*(torch.from_numpy(reference[name]) for name in names), chunk=chunk)
+
+
+def rank_line(right: list[int], length: int) -> Retrieval:
+    """One query of person 0 under camera 0; gallery of `length` at rising distance, person 0 at the places `right`."""
+    angle = torch.linspace(0.1, 1.0, length)
+    gallery = torch.stack([angle.cos(), angle.sin()], dim=1)
+    person = torch.tensor([0 if place in right else 1 for place in range(length)])
+    first = torch.zeros(1, dtype=torch.long)
+    return rank(
+        torch.tensor([[1.0, 0.0]]), gallery, first, first, person, torch.ones(length, dtype=torch.long)
+    )
+
+
+def test_the_original_evaluation_is_met_exactly(reference: dict[str, np.ndarray]) -> None:
+    """cmc and mAP of utils/metrics.py on features with distractors and people who are never a query."""
+    retrieval = rank_reference(reference)
+    assert [np.float32(retrieval.cmc(k)) for k in range(1, 51)] == reference["cmc"].tolist()
+    assert retrieval.map == pytest.approx(float(reference["mAP"]), abs=1e-12)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_the_written_out_loop_agrees_query_by_query(reference: dict[str, np.ndarray], chunk: int) -> None:
+    retrieval = rank_reference(reference, chunk)
+    query, gallery = (
+        features / np.linalg.norm(features, axis=1, keepdims=True)
+        for features in (reference["query_features"], reference["gallery_features"])
+    )
+    distance = np.linalg.norm(query[:, None] - gallery[None], axis=2)
+    people = (reference[name] for name in ("query_pids", "query_camids", "gallery_pids", "gallery_camids"))
+    outcome = retrieval_by_hand(distance, *people)
+    scored = [one for one in outcome if one is not None]
+    assert retrieval.excluded == len(outcome) - len(scored)
+    precision, first, inp = zip(*scored, strict=True)
+    assert retrieval.first_match.tolist() == list(first)
+    np.testing.assert_allclose(retrieval.average_precision, precision, rtol=1e-14)
+    np.testing.assert_allclose(retrieval.inp, inp, rtol=1e-14)
+
+
+def test_a_case_counted_by_hand() -> None:
+    """Right answers at ranks 2 and 4 of 5: AP = (1/2 + 2/4) / 2, first match after one wrong, INP = 2/4."""
+    retrieval = rank_line([1, 3], 5)
+    assert retrieval.map == 0.5
+    assert retrieval.first_match.tolist() == [1]
+    assert (retrieval.cmc(1), retrieval.cmc(2)) == (0.0, 1.0)
+    assert retrieval.mean_inp == 0.5
+
+
+def test_the_same_camera_is_left_out_and_a_distractor_is_not() -> None:
+    """By distance: same person and camera (left out), a distractor (wrong), the match: rank 2 of what is left."""
+    gallery = torch.tensor([[1.0, 0.0], [1.0, 0.1], [1.0, 0.2]])
+    zero = torch.zeros(1, dtype=torch.long)
+    retrieval = rank(gallery[:1], gallery, zero, zero, torch.tensor([0, -1, 0]), torch.tensor([0, 0, 1]))
+    assert retrieval.first_match.tolist() == [1]
+    assert retrieval.average_precision.tolist() == [0.5]
+
+
+@pytest.mark.parametrize(("match_at", "wrong_before"), [(0, 0), (2, 2)])
+def test_equal_distances_count_in_gallery_order(match_at: int, wrong_before: int) -> None:
+    person = torch.tensor([1, 1, 1])
+    person[match_at] = 0
+    zero = torch.zeros(1, dtype=torch.long)
+    same = torch.tensor([[0.6, 0.8]])
+    retrieval = rank(same, same.expand(3, 2), zero, zero, person, torch.ones(3, dtype=torch.long))
+    assert retrieval.first_match.tolist() == [wrong_before]
+
+
+def test_scores_depend_on_directions_only_and_not_on_gallery_order(reference: dict[str, np.ndarray]) -> None:
+    order = np.random.default_rng(0).permutation(len(reference["gallery_pids"]))
+    moved = {name: value[order] if name.startswith("gallery") else value for name, value in reference.items()}
+    moved["query_features"] = moved["query_features"] * np.float32(8)  # a power of two changes no rounding
+    before, after = rank_reference(reference), rank_reference(moved)
+    np.testing.assert_array_equal(before.first_match, after.first_match)
+    np.testing.assert_allclose(before.average_precision, after.average_precision, rtol=1e-14)
+
+
+def test_queries_without_a_match_are_counted_and_keep_their_places() -> None:
+    """Person 5 is not in the gallery, person 0 is there; a query of person -1 has no match by definition."""
+    features = torch.eye(3)
+    cameras = torch.zeros(3, dtype=torch.long)
+    retrieval = rank(
+        features, features, torch.tensor([5, 0, -1]), cameras, torch.tensor([0, -1, 7]), cameras + 1
+    )
+    assert retrieval.query.tolist() == [1]
+    assert retrieval.person.tolist() == [0]
+    assert retrieval.excluded == 2
+
+
+def test_what_cannot_be_ranked_is_refused() -> None:
+    features, zero = torch.ones(2, 3), torch.zeros(2, dtype=torch.long)
+    with pytest.raises(UserError, match="no query has its person in the gallery"):
+        rank(features, features, zero, zero, zero, zero)
+    with pytest.raises(TrainingFailed, match="gallery features are not finite"):
+        rank(features, features * torch.nan, zero, zero, zero, zero + 1)
+
+
+def pictures(count: int, seed: int) -> Pictures:
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randint(0, 256, (count, 3, 4, 2), dtype=torch.uint8, generator=generator)
+    person = torch.arange(count) % 3
+    return Pictures(image, person, torch.arange(count) % 2, None, tuple(map(str, range(count))))
+
+
+def embed(image: Tensor, camera: Tensor) -> Tensor:
+    return torch.cat([image.flatten(1), camera[:, None].to(image.dtype)], dim=1)
+
+
+def test_extraction_embeds_every_picture_once_whatever_the_batch() -> None:
+    held = pictures(7, 0)
+    whole = embed((held.image.float() / 255 - 0.5) / 0.5, held.camera)
+    for batch in (1, 3, 7, 8):
+        torch.testing.assert_close(extract(embed, held, HALF, batch, CPU), whole)
+
+
+def test_score_ranks_what_it_extracts_and_embeds_a_shared_set_once() -> None:
+    query, gallery = pictures(5, 1), pictures(12, 2)
+    split = Split("test", query, query, gallery, LIP, "")
+    features = [extract(embed, side, HALF, 4, CPU) for side in (query, gallery)]
+    expected = rank(*features, query.person, query.camera, gallery.person, gallery.camera)
+    assert score(embed, split, HALF, 4, CPU).average_precision.tolist() == expected.average_precision.tolist()
+
+    seen: list[int] = []
+
+    def counting(image: Tensor, camera: Tensor) -> Tensor:
+        seen.append(len(image))
+        return embed(image, camera)
+
+    score(counting, replace(split, query=gallery), HALF, 5, CPU)
+    assert sum(seen) == len(gallery)
