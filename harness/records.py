@@ -1,9 +1,9 @@
 """What is stored of a run or a stage: found again by what it is, whole or not at all, checked when read.
 
 A folder `runs/<id>/` holds record.json, queries.parquet, history.jsonl and model.safetensors; `stages/<id>/`
-the same without queries. It is filled under a temporary name, flushed and renamed. record.json carries the size
-and SHA-256 of its neighbours and a checksum of itself; what does not agree is said in one line and counts as
-not there.
+the same without queries. It is filled under a temporary name, flushed and renamed. record.json carries the
+size and SHA-256 of its neighbours and a checksum of itself; what does not agree is said in one line and
+counts as not there.
 """
 
 import hashlib
@@ -88,7 +88,7 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Store:
+class Results:
     """The runs and stages under one results folder; `warn` takes a line about anything found broken."""
 
     root: Path
@@ -155,7 +155,7 @@ class Store:
     def write(self, folder: Path, record: Record, files: Files) -> None:
         """Store `record` and `files` as `folder`, whole or not at all.
 
-        What stood there, a failed or broken record, is replaced. Raises UserError if the disk does not take it.
+        What stood there, a failed or broken record, is replaced. Raises UserError when the disk refuses.
         """
         with _writing(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)

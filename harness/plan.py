@@ -1,0 +1,83 @@
+"""What is to be done: the cells of a study's table, and the tasks that fill those not yet filled.
+
+A task is what one process does at a time: a stage that several runs start from, stored once, or a run.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.records import Failed, Results, Run
+from pivl.recipe import Recipe, Stage
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of a table at one seed, and the run that answers it."""
+
+    row: str
+    title: str
+    run: Run
+
+
+@dataclass(frozen=True)
+class Task:
+    """Train and store `stage` of `run`; the last stage also scores the model and stores the whole run.
+
+    `needs` are the ids of the tasks that must have ended well before.
+    """
+
+    id: str
+    name: str
+    stage: Stage
+    run: Run
+    needs: tuple[str, ...]
+
+    @property
+    def is_run(self) -> bool:
+        """Whether this is the run itself, not one of the stages it starts from."""
+        return self.stage == self.run.recipe.stages()[-1]
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads, in JSON's types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Task":
+        """A task from `to_json`, in this process or another."""
+        stored: Mapping[str, Any] = value["run"]["recipe"]
+        choices: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in stored.items()}
+        run = Run(**{**value["run"], "recipe": Recipe(**choices)})
+        return cls(value["id"], value["name"], value["stage"], run, tuple(value["needs"]))
+
+
+def remaining_tasks(cells: Sequence[Cell], results: Results, retry_failed: bool) -> list[Task]:
+    """The tasks that are still to do, each once, stages before the runs that start from them.
+
+    A finished run is never done again, a failed one only with `retry_failed`.
+    """
+    stages: dict[str, Task] = {}
+    runs: dict[str, Task] = {}
+    for cell in cells:
+        run = cell.run
+        if run.id in runs or not _is_open(results, run.id, retry_failed):
+            continue
+        for stage in run.recipe.stages()[:-1]:
+            name = f"{stage}, seed {run.seed}"
+            if run.stage_id(stage) not in stages:
+                stages[run.stage_id(stage)] = Task(run.stage_id(stage), name, stage, run, ())
+        runs[run.id] = Task(run.id, f"{cell.title}, seed {run.seed}", run.recipe.stages()[-1], run, ())
+    missing = {stage_id for stage_id in stages if not results.has_stage(stage_id)}
+    wanted = [task for task in stages.values() if task.id in missing] + list(runs.values())
+    return [Task(task.id, task.name, task.stage, task.run, _needs(task, missing)) for task in wanted]
+
+
+def _is_open(results: Results, run_id: str, retry_failed: bool) -> bool:
+    found = results.read_run(run_id)
+    return found is None or (retry_failed and isinstance(found, Failed))
+
+
+def _needs(task: Task, missing: set[str]) -> tuple[str, ...]:
+    stages = task.run.recipe.stages()
+    before = [task.run.stage_id(stage) for stage in stages[: stages.index(task.stage)]]
+    return tuple(stage_id for stage_id in before if stage_id in missing)
