@@ -59,7 +59,7 @@ class Trainer:
             self._people(), recipe.identity_tokens, width, self._stream("identity-tokens")
         )
         tokens = nn.Parameter(drawn.to(self.device))
-        image = torch.cat([features.proj for features in self._frozen_features(store)])
+        image = self._cache(store, lambda features: features.proj)
         steps = tune_identity_prompts(
             recipe,
             self._prompts(),
@@ -77,7 +77,7 @@ class Trainer:
         if store.part_map is None:
             raise UserError(f"{self.split.name} has no part maps; part prompts need them: give their folder")
         tuned = nn.Parameter(tokens.to(self.device).clone())
-        dense = torch.cat([features.tokens for features in self._frozen_features(store)])
+        dense = self._cache(store, lambda features: features.tokens)
         grid = (dense.shape[-2], dense.shape[-1])
         labels = vote(store.part_map, grid, len(self.split.labels.parts), recipe.label_vote)
         if recipe.background == "ignore":
@@ -170,10 +170,12 @@ class Trainer:
         )
 
     @torch.no_grad()
-    def _frozen_features(self, store: Store) -> Iterator[Features]:
+    def _cache(self, store: Store, read: Callable[[Features], Tensor]) -> Tensor:
+        """What `read` takes from the frozen tower's features of all training pictures, as they are."""
         vision = self.clip.vision.to(self.device).eval()
-        for index in torch.arange(len(store)).split(256):
-            yield vision(plain(store.gather(index), NORMALIZATIONS[self.recipe.normalization]).image)
+        normalization = NORMALIZATIONS[self.recipe.normalization]
+        chunks = torch.arange(len(store)).split(256)
+        return torch.cat([read(vision(plain(store.gather(index), normalization).image)) for index in chunks])
 
     def _finish(self, stage: str, steps: Iterator[Step], tokens: nn.Parameter) -> Tensor:
         for step in steps:
