@@ -1,0 +1,38 @@
+"""Presets: the same studies at another size. A preset changes recipes, so its records never mix with those of others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset puts in place of the study's own data set and seeds (None: keep them), and changes in every recipe.
+
+    `changes` maps recipe fields to values. `warning` heads every table that such runs fill; empty: none is needed.
+    """
+
+    name: str
+    dataset: str | None = None
+    seeds: tuple[int, ...] | None = None
+    changes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    warning: str = ""
+
+
+DEFAULT = Preset("default")
+SMOKE = Preset(
+    "smoke",
+    dataset="synthped-mini",
+    seeds=(0, 1),
+    changes=MappingProxyType(
+        {
+            "identity_epochs": 2,
+            "prompt_warmup_epochs": 1,
+            "part_epochs": 2,
+            "epochs": 2,
+            "warmup_epochs": 0.5,
+        }
+    ),
+    warning="SMOKE RUN: a few people and two epochs show that the machinery works; the numbers mean nothing",
+)
