@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +19,7 @@ from pivl.fusion import CnnFusion, LastTokens, VitFusion
 from pivl.loop import Report, Step
 from pivl.model import ReIDModel
 from pivl.prompts import Prompts, draw_identity_tokens
-from pivl.recipe import Recipe
+from pivl.recipe import Recipe, Stage
 from pivl.stages import Similarity, Supply, Texts, align_images, tune_identity_prompts, tune_part_prompts
 from pivl.streams import torch_stream
 from pivl.towers.clip import Clip, ImageTower
@@ -35,6 +35,11 @@ class Trained:
 
     model: ReIDModel
     head: nn.Module
+
+    def state(self) -> dict[str, Tensor]:
+        """All tensors on the CPU by name; those that are not deployed begin with "head."."""
+        named = {**self.model.state_dict(), **self.head.state_dict(prefix="head.")}
+        return {name: value.detach().cpu().contiguous() for name, value in named.items()}
 
 
 @dataclass(frozen=True)
@@ -90,15 +95,20 @@ class Trainer:
     def align_images(self, texts: Texts) -> Trained:
         """Stage 2: the image tower under `texts`, in evaluation mode."""
         recipe, store = self.recipe, Store.hold(self.split.train, self.device)
-        tower = copy.deepcopy(self.clip.vision)
-        model = ReIDModel(tower, self._people(), self._stream("classifiers")).to(self.device)
-        model.to(memory_format=torch.channels_last)  # a fifth faster on a CPU for the embedded ResNet
-        head = make_head(recipe, tower, self._stream("fusion-head")).to(self.device)
+        fresh = self.fresh()
+        model, head = fresh.model, fresh.head
         batches = self._identity_batches("image-batches", recipe.people_per_batch)
         supply = Supply(batches, self._augmented(store))
         for step in align_images(recipe, model, head, texts, self.similarity(), supply):
             self.report("image-tower", step)
         return Trained(model.eval(), head.eval())
+
+    def fresh(self) -> Trained:
+        """The model and head as stage 2 begins: CLIP's image tower, and what this seed draws beside it."""
+        tower = copy.deepcopy(self.clip.vision)
+        model = ReIDModel(tower, self._people(), self._stream("classifiers")).to(self.device)
+        model.to(memory_format=torch.channels_last)  # a fifth faster on a CPU for the embedded ResNet
+        return Trained(model, make_head(self.recipe, tower, self._stream("fusion-head")).to(self.device))
 
     @torch.no_grad()
     def texts(self, after_identity: Tensor | None, after_parts: Tensor | None) -> Texts:
@@ -181,6 +191,19 @@ class Trainer:
         for step in steps:
             self.report(stage, step)
         return tokens.detach().cpu()
+
+
+def run_stage(
+    trainer: Trainer, stage: Stage, before: Mapping[Stage, Mapping[str, Tensor]]
+) -> dict[str, Tensor]:
+    """Run one stage from the tensors that the stages before it left; its own are returned, on the CPU."""
+    tokens = {name: state["tokens"] for name, state in before.items()}
+    if stage == "identity-prompts":
+        return {"tokens": trainer.tune_identity_prompts()}
+    if stage == "part-prompts":
+        return {"tokens": trainer.tune_part_prompts(tokens["identity-prompts"])}
+    texts = trainer.texts(tokens.get("identity-prompts"), tokens.get("part-prompts"))
+    return trainer.align_images(texts).state()
 
 
 def make_head(recipe: Recipe, tower: ImageTower, generator: torch.Generator) -> nn.Module:
