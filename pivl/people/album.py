@@ -1,0 +1,180 @@
+"""Pictures rendered once: by every core of the machine, then kept in the user's cache folder with a checksum."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from hashlib import sha256
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+
+from pivl.errors import UserError
+from pivl.files import sha256_of, write_atomically, write_text
+from pivl.people.picture import World, take
+
+JOB = 480  # pictures per job: enough to spread its fixed cost, few enough for progress and for sharing among cores
+# The modules that decide pixels; their source is part of a cached file's name, so no edited renderer meets old pictures.
+RENDERER = (
+    "palette", "wardrobe", "views", "skeleton", "solids", "body", "garments", "materials", "raster", "shading", "render",
+    "paint", "walls", "street", "scene", "camera", "picture",
+)  # fmt: skip
+
+Report = Callable[[int, int], object]  # called with the pictures done and the total
+
+
+@dataclass(frozen=True)
+class Shots:
+    """N pictures to be taken: person and camera (places in the World, int64 [N]) and the seed of each (int64 [N])."""
+
+    person: np.ndarray
+    camera: np.ndarray
+    seed: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.seed)
+
+
+@dataclass(frozen=True)
+class Album:
+    """N pictures taken: image uint8 [N, 3, H, W] (RGB) and part_map uint8 [N, H, W] (LIP)."""
+
+    image: np.ndarray
+    part_map: np.ndarray
+
+
+def cache_folder() -> Path:
+    """PIVL_CACHE, or `pivl-bench` in the platform's folder for caches."""
+    if named := os.environ.get("PIVL_CACHE"):
+        return Path(named).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "pivl-bench"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pivl-bench"
+
+
+def load_album(
+    name: str,
+    facts: dict[str, object],
+    size: tuple[int, int],
+    draw: Callable[[], tuple[World, Shots]],
+    report: Report | None,
+) -> Album:
+    """The album of `name`, from the cache if it is there and whole; else rendered, and cached.
+
+    facts: everything (JSON) that decides its pictures, `size` (height, width) and the renderer apart; draw: makes the
+    world and the list of pictures, and is called only to render. A damaged file is rendered again after one line on
+    stderr. Raises UserError when the cache folder cannot be written or has no space.
+    """
+    facts = {**facts, "size": list(size), "renderer": renderer_digest()}
+    digest = sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    path = cache_folder() / f"{name}-{size[0]}x{size[1]}-{digest[:12]}.npz"
+    if (album := _read(path)) is not None:
+        return album
+    world, shots = draw()
+    _check_room(path.parent, len(shots) * size[0] * size[1] * 4)
+    album = render(world, shots, size, report)
+    write_atomically(path, lambda file: np.savez(file, image=album.image, part_map=album.part_map))
+    write_text(path.with_suffix(".json"), json.dumps({**facts, "sha256": sha256_of(path)}, indent=1) + "\n")
+    return album
+
+
+def renderer_digest() -> str:
+    """Hash of the source of the modules that decide pixels."""
+    content = sha256()
+    for name in RENDERER:
+        content.update((Path(__file__).parent / f"{name}.py").read_bytes())
+    return content.hexdigest()
+
+
+def render(world: World, shots: Shots, size: tuple[int, int], report: Report | None = None) -> Album:
+    """Take all pictures, in jobs of JOB by one process per core; the result does not depend on how they are shared out.
+
+    Processes are spawned: a script that gets here must do so under `if __name__ == "__main__"`.
+    """
+    order = np.argsort(shots.camera, kind="stable")  # a job sees few cameras, and draws few streets
+    jobs = np.split(order, range(JOB, len(order), JOB)) if len(order) else []
+    album = Album(np.empty((len(shots), 3, *size), np.uint8), np.empty((len(shots), *size), np.uint8))
+    workers, done = min(_cores(), len(jobs)), 0
+
+    def keep(job: np.ndarray, pictures: tuple[np.ndarray, np.ndarray]) -> None:
+        nonlocal done
+        album.image[job], album.part_map[job] = pictures[0].transpose(0, 3, 1, 2), pictures[1]
+        done += len(job)
+        if report:
+            report(done, len(shots))
+
+    if workers < 2:
+        for job in jobs:
+            keep(job, take(world, shots.person[job], shots.camera[job], shots.seed[job], size))
+        return album
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent) as pool:
+        running = {
+            pool.submit(take, world, shots.person[job], shots.camera[job], shots.seed[job], size): job
+            for job in jobs
+        }
+        try:
+            for future in as_completed(running):
+                keep(running.pop(future), future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return album
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _end_with_parent() -> None:
+    """In a worker: end when the parent is gone, even if it was killed; a pool's worker would wait for work for ever."""
+    parent = parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
+
+
+def _read(path: Path) -> Album | None:
+    """The album at `path` if it is there and its checksum holds; a line on stderr if it is there and does not."""
+    facts = path.with_suffix(".json")
+    if not path.exists():
+        return None
+    try:
+        if json.loads(facts.read_text(encoding="utf-8"))["sha256"] == sha256_of(path):
+            with np.load(path) as arrays:
+                return Album(arrays["image"], arrays["part_map"])
+    except (OSError, ValueError, KeyError):
+        pass  # no checksum, or one that cannot be read: the line below says it
+    print(
+        f"pivl-bench: {path} is cut or damaged (its checksum does not hold); rendering it again",
+        file=sys.stderr,
+    )
+    return None
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    """Raise UserError before the work of rendering if `folder` cannot take a file of `needed` bytes."""
+    advice = "set PIVL_CACHE to a folder that can take it"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise UserError(
+            f"cannot write the cache folder {folder}: {error.strerror or error}; {advice}"
+        ) from error
+    if free < needed * 1.02 + 2**20:
+        raise UserError(
+            f"the cache folder {folder} has {free / 1e6:.0f} MB free, the pictures need {needed / 1e6:.0f} MB; {advice}"
+        )
