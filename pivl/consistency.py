@@ -1,0 +1,139 @@
+"""How consistent pixel features are within a body part: the paper's Fig. 2 as numbers.
+
+Two views of the same pixels: which part's text is nearest, and how much closer a pixel lies to pixels of its
+own part than to those of other parts, among all pixels and among those of other people (where an image cannot
+agree with itself).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pivl.errors import UserError
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class PixelBatch:
+    """Features float [B, D, h, w] in the texts' space, the class of each cell int64 [B, h, w], person [B]."""
+
+    feature: Tensor
+    part: Tensor
+    person: Tensor
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """What was measured on C classes, on the CPU; a class that was ignored or never seen has zeros and NaN.
+
+    nearest: int64 [C, C], the pixels of part i whose nearest text is that of part j.
+    same_part, other_part: float64 [C], the mean cosine of a pixel of part i with the other pixels of part i,
+    and with the pixels of other parts.
+    same_part_across, other_part_across: the same with pixels of other people only.
+    """
+
+    nearest: Tensor
+    same_part: Tensor
+    other_part: Tensor
+    same_part_across: Tensor
+    other_part_across: Tensor
+
+    def part_accuracy(self, merged: Pairs = ()) -> float:
+        """The share of pixels whose nearest text is their own part's, in [0, 1].
+
+        Classes paired in `merged` count as one: CLIP's texts hardly tell left from right
+        (LabelSet.flip_pairs).
+        """
+        return float(self._nearest(merged).trace() / self.nearest.sum())
+
+    def majority_share(self, merged: Pairs = ()) -> float:
+        """The part accuracy of answering the commonest part everywhere: what part_accuracy must beat."""
+        return float(self._nearest(merged).sum(1).max() / self.nearest.sum())
+
+    @property
+    def margin(self) -> float:
+        """Mean over pixels of same_part - other_part, in [-2, 2]; 0 where features know nothing of parts."""
+        return self._over_pixels(self.same_part - self.other_part)
+
+    @property
+    def margin_across(self) -> float:
+        """`margin` between pixels of different people; NaN if there is one person only."""
+        return self._over_pixels(self.same_part_across - self.other_part_across)
+
+    def _nearest(self, merged: Pairs) -> Tensor:
+        """`nearest` with the second class of each pair counted as the first."""
+        group = torch.arange(len(self.nearest))
+        for one, other in merged:
+            group[other] = group[one]
+        member = F.one_hot(group, len(group))
+        return member.T @ self.nearest @ member
+
+    def _over_pixels(self, of_part: Tensor) -> float:
+        """The mean over pixels of a value of their part, parts without a value left out."""
+        pixels = self.nearest.sum(1).double() * of_part.isfinite()
+        return float((of_part.nan_to_num() * pixels).sum() / pixels.sum())
+
+
+def measure_consistency(
+    batches: Iterable[PixelBatch], part_text: Tensor, ignored: tuple[int, ...] = (0,)
+) -> Consistency:
+    """Measure pixel features against part texts [C, D] and each other, batch by batch, linear in the pixels.
+
+    Lengths of features and texts do not matter. Pixels of the `ignored` classes (background unless told), of
+    IGNORE and of any id beyond C are left out, and so are the ignored texts. Memory: people * C * D float64.
+
+    The cosines come from sums of unit vectors: with S_pc the sum over the n_pc pixels of person p and part c,
+    T_c = sum_p S_pc, the pairs within c have the summed cosine |T_c|^2 - n_c, of which |S_pc|^2 - n_pc are of
+    one person; other parts likewise. Raises UserError when no labelled pixel is left.
+    """
+    classes = len(part_text)
+    counted = torch.ones(classes, dtype=torch.bool)
+    counted[list(ignored)] = False
+    text = F.normalize(part_text.float(), dim=1)
+    nearest = torch.zeros(classes * classes, dtype=torch.int64)
+    sums: dict[int, Tensor] = {}
+    counts: dict[int, Tensor] = {}
+    for batch in batches:
+        feature = F.normalize(batch.feature.float(), dim=1).flatten(2)  # [B, D, cells]
+        part = batch.part.flatten(1).long()
+        member = (part[:, :, None] == torch.arange(classes, device=part.device)) & counted.to(part.device)
+        answer = (text @ feature).masked_fill(~counted.to(text.device)[:, None], -torch.inf).argmax(1)
+        kept = member.any(2)
+        nearest += torch.bincount((part * classes + answer)[kept], minlength=classes * classes).cpu()
+        image_sums = torch.bmm(feature, member.float()).transpose(1, 2).double().cpu()  # [B, C, D]
+        image_counts = member.sum(1).double().cpu()
+        for person, one_sum, count in zip(batch.person.tolist(), image_sums, image_counts, strict=True):
+            sums[person] = sums[person] + one_sum if person in sums else one_sum
+            counts[person] = counts[person] + count if person in counts else count
+    if not nearest.any():
+        raise UserError("no labelled pixel of a body part to measure; check the part maps")
+    cosines = _mean_cosines(torch.stack([*sums.values()]), torch.stack([*counts.values()]))
+    return Consistency(nearest.view(classes, classes), *cosines)
+
+
+def _mean_cosines(sums: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The four cosines of Consistency from sums of unit vectors [P, C, D] and their counts [P, C], float64."""
+    total, pixels = sums.sum(0), counts.sum(0)
+    same = (total**2).sum(1)  # over ordered pairs, a pixel with itself among them
+    other = total @ total.sum(0) - same
+    same_pairs, other_pairs = pixels**2, pixels * (pixels.sum() - pixels)
+
+    same_within = (sums**2).sum((0, 2))  # the same over pairs of one person
+    other_within = torch.einsum("pcd,pd->c", sums, sums.sum(1)) - same_within
+    same_pairs_within = (counts**2).sum(0)
+    other_pairs_within = (counts * counts.sum(1, keepdim=True)).sum(0) - same_pairs_within
+    return (
+        _mean(same - pixels, same_pairs - pixels),
+        _mean(other, other_pairs),
+        _mean(same - same_within, same_pairs - same_pairs_within),
+        _mean(other - other_within, other_pairs - other_pairs_within),
+    )
+
+
+def _mean(total: Tensor, count: Tensor) -> Tensor:
+    """total / count, NaN where there is nothing to average (rounding would make it infinite)."""
+    return torch.where(count > 0, total / count, torch.nan)
