@@ -1,0 +1,137 @@
+"""Materials: what each surface of a body is made of, its LIP label, its colours and its pattern."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pivl.people.palette import PATTERNS
+from pivl.people.wardrobe import ITEM, People
+
+MATERIALS = (
+    "face", "nape", "left arm", "right arm", "left leg", "right leg", "hair", "hat", "left glove", "right glove",
+    "sunglasses", "top", "inner", "lower", "skirt", "socks", "left shoe", "right shoe", "left sole", "right sole",
+    "scarf", "bag", "strap", "belt", "eye", "lips", "coat", "button",
+)  # fmt: skip
+M = {name: place for place, name in enumerate(MATERIALS)}
+
+# Where a two-tone garment changes its colour: height above the hips in metres of a 1.75 m body; legs count down from 0.
+_SPLIT = {"upper": 0.25, "coat": 0.21, "jumpsuit": 0.06, "pants": -0.44, "skirt": -0.22}
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Per material and view: label uint8 [M, N], color and second float32 [M, N, 3], pattern uint8 [M, N], split float32 [M, N]
+    (where two-tone cloth changes colour), gloss float32 [M] and weave float32 [M] (how much folds and grain show)."""
+
+    label: np.ndarray
+    color: np.ndarray
+    second: np.ndarray
+    pattern: np.ndarray
+    split: np.ndarray
+    gloss: np.ndarray
+    weave: np.ndarray
+
+
+def materials_of(people: People) -> Materials:
+    """The materials of N bodies, `people` being one row per view.
+
+    Label of the neck: LIP has no neck class; its skin in front is face, the nape behind is 0 like a bag, so that nothing of a
+    face remains on a person seen from behind.
+    """
+    count = len(people)
+    label = np.zeros((len(MATERIALS), count), np.uint8)
+    color = np.zeros((len(MATERIALS), count, 3), np.float32)
+    second, pattern = color.copy(), label.copy()
+    split = np.zeros((len(MATERIALS), count), np.float32)
+
+    def paint(name: str, part: object, rgb: np.ndarray) -> None:
+        label[M[name]], color[M[name]], second[M[name]] = part, rgb, rgb
+
+    def dress_in(name: str, part: object, item: np.ndarray) -> None:
+        rows = np.arange(count)
+        label[M[name]] = part
+        color[M[name]], second[M[name]] = people.rgb[rows, item], people.second_rgb[rows, item]
+        pattern[M[name]] = people.pattern[rows, item]
+        heights = np.array([_SPLIT.get(kind, 0.0) for kind in ITEM])
+        split[M[name]] = heights[item]
+
+    skin = people.skin_rgb
+    for name, part in {
+        "face": 13,
+        "nape": 0,
+        "left arm": 14,
+        "right arm": 15,
+        "left leg": 16,
+        "right leg": 17,
+    }.items():
+        paint(name, part, skin)
+    paint("eye", 13, np.array([0.10, 0.08, 0.08]) + 0.15 * skin)
+    paint("lips", 13, skin * np.array([0.86, 0.62, 0.62]))
+
+    def every(item: str) -> np.ndarray:
+        return np.full(count, ITEM[item])
+
+    for name, part, item in (
+        ("hair", 2, "hair"), ("hat", 1, "hat"), ("left glove", 3, "gloves"), ("right glove", 3, "gloves"),
+        ("sunglasses", 4, "sunglasses"), ("socks", 8, "socks"), ("left shoe", 18, "shoes"), ("right shoe", 19, "shoes"),
+        ("scarf", 11, "scarf"), ("bag", 0, "bag"), ("coat", 7, "coat"),
+    ):  # fmt: skip
+        dress_in(name, part, every(item))
+    jumpsuit, dress, coat = people.wears("jumpsuit"), people.wears("dress"), people.wears("coat")
+    inner = np.where(jumpsuit, ITEM["jumpsuit"], np.where(dress, ITEM["dress"], ITEM["upper"]))
+    inner_part = np.where(jumpsuit, 10, np.where(dress, 6, 5))
+    dress_in("inner", inner_part, inner)
+    dress_in("top", np.where(coat, 7, inner_part), np.where(coat, ITEM["coat"], inner))
+    dress_in("lower", np.where(jumpsuit, 10, 9), np.where(jumpsuit, ITEM["jumpsuit"], ITEM["pants"]))
+    dress_in("skirt", np.where(dress, 6, 12), np.where(dress, ITEM["dress"], ITEM["skirt"]))
+
+    shoe = people.rgb[:, ITEM["shoes"]]
+    sole = np.where(shoe.mean(-1, keepdims=True) > 0.35, 0.25 * shoe + 0.1, np.float32(0.5) * shoe)
+    pale = (people.texture_seed % 3 == 0)[:, None] & ~people.wears("shoes", "boots")[:, None]
+    sole = np.where(pale, np.float32(0.85), sole)
+    paint("left sole", 18, sole)
+    paint("right sole", 19, sole)
+    paint("strap", 0, people.rgb[:, ITEM["bag"]] * np.float32(0.75))
+    paint("belt", label[M["lower"]], np.float32([0.16, 0.12, 0.10]))
+    paint("button", label[M["top"]], color[M["top"]] * np.float32(0.55))
+
+    gloss, weave = np.full(len(MATERIALS), 0.04, np.float32), np.ones(len(MATERIALS), np.float32)
+    for name, shine, folds in (
+        ("hair", 0.16, 0.5), ("sunglasses", 0.5, 0.0), ("left shoe", 0.16, 0.2), ("right shoe", 0.16, 0.2), ("bag", 0.12, 0.4),
+        ("face", 0.07, 0.0), ("left arm", 0.07, 0.0), ("right arm", 0.07, 0.0), ("left leg", 0.06, 0.0), ("right leg", 0.06, 0.0),
+        ("nape", 0.06, 0.0), ("eye", 0.1, 0.0), ("lips", 0.08, 0.0), ("left sole", 0.03, 0.0), ("right sole", 0.03, 0.0),
+    ):  # fmt: skip
+        gloss[M[name]], weave[M[name]] = shine, folds
+    return Materials(label, color, second, pattern, split, gloss, weave)
+
+
+def second_color_shows(
+    pattern: np.ndarray,
+    u: np.ndarray,
+    v: np.ndarray,
+    side: np.ndarray,
+    in_front: np.ndarray,
+    split: np.ndarray,
+) -> np.ndarray:
+    """bool [n]: where a patterned surface shows its second colour.
+
+    u counts repeats around the solid, v is the height on the body in metres, side the distance from the middle of the solid
+    (m), in_front whether a logo may stand there.
+    """
+    across = v * 8.0
+    rings = across - np.floor(across) < 0.42
+    columns = u - np.floor(u) < 0.36
+    half = u - np.floor(u) < 0.5
+    bands = np.floor(across * 1.15).astype(np.int64) & 1
+    choice = np.stack(
+        [
+            np.zeros(len(u), bool),
+            rings,
+            columns,
+            half ^ (bands == 1),
+            v > split,
+            in_front & (np.abs(side) < 0.062) & (np.abs(v - 0.31) < 0.055),
+        ]
+    )
+    assert len(choice) == len(PATTERNS)
+    return choice[pattern, np.arange(len(u))]
