@@ -3,12 +3,16 @@
 A task is what one process does at a time: a stage that several runs start from, stored once, or a run.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.records import Failed, Results, Run
 from pivl.recipe import Recipe, Stage
+from studies.presets import Preset
+from studies.study import Study
+
+Weights = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,25 @@ class Task:
         choices: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in stored.items()}
         run = Run(**{**value["run"], "recipe": Recipe(**choices)})
         return cls(value["id"], value["name"], value["stage"], run, tuple(value["needs"]))
+
+
+def lay_out(
+    study: Study,
+    preset: Preset,
+    rows: Sequence[str],
+    seeds: Sequence[int],
+    fingerprint: str,
+    weights: Weights,
+) -> list[Cell]:
+    """The cells of `rows` (names) at `seeds`, row by row; `weights` gives the digest of a backbone's checkpoint."""
+    cells = []
+    for row in study.rows:
+        if row.name in rows:
+            recipe = replace(row.recipe, **preset.changes)
+            dataset = preset.dataset or study.dataset
+            runs = [Run(recipe, dataset, fingerprint, weights(recipe.backbone), seed) for seed in seeds]
+            cells += [Cell(row.name, row.title, run) for run in runs]
+    return cells
 
 
 def remaining_tasks(cells: Sequence[Cell], results: Results, retry_failed: bool) -> list[Task]:

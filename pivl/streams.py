@@ -5,8 +5,12 @@ A draw added to one stream leaves every other stream as it was, so rows of one s
 
 import hashlib
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive_seed(seed: int, name: str) -> int:
@@ -20,6 +24,8 @@ def numpy_stream(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(derive_seed(seed, name)))
 
 
-def torch_stream(seed: int, name: str) -> torch.Generator:
+def torch_stream(seed: int, name: str) -> "torch.Generator":
     """A torch generator on the CPU for the stream `name` of `seed`; the same draws whatever device trains."""
+    import torch  # here, so that tables, which draw by numpy alone, need not load it
+
     return torch.Generator().manual_seed(derive_seed(seed, name))

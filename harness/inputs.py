@@ -1,4 +1,4 @@
-"""Data sets by name, for the commands: loaded, or only their fingerprint, which names runs.
+"""What runs start from, by name: data sets and checkpoints, and the digests of both, which name runs.
 
 The fingerprint of a rendered data set needs its pictures, and those need torch. A note in the results folder
 keeps it beside a digest of the code that renders, so that a study with nothing left to do is shown in a second.
@@ -13,13 +13,29 @@ import pivl
 from harness.choose import choose
 from harness.progress import Progress
 from harness.records import Results
-from pivl.files import write_text
+from pivl.errors import UserError
+from pivl.files import sha256_of, write_text
 
 if TYPE_CHECKING:
     from pivl.data.pictures import Split
     from pivl.people.benchmark import SynthpedConfig
 
 NOTE = "datasets.json"
+CHECKPOINTS = {"tiny": Path(pivl.__file__).parent / "people" / "tiny_clip.safetensors"}
+"""From a recipe's backbone to the CLIP that comes with the package."""
+
+
+def find_checkpoint(backbone: str) -> Path:
+    """The weights that runs of `backbone` start from; UserError where there are none."""
+    path = CHECKPOINTS[choose("backbone", backbone, CHECKPOINTS)]
+    if not path.exists():
+        raise UserError(f"{path} is missing; pivl-bench pretrain makes it in half an hour")
+    return path
+
+
+def checkpoint_digest(backbone: str) -> str:
+    """The SHA-256 of those weights."""
+    return sha256_of(find_checkpoint(backbone))
 
 
 def find_config(name: str) -> "SynthpedConfig":

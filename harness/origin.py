@@ -1,0 +1,88 @@
+"""Where a record comes from: device, versions, commit, and the memory that was used."""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from pivl.errors import UserError
+
+PACKAGES = ("pivl-bench", "torch", "open_clip_torch", "numpy")
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is a GPU and else the CPU; UserError for a device that is not there."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = "cuda" if available["cuda"] else "cpu"
+    if not available[name]:
+        raise UserError(f"--device {name}: torch sees none here; try --device cpu")
+    return torch.device(name)
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def describe_device(device: torch.device) -> str:
+    """The device as a record names it, e.g. `cpu (AMD EPYC)` or `cuda (NVIDIA H100 80GB HBM3)`."""
+    model = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    return f"{device.type} ({model})"
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide numbers."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
+@lru_cache(maxsize=1)
+def read_commit() -> tuple[str, bool]:
+    """The commit of this source and whether files of it have changed since; the version where it is no checkout."""
+    source = Path(__file__).resolve().parents[1]
+    if not (source / ".git").exists():
+        return f"v{_version('pivl-bench')}", False
+    head = _git(source, "rev-parse", "--short=12", "HEAD")
+    return head or "unknown", bool(_git(source, "status", "--porcelain", "--untracked-files=no"))
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most memory held so far in MB: of the GPU where there is one, else of this process."""
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 2**20)
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    """The processor's model name, as the system tells it."""
+    facts = Path("/proc/cpuinfo")
+    if facts.exists():
+        lines = facts.read_text(errors="replace").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        if names:
+            return names[0]
+    return platform.processor() or platform.machine()
