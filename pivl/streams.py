@@ -4,7 +4,6 @@ A draw added to one stream leaves every other stream as it was, so rows of one s
 """
 
 import hashlib
-
 from typing import TYPE_CHECKING
 
 import numpy as np
