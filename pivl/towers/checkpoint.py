@@ -13,6 +13,7 @@ from torch import Tensor
 from pivl.errors import UserError
 
 METADATA_KEY = "pivl"  # one key holds all metadata as JSON: safetensors writes several in no fixed order
+NOT_WHOLE = (RuntimeError, EOFError, ValueError, LookupError, pickle.UnpicklingError, zipfile.BadZipFile)
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # constants in OpenAI's archives
 
 
@@ -35,14 +36,8 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UserError(
             f"{path}: cannot be read ({error.strerror or error}); check the file and its rights"
         ) from error
-    if (
-        not isinstance(state, dict)
-        or not state
-        or not all(isinstance(value, Tensor) for value in state.values())
-    ):
-        raise UserError(
-            f"{path}: holds no state dict of tensors; name a CLIP's .safetensors, .pt or .pth file"
-        )
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"{path}: holds no state dict of tensors; name a .safetensors, .pt or .pth file")
     return {
         name: value.float() if value.is_floating_point() else value
         for name, value in state.items()
@@ -66,22 +61,11 @@ def _read_torch(path: Path) -> Any:
     try:
         if _is_torchscript(path):
             with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore", DeprecationWarning
-                )  # TorchScript is deprecated; OpenAI's files stay
+                warnings.simplefilter("ignore")  # torch deprecates TorchScript, OpenAI's files stay in it
                 return torch.jit.load(path, map_location="cpu").state_dict()
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        RuntimeError,
-        EOFError,
-        ValueError,
-        LookupError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise UserError(
-            f"{path}: not whole weights that torch can read; copy or download it again"
-        ) from error
+    except NOT_WHOLE as error:
+        raise UserError(f"{path}: not whole weights that torch reads; copy or download it again") from error
     return content.get("state_dict", content) if isinstance(content, dict) else content
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from pivl.errors import UserError
 from pivl.files import write_atomically
-from pivl.towers.architecture import HEAD_WIDTH, ClipArchitecture, TextArchitecture, VisionArchitecture
+from pivl.towers.architecture import HEAD_WIDTH, NAMED, ClipArchitecture, TextArchitecture, VisionArchitecture
 from pivl.towers.checkpoint import METADATA_KEY, read_state
 from pivl.towers.clip import INITIAL_LOGIT_SCALE, Clip, ImageInput, build_vision
 from pivl.towers.text import TextTower
@@ -42,17 +42,21 @@ def load_clip(path: Path, image_input: ImageInput | None = None) -> Clip:
 def download_clip(name: str, image_input: ImageInput) -> Clip:
     """OpenAI's CLIP `name` (a key of architecture.NAMED), fetched or from open_clip's cache, in eval mode.
 
-    Needs the network once; raises UserError without it.
+    Needs the network once. Raises UserError without it (the hub's client gives up after about 45 s), or for
+    an unknown name.
     """
     import open_clip
 
+    if name not in NAMED:
+        raise UserError(
+            f"no CLIP is called {name!r}; choose one of {', '.join(NAMED)}, or name a weights file"
+        )
+    # the names without "-quickgelu" only warn and compute with other activations
+    model_name = f"{name.replace('/', '-')}-quickgelu"
     try:
-        # the names without "-quickgelu" only warn and compute with other activations
-        model_name = f"{name.replace('/', '-')}-quickgelu"
         model = open_clip.create_model(model_name, pretrained="openai", precision="fp32", device="cpu")
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"cannot download OpenAI's {name} ({reason}); name a weights file instead") from error
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"cannot download OpenAI's {name}; get online, or name a weights file") from error
     return clip_from_state(dict(model.state_dict()), {}, f"OpenAI's {name}", image_input)
 
 
