@@ -109,7 +109,7 @@ def test_how_the_pixels_are_batched_ordered_and_scaled_does_not_matter() -> None
     ]
     assert_same(measure_consistency(singles, part_text), whole)
     scale = torch.rand(6, 1, 4, 3, generator=torch.Generator().manual_seed(0)) + 0.1
-    scaled = PixelBatch(batch.feature * scale, batch.part.to(torch.uint8), batch.person)
+    scaled = PixelBatch(batch.feature * scale, batch.part, batch.person)
     assert_same(measure_consistency(iter([scaled]), 3 * part_text), whole)
 
 
@@ -154,6 +154,14 @@ def test_sides_can_be_counted_as_one() -> None:
     assert measured.part_accuracy() == pytest.approx(1 / 4)
     assert measured.part_accuracy(merged=((1, 2),)) == pytest.approx(3 / 4)
     assert measured.majority_share(merged=((1, 2),)) == pytest.approx(1 / 2)
+
+
+def test_cells_may_be_bytes_even_of_many_classes() -> None:
+    part = torch.full((1, 4, 4), 19)
+    feature = features_by(torch.eye(20), part)
+    for kind in (torch.int64, torch.uint8):
+        measured = measure_consistency([PixelBatch(feature, part.to(kind), torch.zeros(1))], torch.eye(20))
+        assert measured.nearest[19, 19] == 16
 
 
 def test_background_counts_only_when_asked() -> None:

@@ -143,7 +143,13 @@ def test_voting_commutes_with_mirroring() -> None:
         assert torch.equal(vote(maps.flip(-1), (6, 3), 6, rule), vote(maps, (6, 3), 6, rule).flip(-1))
 
 
-def test_voting_leaves_non_contiguous_and_single_maps_alone() -> None:
+def test_a_whole_benchmark_is_voted_on_in_pieces_without_a_seam() -> None:
+    maps = random_map(8, (24, 12), seed=5).repeat(70, 1, 1)  # 560 maps, more than two pieces
+    assert torch.equal(vote(maps, (6, 3), 6), vote(maps[:8], (6, 3), 6).repeat(70, 1, 1))
+    assert vote(maps[:0], (6, 3), 6).shape == (0, 6, 3)
+
+
+def test_voting_takes_non_contiguous_and_single_maps() -> None:
     maps = random_map(4, (24, 12), seed=4)
     strided = maps.transpose(1, 2).contiguous().transpose(1, 2)
     assert torch.equal(vote(strided, (6, 3), 6), vote(maps, (6, 3), 6))
@@ -226,12 +232,19 @@ def test_ids_are_checked_against_the_label_set_that_is_named(tmp_path: Path) -> 
 
 def test_the_label_set_of_a_folder_is_in_its_meta(tmp_path: Path) -> None:
     meta = tmp_path / "meta.json"
-    for bad in (None, "not json", "[]", "{}", json.dumps({"labels": "coco"}), json.dumps({"labels": []})):
+    for bad in (
+        None,
+        "not json",
+        "[]",
+        "{}",
+        json.dumps({"label_set": "coco"}),
+        json.dumps({"label_set": []}),
+    ):
         if bad is not None:
             meta.write_text(bad)
         with pytest.raises(UserError, match="one of lip, atr, pascal"):
             read_label_set(tmp_path)
-    meta.write_text(json.dumps({"labels": "atr", "parser": "schp"}))
+    meta.write_text(json.dumps({"label_set": "atr", "parser": "schp"}))
     assert read_label_set(tmp_path) is ATR
 
 

@@ -24,6 +24,9 @@ Rule = Literal["majority", "nearest", "foreground"]
 # case is a strip across the border of two cells, which covers a quarter of each.
 FOREGROUND_SHARE = 0.25
 BACKGROUND = 0  # in every label set
+CHUNK = (
+    256  # maps voted on at a time: counting takes 12 bytes a pixel, too much for a whole benchmark at once
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,12 @@ def vote(
     `classes` upward count as unlabelled. The cells part the image evenly, each pixel in one cell; with
     `patches` they are those windows, which may overlap or leave out a border.
     """
+    return torch.cat([_vote(maps, grid, classes, rule, patches) for maps in part_map.split(CHUNK)])
+
+
+def _vote(
+    part_map: Tensor, grid: tuple[int, int], classes: int, rule: Rule, patches: Patches | None
+) -> Tensor:
     if rule == "nearest":
         rows, columns = (_centres(*axis, patches) for axis in zip(part_map.shape[1:], grid, strict=True))
         centre = _pixels(part_map, rows, columns).long()
@@ -116,18 +125,18 @@ def read_map(path: Path, labels: LabelSet, size: tuple[int, int]) -> Tensor:
 
 
 def read_label_set(folder: Path) -> LabelSet:
-    """The label set that the maps of `folder` use, from the "labels" entry of its meta.json.
+    """The label set that the maps of `folder` use, from the "label_set" entry of its meta.json.
 
     Raises UserError if the file is missing, no JSON object, or names no known label set.
     """
     path = folder / "meta.json"
     try:
-        name = json.loads(path.read_text(encoding="utf-8"))["labels"]
+        name = json.loads(path.read_text(encoding="utf-8"))["label_set"]
         return LABEL_SETS[name]
     except (OSError, ValueError, KeyError, TypeError) as error:
         known = ", ".join(LABEL_SETS)
         raise UserError(
-            f'{path}: no {{"labels": NAME}} with NAME one of {known} ({error!r}); write it'
+            f'{path}: no {{"label_set": NAME}} with NAME one of {known} ({error!r}); write it'
         ) from error
 
 
