@@ -50,20 +50,23 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     try:
         with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(METADATA_KEY, "{}")
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(text)  # noqa: SIM118 not a dict
+            metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a dict
     except (SafetensorError, ValueError) as error:
         raise UserError(f"{path}: not a whole safetensors file; copy or download it again") from error
+    if not isinstance(metadata, dict):
+        raise UserError(f"{path}: its metadata is not what pivl-bench writes; use a file without any")
+    return state, metadata
 
 
 def _read_torch(path: Path) -> Any:
     """What torch finds in a file: a state dict (or one under "state_dict"), or a TorchScript archive's."""
     try:
-        if _is_torchscript(path):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # torch deprecates TorchScript, OpenAI's files stay in it
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # TorchScript is deprecated, and foreign pickles are warned about
+            if _is_torchscript(path):
                 return torch.jit.load(path, map_location="cpu").state_dict()
-        content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except NOT_WHOLE as error:
         raise UserError(f"{path}: not whole weights that torch reads; copy or download it again") from error
     return content.get("state_dict", content) if isinstance(content, dict) else content

@@ -111,7 +111,9 @@ def clip_from_state(
     vision = build_vision(architecture.vision, image_input or ImageInput(size))
     text = TextTower(architecture.text)
     positions = POSITIONS[architecture.vision.kind]
-    state = {**state, positions: resize_positions(state[positions], grid, vision.grid, source)}
+    state = dict(state)
+    if positions in state:
+        state[positions] = resize_positions(state[positions], grid, vision.grid, source)
     scale = state.pop("logit_scale", None)
     _fill(vision.net, text.net, state, source)
     return Clip(
