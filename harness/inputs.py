@@ -49,12 +49,8 @@ def load(name: str, progress: Progress) -> "Split":
     """The data set, rendered into the user's cache where it is not there yet."""
     from pivl.people import benchmark
 
-    config = find_config(name)
-
-    def report(done: int, total: int) -> None:
-        progress.update(name, f"rendering, {done} of {total} pictures (once; kept in the cache)")
-
-    split = benchmark.load(config, report=report)
+    report = progress.count(name, "rendering into the cache, once")
+    split = benchmark.load(find_config(name), report=report)
     progress.close()
     return split
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -45,6 +45,18 @@ class Progress:
             self._shown_at = time.monotonic()
             self.stream.write("".join(f"{line}\n" for line in self._lines.values()))
             self.stream.flush()
+
+    def count(self, name: str, doing: str) -> Callable[[int, int], None]:
+        """A report of pictures done and their total, shown as the line of `name` with rate and time left."""
+        began = time.monotonic()
+
+        def report(done: int, total: int) -> None:
+            elapsed = time.monotonic() - began
+            left = duration(elapsed * (total - done) / done)
+            rate = done / elapsed
+            self.update(name, f"{doing}, {done} of {total} pictures, {rate:.0f} images/s, {left} left")
+
+        return report
 
     def finish(self, name: str, text: str) -> None:
         """Take the line of `name` away and say how it ended."""

@@ -1,0 +1,228 @@
+"""The command `pivl-bench`. Each command is a few lines over harness.conduct and pivl.people.
+
+Only click is imported here, everything else where it is used, so that --help answers at once.
+"""
+
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from pivl.errors import UserError
+
+EXAMPLES = """\b
+Begin with:
+  pivl-bench run ablation --preset smoke    see every step work, in a minute
+  pivl-bench run ablation                   the paper's Table 3 on this machine
+  pivl-bench table ablation                 the same table again, from records
+  pivl-bench data show synthped             a sheet of the people it is measured on
+"""
+
+Command = Callable[..., Any]
+
+
+def path_option(name: str, default: str, help_text: str) -> Callable[[Command], Command]:
+    """An option that takes a file or folder."""
+    kind = click.Path(path_type=Path)
+    return click.option(name, type=kind, default=default, show_default=True, metavar="PATH", help=help_text)
+
+
+def question_options(command: Command) -> Command:
+    """The argument and options by which `run` and `table` say what they are about."""
+    for option in (
+        debug_option,
+        path_option("--results", "results", "Where runs are recorded."),
+        click.option("--preset", default="default", show_default=True, help="default, or smoke: a minute."),
+        click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: the study's own]"),
+        click.option("--rows", metavar="NAMES", help="Only these rows, as clip-reid,pi-vl.  [default: all]"),
+        click.argument("study"),
+    ):
+        command = option(command)
+    return command
+
+
+def debug_option(command: Command) -> Command:
+    """--debug; `main` looks for it, since an error may come before click has read it."""
+    show = "Show where an unexpected error came from."
+    return click.option("--debug", is_flag=True, expose_value=False, help=show)(command)
+
+
+@click.group(epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pivl-bench")
+def commands() -> None:
+    """Benchmark and ablations of PI-VL, part-informed person re-identification (arXiv 2308.02738).
+
+    Every result is recorded with its recipe, data, seed and commit; what is recorded is never done twice.
+    """
+
+
+@commands.command()
+@question_options
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True,
+              help="Where to train; auto: a GPU if CUDA has one, else the CPU.")  # fmt: skip
+@click.option("--jobs", default="auto", show_default=True, metavar="N",
+              help="Runs at a time; auto: one per core, one on a GPU.")  # fmt: skip
+@click.option("--retry-failed", is_flag=True, help="Do failed runs again.")
+@click.option("--no-mlflow", is_flag=True, help="Leave MLflow alone.")
+@click.option("--quiet", is_flag=True, help="No progress; only warnings and the table.")
+def run(
+    study: str, rows: str | None, seeds: str | None, preset: str, results: Path,
+    device: str, jobs: str, retry_failed: bool, no_mlflow: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Train and score what STUDY still lacks, then print its table.
+
+    STUDY is ablation (the paper's Table 3) or controls. Stop with Ctrl-C whenever you like: the same command
+    goes on with what is missing. Try --preset smoke first.
+    """
+    from harness import conduct, printers
+    from harness.progress import Progress
+    from harness.records import Finished, Results
+    from pivl.files import write_text
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, workers and all
+    question = conduct.ask(study, preset, rows, seeds)
+    options = conduct.Options(device, parse_jobs(jobs), retry_failed)
+    progress = Progress.on_stderr(quiet)
+    store = Results(results, progress.warn)
+    store.check_writable()
+    conduct.answer(question, store, progress, options)
+    recorded = conduct.read_answer(question, store, progress)
+    table = printers.markdown(conduct.make_table(question, recorded))
+    click.echo(table, nl=False)
+    if question.rows == question.shown:
+        write_text(results / f"{question.name}.md", table)
+    if not no_mlflow:
+        conduct.track(question, recorded, table, store, progress)
+    if not all(isinstance(found, Finished) for row in question.rows for found in recorded[row].values()):
+        sys.exit(1)
+
+
+@commands.command()
+@question_options
+@click.option("--format", "form", default="markdown", show_default=True, help="markdown, csv or json.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE", help="A file instead of the screen."
+)
+def table(
+    study: str,
+    rows: str | None,
+    seeds: str | None,
+    preset: str,
+    results: Path,
+    form: str,
+    output: Path | None,
+) -> None:
+    """Print the table of STUDY from what is recorded; trains nothing.
+
+    What is missing or failed says so in its place; pivl-bench run STUDY fills it.
+    """
+    from harness import conduct, printers
+    from harness.choose import choose
+    from harness.progress import Progress
+    from harness.records import Results
+    from pivl.files import write_text
+
+    question = conduct.ask(study, preset, rows, seeds)
+    print_as = printers.PRINTERS[choose("format", form, printers.PRINTERS)]
+    progress = Progress.on_stderr(quiet=False)
+    recorded = conduct.read_answer(question, Results(results, progress.warn), progress)
+    text = print_as(conduct.make_table(question, recorded))
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(output, text)
+
+
+@commands.group()
+def data() -> None:
+    """Look at the embedded data sets, or write them out for other code."""
+
+
+@data.command("show")
+@click.argument("dataset")
+@path_option("--output", "sheet.png", "The picture to write.")
+@debug_option
+def show_data(dataset: str, output: Path) -> None:
+    """Draw a contact sheet of DATASET (synthped): people, their part maps and a legend."""
+    from harness import inputs
+    from harness.progress import Progress
+    from pivl.people.sheet import draw_sheet
+
+    draw_sheet(inputs.load(dataset, Progress.on_stderr(quiet=False)), output)
+    click.echo(f"{output}: look at it")
+
+
+@data.command("export")
+@click.argument("dataset")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--layout", default="market1501", show_default=True, help="How the files are laid out.")
+@click.option(
+    "--size", default="256x128", show_default=True, metavar="HxW", help="Height and width in pixels."
+)
+@debug_option
+def export_data(dataset: str, folder: Path, layout: str, size: str) -> None:
+    """Write DATASET (synthped) into FOLDER as Market-1501 comes, with part maps as SCHP writes them."""
+    from harness import inputs
+    from harness.choose import choose
+    from harness.progress import Progress
+    from pivl.people.export import export_market
+
+    choose("layout", layout, ["market1501"])
+    height_width, config = parse_size(size), inputs.find_config(dataset)
+    progress = Progress.on_stderr(quiet=False)
+    export_market(config, height_width, folder, progress.count(dataset, "rendering"))
+    progress.close()
+    click.echo(f"{folder}: {dataset} in the layout of {layout}")
+
+
+def parse_jobs(text: str) -> int | None:
+    """A number of runs at a time, or None for `auto`."""
+    if text == "auto":
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,3}", text):
+        raise UserError(f"--jobs {text}: not a number of runs at a time; write 2, or auto")
+    return int(text)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`256x128` as (height, width)."""
+    match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", text)
+    if match is None:
+        raise UserError(f"--size {text}: not a size; write height x width in pixels, as 256x128")
+    return int(match[1]), int(match[2])
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line. Exit status 2 for a user's mistake, 1 for failed runs and unexpected errors."""
+    typed = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        status = commands.main(typed, "pivl-bench", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "pivl-bench"
+        _end(2, f"{error.format_message()} ({command} --help)")
+    except (click.ClickException, UserError) as error:
+        _end(2, error.format_message() if isinstance(error, click.ClickException) else str(error))
+    except (KeyboardInterrupt, click.Abort):
+        _end(130, "interrupted; what is recorded stays, and the same command goes on from there")
+    except Exception as error:
+        if "--debug" in typed:
+            traceback.print_exc()
+        reason = (str(error).strip().splitlines() or [""])[0]
+        again = "" if "--debug" in typed else "; run it again with --debug to see where"
+        _end(1, f"unexpected {type(error).__name__}: {reason}{again}")
+
+
+def _end(status: int, message: str) -> NoReturn:
+    """Say in one line what is wrong and exit."""
+    click.echo(f"pivl-bench: {message}", err=True)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
