@@ -104,8 +104,8 @@ def measure_consistency(
         answer = (text @ feature).masked_fill(~counted.to(text.device)[:, None], -torch.inf).argmax(1)
         kept = member.any(2)
         nearest += torch.bincount((part * classes + answer)[kept], minlength=classes * classes).cpu()
-        image_sums = torch.bmm(feature, member.float()).transpose(1, 2).double().cpu()  # [B, C, D]
-        image_counts = member.sum(1).double().cpu()
+        image_sums = torch.bmm(feature, member.float()).transpose(1, 2).cpu().double()  # [B, C, D]
+        image_counts = member.sum(1).cpu().double()
         for person, one_sum, count in zip(batch.person.tolist(), image_sums, image_counts, strict=True):
             sums[person] = sums[person] + one_sum if person in sums else one_sum
             counts[person] = counts[person] + count if person in counts else count
