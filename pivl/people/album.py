@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -133,7 +134,8 @@ def _cores() -> int:
 
 
 def _end_with_parent() -> None:
-    """In a worker: end when the parent is gone, even if it was killed; a pool's worker would wait for work for ever."""
+    """In a worker: leave Ctrl-C to the parent, and end when it is gone, even killed; else a worker waits for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     assert parent is not None
 

@@ -13,7 +13,7 @@ from numpy.random import PCG64, Generator
 from PIL import Image, ImageDraw
 
 from pivl.people.paint import CARS, DOORS, WALLS, colour_of, pick, shade
-from pivl.people.street import CANVAS, draw_car, draw_street
+from pivl.people.street import CANVAS, draw_car, draw_car_size, draw_street
 from pivl.people.walls import GROUND
 
 CROP = 165  # canvas rows that a picture shows at zoom 1: 2.7 m at the wall
@@ -136,18 +136,20 @@ def _planter(draw: Generator) -> Prop:
             x = columns * (0.5 + 0.47 * radius**0.5 * np.cos(6.2832 * angle))
             y = rows * (0.36 + 0.33 * radius**0.5 * np.sin(6.2832 * angle))
             leaf = (x - 7, y - 5, x + 7, y + 5)
-            pen.ellipse(leaf, fill=(*colour_of(green * 0.6 + 0.5 * tone - 0.5 * (y / rows - 0.36)), 255))
+            pen.ellipse(leaf, fill=(*colour_of(green * (0.6 + 0.5 * tone - 0.5 * (y / rows - 0.36))), 255))
 
     return _sprite(draw.uniform(0.22, 0.38), draw.uniform(0.35, 0.6), paint, draw)
 
 
 def _parked_car(draw: Generator) -> Prop:
-    """A car between the camera and the person, of which the picture holds a part."""
+    """A car between the camera and the person, of which the picture holds the upper part."""
+    length, height = draw_car_size(draw)
 
     def paint(pen: ImageDraw.ImageDraw, rows: int, columns: int) -> None:
-        draw_car(pen, columns * 0.03, rows * 1.28, columns * 0.94 / 4.6, draw)
+        unit = 0.96 * columns / length
+        draw_car(pen, (columns * 0.02, height * unit), unit, (length, height), draw)
 
-    return _sprite(draw.uniform(0.4, 0.5), 2.0, paint, draw)
+    return _sprite(draw.uniform(0.36, 0.5), 0.52 * length, paint, draw)
 
 
 def _board(draw: Generator) -> Prop:

@@ -18,6 +18,8 @@ LIP_COLORS = np.array(
     ),
     np.uint8,
 )  # fmt: skip
+_COLOR_OF = np.full((256, 3), 128, np.uint8)  # grey: pixels to be ignored
+_COLOR_OF[: len(LIP_COLORS)] = LIP_COLORS
 _LEGEND = 14  # pixels per row of the legend
 
 
@@ -40,7 +42,7 @@ def _draw_row(pictures: Pictures, person: int, views: int) -> np.ndarray:
     for place, number in enumerate((pictures.person == person).nonzero()[:views, 0].tolist()):
         row[:, place, 0] = pictures.image[number].permute(1, 2, 0).numpy()
         if pictures.part_map is not None:
-            row[:, place, 1] = LIP_COLORS[pictures.part_map[number].numpy() % len(LIP_COLORS)]
+            row[:, place, 1] = _COLOR_OF[pictures.part_map[number].numpy()]
     return row.reshape(height, -1, 3)
 
 

@@ -79,7 +79,7 @@ def _draw_fixtures(pen: ImageDraw.ImageDraw, columns: int, draw: Generator) -> N
             x += width
         x += draw.uniform(0.5, 2.4) * unit
     for start in draw.uniform(-0.1, 1.0, draw.integers(1, 3)) * columns:
-        draw_car(pen, start, bottom + 9 * OVERSAMPLE, unit * 0.94, draw)
+        draw_car(pen, (start, bottom + 9 * OVERSAMPLE), unit * 0.94, draw_car_size(draw), draw)
 
 
 def _door(pen: ImageDraw.ImageDraw, x: float, bottom: int, unit: float, draw: Generator) -> float:
@@ -113,13 +113,22 @@ def _glass(pen: ImageDraw.ImageDraw, box: tuple[float, float, float, float], dra
     pen.polygon(((left, top), (edge, top), (left, top + (bottom - top) * 0.8)), fill=shade(dark, 1.3))
 
 
-def draw_car(pen: ImageDraw.ImageDraw, x: float, bottom: float, unit: float, draw: Generator) -> None:
-    """A saloon, hatchback or van from the side, 3.9 to 4.6 m long, wheels on row `bottom`; `unit` is pixels per metre."""
-    length, height, colour = (
-        draw.uniform(3.9, 4.6) * unit,
-        draw.uniform(1.35, 1.9) * unit,
-        pick(CARS, draw, 6),
-    )
+def draw_car_size(draw: Generator) -> tuple[float, float]:
+    """Length and height, in metres, of a saloon, hatchback or van."""
+    return draw.uniform(3.9, 4.6), draw.uniform(1.35, 1.9)
+
+
+def draw_car(
+    pen: ImageDraw.ImageDraw,
+    rear: tuple[float, float],
+    unit: float,
+    size: tuple[float, float],
+    draw: Generator,
+) -> None:
+    """A car of `size` (length, height in metres) from the side, its wheels on the ground at `rear` (x, y); `unit` is
+    pixels per metre."""
+    (x, bottom), (length, height) = rear, (side * unit for side in size)
+    colour = pick(CARS, draw, 6)
     waist, sill = bottom - height * 0.6, bottom - 0.2 * unit
     roof = [(0.14, 1.0), (0.3, 0.0), (0.72, 0.0), (0.9, 1.0)]
     if draw.random() < 0.5:
