@@ -2,7 +2,7 @@
 
 Scores are kept per query and per seed. Queries of one person resemble each other, and so do all queries of
 one seed, so neither counts as a fresh sample: people and seeds are the clusters. Numpy and scipy only, with a
-generator passed in. Whatever leaves this file is in percent points.
+generator passed in. Estimates and comparisons of scores leave this file in percent points.
 """
 
 from collections.abc import Mapping, Sequence
@@ -173,13 +173,13 @@ def estimate(scores: Scores, people: np.ndarray, confidence: float = CONFIDENCE)
 def estimate_over_seeds(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """Mean and Student's interval of one number per seed, for a metric that has no score per query.
 
-    `values` are fractions, the result is in percent points; one seed has the interval (-inf, inf).
+    In the unit of `values`; one seed has the interval (-inf, inf).
     """
     sample = np.asarray(values, dtype=float)
     if len(sample) < 2:
-        return Estimate(100 * float(sample[0]), -np.inf, np.inf, np.inf, 0.0)
+        return Estimate(float(sample[0]), -np.inf, np.inf, np.inf, 0.0)
     variance = float(sample.var(ddof=1)) / len(sample)
-    return _interval(float(sample.mean()), variance, len(sample) - 1.0, confidence)
+    return _interval(float(sample.mean()), variance, len(sample) - 1.0, confidence, unit=1)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -232,7 +232,7 @@ def _satterthwaite(*parts: tuple[float, int]) -> float:
     return sum(variance for variance, _ in parts) ** 2 / spread if spread else np.inf
 
 
-def _interval(mean: float, variance: float, degrees: float, confidence: float) -> Estimate:
+def _interval(mean: float, variance: float, degrees: float, confidence: float, unit: float = 100) -> Estimate:
     error = float(np.sqrt(variance))
     reach = float(stats.t.ppf((1 + confidence) / 2, degrees)) * error
-    return Estimate(100 * mean, 100 * (mean - reach), 100 * (mean + reach), 100 * error, degrees)
+    return Estimate(unit * mean, unit * (mean - reach), unit * (mean + reach), unit * error, degrees)

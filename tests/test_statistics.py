@@ -58,10 +58,9 @@ def test_people_that_agree_leave_the_interval_of_the_seeds() -> None:
     by_seed = np.array([0.2, 0.5, 0.3])
     found = statistics.estimate(np.tile(by_seed[:, None], (1, len(PEOPLE))), PEOPLE)
     over_seeds = statistics.estimate_over_seeds(by_seed)
-    assert (found.low, found.high) == pytest.approx((over_seeds.low, over_seeds.high))
-    assert over_seeds.low == pytest.approx(
-        100 * stats.t.interval(0.95, 2, by_seed.mean(), stats.sem(by_seed))[0]
-    )
+    assert (found.low, found.high) == pytest.approx((100 * over_seeds.low, 100 * over_seeds.high))
+    low, high = stats.t.interval(0.95, 2, by_seed.mean(), stats.sem(by_seed))
+    assert (over_seeds.low, over_seeds.high) == pytest.approx((low, high))
 
 
 def test_a_query_repeated_adds_no_certainty() -> None:
@@ -188,7 +187,7 @@ def test_the_crossed_bootstrap_agrees_where_seeds_are_many() -> None:
 
 
 def test_one_seed_alone_says_nothing_of_seeds() -> None:
-    assert statistics.estimate_over_seeds([0.25]) == Estimate(25.0, -np.inf, np.inf, np.inf, 0.0)
+    assert statistics.estimate_over_seeds([0.25]) == Estimate(0.25, -np.inf, np.inf, np.inf, 0.0)
 
 
 @pytest.mark.parametrize(

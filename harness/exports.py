@@ -1,0 +1,136 @@
+"""A Table for programs: JSON with everything, CSV with a line per row. Nothing missing is filled in."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import numpy as np
+
+from harness.statistics import Estimate, Judgement
+from harness.tables import CONSISTENCY, METRICS, Footer, Line, Table
+from studies.published import Published
+
+KEYS = {"Rank-1": "rank1", "mAP": "map"}
+
+
+def to_json(table: Table) -> str:
+    """A list under "rows" and what they share under "footer"; null stands for what is missing or unbounded."""
+    document = {
+        "study": table.study.name,
+        "title": table.study.title,
+        "question": table.study.question,
+        "dataset": table.dataset,
+        "rows": [_row(line) for line in table.lines],
+        "footer": {
+            "warning": table.warning or None,
+            "reference": table.study.reference,
+            "equivalence_margin_map": table.study.margin,
+            **(_footer(table.footer) if table.footer else {}),
+        },
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _row(line: Line) -> dict[str, Any]:
+    return {
+        "row": line.row.name,
+        "title": line.row.title,
+        "paper": _paper(line.row.published),
+        **{KEYS[metric]: _estimate(line.means.get(metric)) for metric in METRICS},
+        **{f"{KEYS[metric]}_gain": _gain(line.gains.get(metric)) for metric in METRICS},
+        "consistency": {item.key: _estimate(line.consistency.get(item.key)) for item in CONSISTENCY},
+        "verdict": line.verdict,
+        "seeds": line.finished,
+        "seeds_planned": line.planned,
+        "problems": list(line.problems),
+    }
+
+
+def _paper(published: Published | None) -> dict[str, Any] | None:
+    if published is None:
+        return None
+    return {
+        "rank1": published.rank1,
+        "map": published.mean_ap,
+        "dataset": published.dataset,
+        "backbone": published.backbone,
+        "source": published.source,
+    }
+
+
+def _estimate(estimate: Estimate | None) -> dict[str, float | None] | None:
+    if estimate is None:
+        return None
+    names = ("mean", "low", "high", "standard_error", "degrees")
+    return {name: _plain(getattr(estimate, name)) for name in names}
+
+
+def _gain(judgement: Judgement | None) -> dict[str, Any] | None:
+    if judgement is None:
+        return None
+    comparison = judgement.comparison
+    return {
+        **(_estimate(comparison.gain) or {}),
+        "randomisation_p": _plain(comparison.p),
+        "interval_p": _plain(comparison.gain.p),
+        "adjusted_p": _plain(judgement.adjusted_p),
+        "verdict": judgement.verdict,
+        "marked": judgement.marked,
+        "minimum_detectable": _plain(comparison.gain.minimum_detectable),
+        "seeds": comparison.seeds,
+        "row_alone": comparison.row_alone,
+        "reference_alone": comparison.reference_alone,
+    }
+
+
+def _footer(footer: Footer) -> dict[str, Any]:
+    return {
+        "signature": footer.signature,
+        "queries": footer.queries,
+        "people": footer.people,
+        "seeds": list(footer.seeds),
+        "devices": list(footer.devices),
+        "commits": list(footer.commits),
+        "dates": list(footer.dates),
+        "minimum_detectable": {
+            KEYS[name]: _plain(value) for name, value in footer.minimum_detectable.items()
+        },
+    }
+
+
+def _plain(value: float) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None
+
+
+def to_csv(table: Table) -> str:
+    """A line per row: the paper's numbers, ours with interval, gains with interval and p; empty where missing."""
+    buffer = io.StringIO()
+    rows = [_flat(table, line) for line in table.lines]
+    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _flat(table: Table, line: Line) -> dict[str, Any]:
+    paper = _paper(line.row.published) or {}
+    flat: dict[str, Any] = {"row": line.row.name, "title": line.row.title}
+    flat |= {f"paper_{name}": paper.get(name) for name in ("dataset", "rank1", "map")}
+    for metric in METRICS:
+        flat |= _flat_interval(KEYS[metric], line.means.get(metric))
+    for metric in METRICS:
+        name, judgement = f"{KEYS[metric]}_gain", line.gains.get(metric)
+        flat |= _flat_interval(name, judgement.comparison.gain if judgement else None)
+        flat[f"{name}_adjusted_p"] = _plain(judgement.adjusted_p) if judgement else None
+    flat |= {"verdict": line.verdict, "seeds": line.finished, "seeds_planned": line.planned}
+    for item in CONSISTENCY:
+        flat |= _flat_interval(item.key, line.consistency.get(item.key))
+    signature = table.footer.signature if table.footer else None
+    shared = {"dataset": table.dataset, "signature": signature, "warning": table.warning}
+    return {**flat, "problems": "; ".join(line.problems), **shared}
+
+
+def _flat_interval(name: str, estimate: Estimate | None) -> dict[str, Any]:
+    record = _estimate(estimate) or {}
+    return {name: record.get("mean"), f"{name}_low": record.get("low"), f"{name}_high": record.get("high")}

@@ -1,0 +1,166 @@
+"""Printers of a Table: Markdown for people here, CSV and JSON for programs in `harness.exports`."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from harness.exports import to_csv, to_json
+from harness.statistics import Estimate, Judgement
+from harness.tables import CONSISTENCY, METRICS, RANK1, Footer, Line, Table
+
+
+def markdown(table: Table) -> str:
+    """The table with its footer as GitHub's Markdown; ends in a newline."""
+    blocks = [f"### {table.study.title}, measured on {table.dataset}"]
+    if table.warning:
+        blocks[0] = f"### {table.warning.split(':')[0]}: {table.study.title}, measured on {table.dataset}"
+        blocks.append(f"> **{table.warning}.**")
+    blocks += [f"{table.study.question} {table.study.caption}", _results(table)]
+    if any(line.consistency for line in table.lines):
+        blocks += [
+            "**Within-part consistency** (the paper's Fig. 2 as numbers): what pixel features of the trained "
+            "tower know of body parts; mean and 95 % interval over seeds.",
+            _consistency(table),
+        ]
+    blocks.append("\n".join(f"- {note}" for note in _notes(table)))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _results(table: Table) -> str:
+    paper = f"Paper, {_paper_data(table)}"
+    headings = ["Row"]
+    headings += [f"{paper}: {metric}" for metric in METRICS]
+    headings += [f"Here, {table.dataset}: {metric}" for metric in METRICS]
+    headings += [f"{metric} gain over {table.reference}" for metric in METRICS]
+    rows = []
+    for line in table.lines:
+        cells = [line.row.title]
+        cells += [_paper_cell(line, metric) for metric in METRICS]
+        cells += [_interval(line.means.get(metric), 1) for metric in METRICS]
+        cells += ["" if line.verdict == "reference" else _gain(line.gains.get(metric)) for metric in METRICS]
+        rows.append([*cells, line.verdict, _seeds(line)])
+    return _grid([*headings, "Verdict", "Seeds"], rows, left=(0, 7, 8))
+
+
+def _consistency(table: Table) -> str:
+    rows = [
+        [line.row.title, *(_interval(line.consistency.get(item.key), item.decimals) for item in CONSISTENCY)]
+        for line in table.lines
+    ]
+    return _grid(["Row", *(item.heading for item in CONSISTENCY)], rows)
+
+
+def _grid(headings: list[str], rows: list[list[str]], left: tuple[int, ...] = (0,)) -> str:
+    """A Markdown table, its columns padded so that the source reads well too; numbers stand to the right."""
+    cells = [[_one_line(cell) for cell in row] for row in [headings, *rows]]
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+
+    def pad(row: list[str]) -> list[str]:
+        return [
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+
+    rule = ["-" * width if column in left else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
+    head, *body = map(pad, cells)
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *body])
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _paper_data(table: Table) -> str:
+    return next((line.row.published.dataset for line in table.lines if line.row.published), "none")
+
+
+def _paper_cell(line: Line, metric: str) -> str:
+    published = line.row.published
+    if published is None:
+        return "-"
+    return f"{published.rank1 if metric == RANK1 else published.mean_ap:.1f}"
+
+
+def _interval(estimate: Estimate | None, decimals: int) -> str:
+    if estimate is None:
+        return "-"
+    if not np.isfinite(estimate.low):
+        return f"{_number(estimate.mean, decimals)} (1 seed)"
+    return f"{_number(estimate.mean, decimals)} [{_number(estimate.low, decimals)}, {_number(estimate.high, decimals)}]"
+
+
+def _gain(judgement: Judgement | None) -> str:
+    if judgement is None:
+        return "-"
+    gain, p = judgement.comparison.gain, judgement.adjusted_p
+    mean, low, high = (_number(value, 2, "+") for value in (gain.mean, gain.low, gain.high))
+    chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return (
+        f"**{mean}** [{low}, {high}], {chance}" if judgement.marked else f"{mean} [{low}, {high}], {chance}"
+    )
+
+
+def _number(value: float, decimals: int, sign: str = "") -> str:
+    return f"{round(value, decimals) + 0.0:{sign}.{decimals}f}"  # adding 0 turns -0.0 into 0.0
+
+
+def _seeds(line: Line) -> str:
+    """How many seeds, and what is wrong with the others up to its first colon; the footer has the whole of it."""
+    count = str(line.finished) if line.finished == line.planned else f"{line.finished} of {line.planned}"
+    return "; ".join([count, *(problem.split(":")[0] for problem in line.problems)])
+
+
+def _notes(table: Table) -> list[str]:
+    margin, reference = table.study.margin, table.reference
+    notes = [f"**{table.warning}.**"] if table.warning else []
+    notes += [
+        " ".join(f"**{line.row.title}**: {'; '.join(line.problems)}.".split())
+        for line in table.lines
+        if line.problems
+    ]
+    published = [line.row.published for line in table.lines if line.row.published]
+    if published:
+        sources = ", ".join(sorted({item.source.split(",")[0] for item in published}))
+        backbones = ", ".join(sorted({item.backbone for item in published}))
+        notes.append(
+            f"**Paper**: {sources}, one run on {_paper_data(table)} with {backbones}. "
+            "Another data set and another network: compare signs, not sizes."
+        )
+    notes += [
+        "**Here**: percent; mean over seeds and queries [95 % interval over retraining and people].",
+        f"**Gain**: same queries and seeds as {reference}, hence a narrower interval. p: the larger of a sign-flip "
+        "randomisation test over people and of the interval, adjusted by Holm for the rows of this table.",
+        f"**Verdict**, on mAP: *better* or *worse* if p < 0.05 with at least 3 seeds, and only then in bold; "
+        f"*equivalent* if the whole interval lies within ±{margin:g}, declared beforehand; else *inconclusive*.",
+    ]
+    wins = "; ".join(_wins(line) for line in table.lines if line.gains)
+    if wins:
+        notes.append(
+            f"**Right at rank 1 in the row alone : in {reference} alone**, all seeds together: {wins}."
+        )
+    return notes + _measured(table.footer)
+
+
+def _wins(line: Line) -> str:
+    comparison = line.gains[RANK1].comparison
+    return f"{line.row.title} {comparison.row_alone} : {comparison.reference_alone}"
+
+
+def _measured(footer: Footer | None) -> list[str]:
+    if footer is None:
+        return ["**Nothing has finished yet.**"]
+    detectable = footer.minimum_detectable
+    least = " and ".join(f"{detectable[metric]:.2f} {metric}" for metric in METRICS if metric in detectable)
+    notes = (
+        [f"**Smallest gain found 4 times in 5**, by the least certain row alone: {least}."] if least else []
+    )
+    seeds, commits = ", ".join(map(str, footer.seeds)), ", ".join(footer.commits)
+    return [
+        *notes,
+        f"**Measured** with seeds {seeds}: {footer.queries} queries of {footer.people} people; "
+        f"{'; '.join(footer.devices)}; commit {commits}; {', '.join(footer.dates)}.",
+        f"**Signature**: `{footer.signature}`. Only numbers of one signature may be compared.",
+    ]
+
+
+PRINTERS: dict[str, Callable[[Table], str]] = {"markdown": markdown, "csv": to_csv, "json": to_json}

@@ -1,0 +1,225 @@
+"""From the records of a study to its table: what each row measured, how it compares, and what is missing.
+
+Pure: the same records give the same table, to the byte of what `harness.printers` makes of it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness import statistics
+from harness.records import Finished
+from harness.statistics import Comparison, Estimate, Judgement
+from pivl.errors import UserError
+from studies.study import Row, Study
+
+Outcomes = Mapping[str, Mapping[int, Finished | str]]
+"""By row and seed: the finished run, or why there is none, said so that it reads on after "seed 1 "."""
+
+MEAN_AP, RANK1 = "mAP", "Rank-1"
+METRICS = (RANK1, MEAN_AP)  # in the order of the paper's Table 3
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric that a run has one number for: its key in the record, its heading, and how many decimals it bears."""
+
+    key: str
+    heading: str
+    decimals: int
+
+
+CONSISTENCY = (
+    Measure("part_accuracy", "Part accuracy, %", 1),
+    Measure("part_margin", "Same part minus other part, cosine", 3),
+    Measure("part_margin_across", "The same across people", 3),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table. `means`, `gains` and `consistency` lack the metrics that nothing was measured for.
+
+    `finished` and `planned` count seeds; `problems` says in words what is missing or failed.
+    """
+
+    row: Row
+    means: Mapping[str, Estimate]
+    gains: Mapping[str, Judgement]
+    consistency: Mapping[str, Estimate]
+    verdict: str
+    finished: int
+    planned: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What the numbers are and where they come from; `minimum_detectable` by metric, in percent points."""
+
+    signature: str
+    queries: int
+    people: int
+    seeds: tuple[int, ...]
+    devices: tuple[str, ...]
+    commits: tuple[str, ...]
+    dates: tuple[str, ...]
+    minimum_detectable: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A study with its answers. `dataset` names what was scored; `warning` heads a table not meant to be quoted."""
+
+    study: Study
+    dataset: str
+    warning: str
+    lines: tuple[Line, ...]
+    footer: Footer | None
+
+    @property
+    def reference(self) -> str:
+        """The title of the row that the others are compared with, or its name where it is left out."""
+        titles = {row.name: row.title for row in self.study.rows}
+        return titles.get(self.study.reference, self.study.reference)
+
+
+def build(study: Study, dataset: str, outcomes: Outcomes, warning: str = "") -> Table:
+    """The table of `study` on `dataset`. A row or seed that `outcomes` does not have stands there as missing.
+
+    Without its reference a study has means and no gains.
+
+    Raises UserError where runs were scored differently, since their numbers cannot stand in one table.
+    """
+    seeds = sorted({seed for row in study.rows for seed in outcomes.get(row.name, {})})
+    runs = {row.name: _finished(outcomes.get(row.name, {})) for row in study.rows}
+    _check_alike([run for of_row in runs.values() for run in of_row.values()])
+    judged = {metric: _judge(study, runs, metric) for metric in METRICS}
+    lines = tuple(_line(study, row, seeds, runs, outcomes.get(row.name, {}), judged) for row in study.rows)
+    return Table(study, dataset, warning, lines, _footer(seeds, runs, judged))
+
+
+def _finished(outcomes: Mapping[int, Finished | str]) -> dict[int, Finished]:
+    return {seed: run for seed, run in sorted(outcomes.items()) if isinstance(run, Finished)}
+
+
+def _check_alike(runs: Sequence[Finished]) -> None:
+    for run in runs[1:]:
+        if run.signature != runs[0].signature:
+            raise UserError(
+                f"runs {runs[0].id} and {run.id} cannot share a table: {runs[0].signature} is not {run.signature}"
+            )
+        if not np.array_equal(run.queries["person"], runs[0].queries["person"]):
+            raise UserError(
+                f"runs {runs[0].id} and {run.id} scored other queries under one signature; run them again"
+            )
+
+
+def _judge(study: Study, runs: Mapping[str, Mapping[int, Finished]], metric: str) -> dict[str, Judgement]:
+    """Every row with a seed in common with the reference, against it; the margin is one of mAP."""
+    reference = runs.get(study.reference, {})
+    comparisons: dict[str, Comparison] = {}
+    for row in study.rows:
+        common = [seed for seed in runs[row.name] if seed in reference]
+        if row.name == study.reference or not common:
+            continue
+        ours = [runs[row.name][seed] for seed in common]
+        theirs = [reference[seed] for seed in common]
+        scores = _scores(ours, metric), _scores(theirs, metric)
+        generator = _generator(f"{row.name}/{study.reference}/{metric}")
+        comparisons[row.name] = statistics.compare(*scores, _people(ours), generator)
+    return statistics.judge(comparisons, study.margin if metric == MEAN_AP else None)
+
+
+def _generator(name: str) -> np.random.Generator:
+    """Flips of their own for each comparison: the rows beside it do not change its p. No torch, so it loads fast."""
+    return np.random.default_rng(list(name.encode()))
+
+
+def _scores(runs: Iterable[Finished], metric: str) -> np.ndarray:
+    """[S, Q]: average precision, or whether the first answer is right (no wrong one before the first match)."""
+    if metric == MEAN_AP:
+        return np.stack([run.queries["average_precision"].to_numpy(float) for run in runs])
+    return np.stack([(run.queries["first_match"].to_numpy() == 0).astype(float) for run in runs])
+
+
+def _people(runs: Sequence[Finished]) -> np.ndarray:
+    return runs[0].queries["person"].to_numpy()
+
+
+def _line(
+    study: Study,
+    row: Row,
+    seeds: Sequence[int],
+    runs: Mapping[str, Mapping[int, Finished]],
+    outcomes: Mapping[int, Finished | str],
+    judged: Mapping[str, Mapping[str, Judgement]],
+) -> Line:
+    own = list(runs[row.name].values())
+    gains = {metric: judged[metric][row.name] for metric in METRICS if row.name in judged[metric]}
+    problems = _problems(seeds, outcomes)
+    if gains and (common := gains[MEAN_AP].comparison.seeds) < len(own):
+        problems.append(f"compared on {common} of them, those that the reference has")
+    verdict: str = gains[MEAN_AP].verdict if gains else "no reference" if own else "no result"
+    return Line(
+        row=row,
+        means={metric: statistics.estimate(_scores(own, metric), _people(own)) for metric in METRICS if own},
+        gains=gains,
+        consistency=_consistency(own),
+        verdict="reference" if row.name == study.reference else verdict,
+        finished=len(own),
+        planned=len(seeds),
+        problems=tuple(problems),
+    )
+
+
+def _problems(seeds: Sequence[int], outcomes: Mapping[int, Finished | str]) -> list[str]:
+    """What is missing or failed, each reason once: "seeds 0, 1 missing", or the reason alone if it is every seed's."""
+    by_reason: dict[str, list[int]] = {}
+    for seed in seeds:
+        outcome = outcomes.get(seed, "missing")
+        if isinstance(outcome, str):
+            by_reason.setdefault(outcome, []).append(seed)
+    if not seeds:
+        return ["missing"]
+    if list(by_reason.values()) == [list(seeds)]:
+        return list(by_reason)
+    return [
+        f"seed{'s' * (len(which) > 1)} {', '.join(map(str, which))} {reason}"
+        for reason, which in by_reason.items()
+    ]
+
+
+def _consistency(runs: Sequence[Finished]) -> dict[str, Estimate]:
+    values = {item.key: [run.metrics.get(item.key, np.nan) for run in runs] for item in CONSISTENCY}
+    return {
+        key: statistics.estimate_over_seeds(of_seeds)
+        for key, of_seeds in values.items()
+        if of_seeds and np.isfinite(of_seeds).all()
+    }
+
+
+def _footer(
+    seeds: Sequence[int],
+    runs: Mapping[str, Mapping[int, Finished]],
+    judged: Mapping[str, Mapping[str, Judgement]],
+) -> Footer | None:
+    """None where nothing has finished. The minimum detectable gain is that of the least certain row."""
+    own = [run for of_row in runs.values() for run in of_row.values()]
+    if not own:
+        return None
+    return Footer(
+        signature=own[0].signature,
+        queries=len(own[0].queries),
+        people=int(own[0].queries["person"].nunique()),
+        seeds=tuple(seeds),
+        devices=tuple(sorted({run.device for run in own})),
+        commits=tuple(sorted({run.commit for run in own})),
+        dates=tuple(sorted({str(run.record["date"])[:10] for run in own})),
+        minimum_detectable={
+            metric: max(item.comparison.gain.minimum_detectable for item in of_rows.values())
+            for metric, of_rows in judged.items()
+            if of_rows
+        },
+    )
