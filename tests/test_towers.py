@@ -44,16 +44,14 @@ def assert_close(ours: Tensor, expected: Tensor, tolerance: float = 1e-5) -> Non
 
 @pytest.mark.parametrize(
     ("architecture", "image_input"),
-    [
-        (RESNET, ImageInput(SIZE)),
-        (VIT, ImageInput(SIZE)),
-        (VIT, ImageInput(SIZE, stride=12, cameras=4, camera_scale=2.0)),
-    ],
+    [(RESNET, ImageInput(SIZE)), (VIT, ImageInput(SIZE)), (VIT, ImageInput(SIZE, stride=12))],
 )
 def test_the_descriptor_alone_equals_the_full_forward(
     architecture: VisionArchitecture, image_input: ImageInput
 ) -> None:
     built, camera = tower(architecture, image_input), torch.tensor([3, 0, 3])
+    if isinstance(built, VisionTower):
+        built.add_camera_embedding(4, 2.0, seed("cameras"))
     features = built(image(), camera)
     assert_close(built.embed(image(), camera), torch.cat([features.feat, features.proj], dim=1))
 
@@ -134,7 +132,8 @@ def test_a_cell_of_overlapping_patches_sees_pixels_from_12_times_its_index_on() 
 
 def test_the_camera_moves_the_class_token_and_nothing_else_before_attention() -> None:
     """Adding scale x embedding to the class token by hand gives the same; no camera gives the plain tower."""
-    built = tower(VIT, ImageInput(SIZE, cameras=4, camera_scale=3.0))
+    built = tower(VIT, ImageInput(SIZE))
+    built.add_camera_embedding(4, 3.0, seed("cameras"))
     by_hand, plain = copy.deepcopy(built), copy.deepcopy(built)
     camera = torch.full((3,), 2)
     with torch.no_grad():
@@ -150,8 +149,8 @@ def test_what_does_not_fit_a_tower_is_one_line() -> None:
         tower(RESNET, ImageInput((100, 50)))
     with pytest.raises(UserError, match="smaller than a patch of 16"):
         tower(VIT, ImageInput((64, 8)))
-    with pytest.raises(UserError, match="need a ViT"):
-        tower(RESNET, ImageInput(SIZE, cameras=6))
+    with pytest.raises(UserError, match="a ResNet has no patch stride"):
+        tower(RESNET, ImageInput(SIZE, stride=12))
     for broken in ({"layers": (1,)}, {"patch": 16}, {"heads": 3}):
         with pytest.raises(ValueError, match=r"layers|patch|heads"):
             VisionArchitecture(

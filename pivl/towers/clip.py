@@ -37,31 +37,20 @@ class Clip:
 class ImageInput:
     """How pictures enter an image tower: a choice of the recipe, not of the checkpoint.
 
-    image_size (height, width) in pixels; `stride` between patches (None: the patch itself) and the camera
-    embedding (`cameras` rows times `camera_scale`) are for a ViT only.
+    image_size (height, width) in pixels; `stride` between patches, ViT only (None: the patch itself).
     """
 
     image_size: tuple[int, int]
     stride: int | None = None
-    cameras: int = 0
-    camera_scale: float = 1.0
 
 
 def build_vision(architecture: VisionArchitecture, image_input: ImageInput) -> ImageTower:
-    """An image tower with random weights; a ResNet that is asked for stride or cameras raises UserError."""
-    if architecture.kind == "resnet":
-        if image_input.stride is not None or image_input.cameras:
-            raise UserError(
-                "patch stride and camera embedding need a ViT; leave them out, or choose a ViT backbone"
-            )
-        return ResNetTower(architecture, image_input.image_size)
-    return VisionTower(
-        architecture,
-        image_input.image_size,
-        image_input.stride,
-        image_input.cameras,
-        image_input.camera_scale,
-    )
+    """An image tower with random weights; raises UserError for a ResNet that is asked for a patch stride."""
+    if architecture.kind == "vit":
+        return VisionTower(architecture, image_input.image_size, image_input.stride)
+    if image_input.stride is not None:
+        raise UserError("a ResNet has no patch stride; leave it out, or choose a ViT backbone")
+    return ResNetTower(architecture, image_input.image_size)
 
 
 def build_clip(

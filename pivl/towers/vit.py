@@ -16,18 +16,12 @@ from pivl.towers.features import Features
 class VisionTower(nn.Module):
     """An image tower for pictures of `image_size` (height, width), cut into patches every `stride` pixels.
 
-    `cameras` > 0 adds a camera embedding (SIE), times `camera_scale`. Raises UserError for a picture smaller
-    than a patch. Random weights at first, drawn from torch's global generator; `clip.build_clip` seeds it for
-    the length of the build.
+    `stride` None is the patch itself. Raises UserError for a picture smaller than a patch. Random weights at
+    first, drawn from torch's global generator; `clip.build_clip` seeds it for the length of the build.
     """
 
     def __init__(
-        self,
-        architecture: VisionArchitecture,
-        image_size: tuple[int, int],
-        stride: int | None = None,
-        cameras: int = 0,
-        camera_scale: float = 1.0,
+        self, architecture: VisionArchitecture, image_size: tuple[int, int], stride: int | None = None
     ) -> None:
         super().__init__()
         patch = architecture.patch
@@ -56,10 +50,15 @@ class VisionTower(nn.Module):
             act_layer=QuickGELU,
         )
         self.net.conv1.stride = (stride, stride)
-        self.camera_scale = camera_scale
+        self.camera_scale = 0.0
         self.camera_embedding: nn.Parameter | None = None
-        if cameras:
-            self.camera_embedding = nn.Parameter(nn.init.trunc_normal_(torch.empty(cameras, width), std=0.02))
+
+    def add_camera_embedding(self, cameras: int, scale: float, generator: torch.Generator) -> None:
+        """Give the tower a camera embedding (SIE) [cameras, C], N(0, 0.02) cut at 2, to be used times `scale`."""
+        width = self.architecture.width
+        fresh = nn.init.trunc_normal_(torch.empty(cameras, width), std=0.02, generator=generator)
+        self.camera_embedding = nn.Parameter(fresh.to(self.net.class_embedding.device))
+        self.camera_scale = scale
 
     def forward(self, image: Tensor, camera: Tensor | None = None) -> Features:
         """Features of normalised image [B, 3, H, W]; camera int64 [B] or None, as in stage 1."""

@@ -31,9 +31,8 @@ def load_clip(path: Path, image_input: ImageInput | None = None) -> Clip:
     """The CLIP in a weights file (`checkpoint.read_state`), in eval mode on the CPU.
 
     Architecture and vocabulary come from the file's metadata, else from the shapes of its tensors.
-    `image_input` None takes the image size in the metadata, else 256 x 128. A camera embedding is not part of
-    a CLIP and stays random. Raises UserError naming the file and the tensors that are missing, left over or
-    of another shape.
+    `image_input` None takes the image size in the metadata, else 256 x 128. Raises
+    UserError naming the file and the tensors that are missing, left over or of another shape.
     """
     state, metadata = read_state(path)
     return clip_from_state(state, metadata, str(path), image_input)
