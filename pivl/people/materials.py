@@ -14,8 +14,8 @@ MATERIALS = (
 )  # fmt: skip
 M = {name: place for place, name in enumerate(MATERIALS)}
 
-# Where a two-tone garment changes its colour: height above the hips in metres of a 1.75 m body; legs count down from 0.
-_SPLIT = {"upper": 0.25, "coat": 0.21, "jumpsuit": 0.06, "pants": -0.44, "skirt": -0.22}
+# Where a two-tone garment changes its colour: height above the hips in metres of a 1.75 m body.
+_SPLIT = {"upper": 0.25, "coat": 0.21, "skirt": -0.22}
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ SKINS = ("pale", "tan", "brown", "dark")
 
 RGB = np.array(
     [
-        [0.11, 0.11, 0.12], [0.90, 0.90, 0.88], [0.52, 0.52, 0.53], [0.70, 0.12, 0.12],
-        [0.14, 0.46, 0.21], [0.18, 0.36, 0.76], [0.90, 0.77, 0.17], [0.88, 0.46, 0.10],
-        [0.43, 0.19, 0.57], [0.90, 0.55, 0.67], [0.40, 0.25, 0.14], [0.79, 0.70, 0.53],
-        [0.12, 0.16, 0.36], [0.10, 0.53, 0.53], [0.41, 0.43, 0.18], [0.42, 0.09, 0.16],
+        [0.11, 0.11, 0.12], [0.89, 0.89, 0.87], [0.53, 0.53, 0.54], [0.68, 0.15, 0.15],
+        [0.17, 0.45, 0.24], [0.21, 0.38, 0.71], [0.88, 0.75, 0.25], [0.85, 0.46, 0.16],
+        [0.42, 0.22, 0.54], [0.87, 0.57, 0.67], [0.41, 0.27, 0.17], [0.77, 0.69, 0.55],
+        [0.13, 0.17, 0.35], [0.14, 0.52, 0.52], [0.41, 0.43, 0.21], [0.41, 0.11, 0.17],
     ]
 )  # fmt: skip
 SKIN_RGB = np.array([[0.88, 0.69, 0.59], [0.77, 0.57, 0.44], [0.56, 0.38, 0.27], [0.35, 0.23, 0.17]])
@@ -25,7 +25,8 @@ SKIN_RGB = np.array([[0.88, 0.69, 0.59], [0.77, 0.57, 0.44], [0.56, 0.38, 0.27],
 # How often a garment, and shoes, bags or hats, have each colour: dark and grey dominate in the street.
 CLOTHES_WEIGHTS = np.array([10, 8, 8, 6, 5, 7, 4, 4, 4, 4, 5, 6, 7, 4, 5, 4], float)
 LEATHER_WEIGHTS = np.array([12, 9, 6, 5, 2, 4, 3, 3, 2, 3, 9, 4, 4, 2, 3, 3], float)
-PATTERN_WEIGHTS = np.array([48, 13, 10, 12, 8, 9], float)
+PATTERN_WEIGHTS = np.array([46, 14, 10, 12, 8, 10], float)
+QUIET_WEIGHTS = np.array([78, 4, 6, 6, 6, 0], float)  # trousers, skirts and coats are mostly plain
 SKIN_WEIGHTS = np.array([38, 28, 19, 15], float)
 
 # Hair takes six of the colours, with tones of its own; yellow hair is called blond.

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pivl.people.body import add_arms, add_head, add_legs
-from pivl.people.garments import add_accessories, add_hems, add_trunk
+from pivl.people.accessories import add_accessories
+from pivl.people.head import add_head
+from pivl.people.limbs import add_arms, add_legs
 from pivl.people.materials import materials_of
 from pivl.people.raster import Camera, in_view, rasterise
 from pivl.people.shading import Light, shade
 from pivl.people.skeleton import Skeleton, lowest, pose, vector
 from pivl.people.solids import Solids, SolidList
+from pivl.people.trunk import add_hems, add_trunk
 from pivl.people.views import ARMS, DRAWS, Views, draw_views, views_of
 from pivl.people.wardrobe import People
 

@@ -151,7 +151,7 @@ def _arm(
     bend = np.choose(arm, [0.16 + 0.6 * swing, 1.75, 2.35, 0.62, 0.06])
     out = np.choose(arm, [0.11, 0.10, 0.40, 0.26, 0.14])
     inward = np.choose(arm, [0.02, 0.42, 0.05, 0.24, -0.02])
-    shoulder = torso.at(side * width, 0.455 * size, -0.01 * size)
+    shoulder = torso.at(side * width, 0.438 * size, -0.01 * size)
     upper = unit(vector(side * np.sin(out), -np.cos(raised), np.sin(raised)))
     total = raised + bend
     fore = unit(vector(side * (0.35 * np.sin(out) - inward), -np.cos(total), np.sin(total)))

@@ -11,16 +11,37 @@ import numpy as np
 
 from pivl.people.skeleton import cross, unit
 
-ANYWHERE = -9.0
+EVERYWHERE = 9.0
+
+
+@dataclass(frozen=True)
+class Inset:
+    """Another material in a window of a solid: front > `front` (m), |side| < `side` + `taper` * t (m), `low` < t < `high`."""
+
+    material: int | np.ndarray
+    front: float | np.ndarray = -EVERYWHERE
+    side: float | np.ndarray = EVERYWHERE
+    taper: float | np.ndarray = 0.0
+    low: float | np.ndarray = -EVERYWHERE
+    high: float | np.ndarray = EVERYWHERE
+
+
+@dataclass(frozen=True)
+class Cloth:
+    """How a pattern lies: the height v on the body at t = 0 (m), how it rises with t, repeats around, and room for a logo."""
+
+    v: float | np.ndarray = 0.0
+    rise: float | np.ndarray = 0.1
+    repeats: float = 4.0
+    logo: bool = False
 
 
 @dataclass(frozen=True)
 class Solids:
     """K slots of N views. Axes start, along (= p1 - p0), left (u), front (w): [3, K, N]; the rest [K, N].
 
-    shape: f0, f1, f2 and depth [4, K, N]. cover: material, and the alternative one with the window that it fills [3, K, N]:
-    front > front_min (metres along w), |side| < side0 + side1 * t, low < t < high. cloth: v at t = 0, v per t, repeats of a
-    pattern around, and whether a logo fits.
+    shape: f0, f1, f2 and depth [4, K, N]. material, and in the window [5, K, N] of an Inset the other one.
+    cloth: v, rise, repeats and logo [4, K, N].
     """
 
     active: np.ndarray
@@ -46,52 +67,56 @@ class SolidList:
         self,
         p0: np.ndarray,
         p1: np.ndarray,
-        radii: tuple[object, object, object],
-        material: object,
+        radii: tuple[float | np.ndarray, float | np.ndarray, float | np.ndarray],
+        material: int | np.ndarray,
         forward: np.ndarray,
         *,
-        depth: object = 1.0,
-        on: object = True,
-        other: object = None,
-        front_min: object = ANYWHERE,
-        side: tuple[object, object] = (9.0, 0.0),
-        between: tuple[object, object] = (ANYWHERE, 9.0),
-        v: tuple[object, object] = (0.0, 0.0),
-        repeats: float = 4.0,
-        logo: float = 0.0,
+        depth: float | np.ndarray = 1.0,
+        on: bool | np.ndarray = True,
+        inset: Inset | None = None,
+        cloth: Cloth = Cloth(),  # noqa: B008 - frozen
     ) -> None:
         """One slot: a slab from p0 to p1 [3, N]; numbers or arrays [N] for everything else."""
+        inset = inset or Inset(material)
         row = {
-            "on": on, "material": material, "other": material if other is None else other,
-            "r0": radii[0], "rm": radii[1], "r1": radii[2], "depth": depth, "front_min": front_min,
-            "side0": side[0], "side1": side[1], "low": between[0], "high": between[1],
-            "v0": v[0], "vs": v[1], "repeats": repeats, "logo": logo,
+            "on": on, "material": material, "other": inset.material, "r0": radii[0], "rm": radii[1], "r1": radii[2],
+            "depth": depth, "front": inset.front, "side": inset.side, "taper": inset.taper, "low": inset.low,
+            "high": inset.high, "v": cloth.v, "rise": cloth.rise, "repeats": cloth.repeats, "logo": cloth.logo,
         }  # fmt: skip
         for name, value in row.items():
             self._rows.setdefault(name, []).append(np.broadcast_to(np.asarray(value), (self.count,)))
-        for name, point in (("p0", p0), ("p1", p1), ("forward", forward)):
+        for name, point in (("p0", p0), ("p1", p1), ("forward_hint", forward)):
             self._rows.setdefault(name, []).append(np.broadcast_to(point, (3, self.count)))
 
     def ellipsoid(
         self,
         center: np.ndarray,
         half: np.ndarray,
-        radius: object,
-        material: object,
+        radius: float | np.ndarray,
+        material: int | np.ndarray,
         forward: np.ndarray,
-        **more: object,
+        *,
+        depth: float | np.ndarray = 1.0,
+        on: bool | np.ndarray = True,
+        inset: Inset | None = None,
+        cloth: Cloth = Cloth(),  # noqa: B008 - frozen
     ) -> None:
         """One slot: an ellipsoid about `center` whose axis reaches `half` [3, N] to either side."""
-        self.add(center - half, center + half, (0.0, radius, 0.0), material, forward, **more)  # type: ignore[arg-type]
+        ends, radii = (center - half, center + half), (0.0, radius, 0.0)
+        self.add(*ends, radii, material, forward, depth=depth, on=on, inset=inset, cloth=cloth)
 
     def stack(self) -> Solids:
         """All slots as arrays."""
-        rows = {name: np.stack(values) for name, values in self._rows.items()}
-        start, end, hint = (np.stack(self._rows[name], axis=1) for name in ("p0", "p1", "forward"))
+        rows = {name: np.stack(values) for name, values in self._rows.items() if values[0].ndim == 1}
+        start, end, hint = (np.stack(self._rows[name], axis=1) for name in ("p0", "p1", "forward_hint"))
         along = end - start
         axis = unit(along)
         front = unit(hint - (hint * axis).sum(0) * axis)
         r0, rm, r1 = (rows[name].astype(np.float64) ** 2 for name in ("r0", "rm", "r1"))
+
+        def together(*names: str) -> np.ndarray:
+            return np.stack([rows[name].astype(np.float64) for name in names])
+
         return Solids(
             active=rows["on"].astype(bool),
             start=start,
@@ -103,8 +128,6 @@ class SolidList:
             ),
             material=rows["material"].astype(np.int64),
             other=rows["other"].astype(np.int64),
-            window=np.stack(
-                [rows[name].astype(np.float64) for name in ("front_min", "side0", "side1", "low", "high")]
-            ),
-            cloth=np.stack([rows[name].astype(np.float64) for name in ("v0", "vs", "repeats", "logo")]),
+            window=together("front", "side", "taper", "low", "high"),
+            cloth=together("v", "rise", "repeats", "logo"),
         )

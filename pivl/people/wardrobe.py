@@ -32,6 +32,7 @@ ITEM = {name: place for place, name in enumerate(ITEMS)}
 _PATTERNED = np.array(
     [name in ("upper", "dress", "coat", "pants", "jumpsuit", "scarf", "skirt") for name in ITEMS]
 )
+_QUIET = np.array([name in ("coat", "pants", "skirt", "jumpsuit") for name in ITEMS])
 _LEATHER = np.array([name in ("hat", "gloves", "sunglasses", "shoes", "bag") for name in ITEMS])
 _IS_HAIR = np.array([name == "hair" for name in ITEMS])
 _TWO_TONE = palette.PATTERNS.index("two-tone")
@@ -234,11 +235,14 @@ def _draw_items(kind: np.ndarray, uniform: np.ndarray) -> dict[str, np.ndarray]:
     color[:, hair] = palette.HAIR_COLORS[palette.choose(palette.HAIR_WEIGHTS, draw[:, hair])]
     sunglasses = ITEM["sunglasses"]
     color[:, sunglasses] = palette.COLORS.index("black")
-    pattern = np.where(_PATTERNED, palette.choose(palette.PATTERN_WEIGHTS, uniform[..., 3]), 0)
-    for item in ("dress", "scarf", "skirt", "pants"):
+    quiet = np.broadcast_to(_QUIET, kind.shape)
+    lively = palette.choose(palette.PATTERN_WEIGHTS, uniform[..., 3])
+    pattern = np.where(quiet, palette.choose(palette.QUIET_WEIGHTS, uniform[..., 3]), lively)
+    pattern = np.where(_PATTERNED, pattern, 0)
+    for item in ("dress", "scarf", "jumpsuit"):
         column = pattern[:, ITEM[item]]
         column[column == _LOGO] = 0
-    for item in ("dress", "scarf"):
+    for item in ("dress", "scarf", "pants", "jumpsuit"):  # would read as two garments, or as boots
         column = pattern[:, ITEM[item]]
         column[column == _TWO_TONE] = 0
     return {"kind": kind, "pattern": pattern.astype(np.uint8)} | _colored(color, uniform)
