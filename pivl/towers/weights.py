@@ -1,7 +1,6 @@
 """A CLIP from its weights: OpenAI's names and shapes into two towers, positions resized to the token grid.
 
-Departs from open_clip, as CLIP-ReID does: positions are resized bilinearly without antialiasing (method.md
-1.8, trap 7).
+Positions are resized as CLIP-ReID does, bilinearly without antialiasing, and not as open_clip (method.md 1.8).
 """
 
 import json
