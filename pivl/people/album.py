@@ -13,6 +13,7 @@ from hashlib import sha256
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +22,9 @@ from pivl.files import sha256_of, write_atomically, write_text
 from pivl.people.picture import World, take
 
 JOB = 480  # pictures per job: enough to spread its fixed cost, few enough for progress and for sharing among cores
-# The modules that decide pixels; their source is part of a cached file's name, so no edited renderer meets old pictures.
-RENDERER = (
-    "palette", "wardrobe", "views", "skeleton", "solids", "body", "garments", "materials", "raster", "shading", "render",
-    "paint", "walls", "street", "scene", "camera", "picture",
-)  # fmt: skip
+# Modules of this folder that decide no pixel. The source of all others is part of a cached file's name, so that an edited
+# renderer never meets the pictures of an older one.
+NO_PIXELS = ("album", "benchmark", "captions", "crops", "export", "lessons", "pretrain", "sheet", "zero_shot")
 
 Report = Callable[[int, int], object]  # called with the pictures done and the total
 
@@ -40,6 +39,15 @@ class Shots:
 
     def __len__(self) -> int:
         return len(self.seed)
+
+    def join(self, after: "Shots") -> "Shots":
+        """These pictures, then those of `after`."""
+        pairs = zip(vars(self).values(), vars(after).values(), strict=True)
+        return Shots(*(np.concatenate(pair) for pair in pairs))
+
+    def digest(self) -> str:
+        """Hash of all three arrays."""
+        return sha256(np.stack([self.person, self.camera, self.seed]).astype("<i8").tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -60,26 +68,22 @@ def cache_folder() -> Path:
 
 
 def load_album(
-    name: str,
-    facts: dict[str, object],
-    size: tuple[int, int],
-    draw: Callable[[], tuple[World, Shots]],
-    report: Report | None,
+    name: str, facts: dict[str, Any], shots: Shots, build_world: Callable[[], World], report: Report | None
 ) -> Album:
-    """The album of `name`, from the cache if it is there and whole; else rendered, and cached.
+    """The pictures of `shots`, from the cache if they are there and whole; else rendered, and cached as `name`.
 
-    facts: everything (JSON) that decides its pictures, `size` (height, width) and the renderer apart; draw: makes the
-    world and the list of pictures, and is called only to render. A damaged file is rendered again after one line on
-    stderr. Raises UserError when the cache folder cannot be written or has no space.
+    facts: everything (JSON) that decides the world, and the pictures' "size" (height, width); build_world is called only
+    to render. A damaged file is rendered again after one line on stderr.
+    Raises UserError when the cache folder cannot be written or has no space.
     """
-    facts = {**facts, "size": list(size), "renderer": renderer_digest()}
+    facts = {**facts, "shots": shots.digest(), "renderer": renderer_digest()}
     digest = sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    path = cache_folder() / f"{name}-{size[0]}x{size[1]}-{digest[:12]}.npz"
+    height, width = facts["size"]
+    path = cache_folder() / f"{name}-{height}x{width}-{digest[:12]}.npz"
     if (album := _read(path)) is not None:
         return album
-    world, shots = draw()
-    _check_room(path.parent, len(shots) * size[0] * size[1] * 4)
-    album = render(world, shots, size, report)
+    _check_room(path.parent, len(shots) * height * width * 4)
+    album = render(build_world(), shots, (height, width), report)
     write_atomically(path, lambda file: np.savez(file, image=album.image, part_map=album.part_map))
     write_text(path.with_suffix(".json"), json.dumps({**facts, "sha256": sha256_of(path)}, indent=1) + "\n")
     return album
@@ -88,8 +92,9 @@ def load_album(
 def renderer_digest() -> str:
     """Hash of the source of the modules that decide pixels."""
     content = sha256()
-    for name in RENDERER:
-        content.update((Path(__file__).parent / f"{name}.py").read_bytes())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if path.stem not in NO_PIXELS:
+            content.update(path.read_bytes())
     return content.hexdigest()
 
 

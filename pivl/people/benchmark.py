@@ -98,51 +98,27 @@ def load(
     the market protocol leaves a query's own camera out. The fingerprint hashes configuration, version, size and part
     maps. Raises UserError when the cache folder cannot be written or is full.
     """
-    height, width = size or config.size
-    facts = {"version": VERSION, **asdict(config)}
+    facts = {"version": VERSION, **asdict(config), "size": list(size or config.size)}
     training, test = plan_training(config), plan_test(config)
-    album = load_album(
-        f"{config.name}-v{VERSION}",
-        facts,
-        (height, width),
-        lambda: (build_world(config), plan_pictures(config)),
-        report,
-    )
+    name = f"{config.name}-v{VERSION}"
+    album = load_album(name, facts, training.join(test), lambda: build_world(config), report)
     train, gallery = (
         _pictures(album, shots, start) for shots, start in ((training, 0), (test, len(training)))
     )
-    content = sha256(json.dumps([facts, height, width], sort_keys=True).encode())
+    content = sha256(json.dumps(facts, sort_keys=True).encode())
     content.update(album.part_map.tobytes())
-    return Split(f"{config.name}-v{VERSION}", train, gallery, gallery, LIP, content.hexdigest()[:12])
+    return Split(name, train, gallery, gallery, LIP, content.hexdigest()[:12])
 
 
 def pretraining_people(
     config: PretrainingConfig = PRETRAINING, size: tuple[int, int] | None = None, report: Report | None = None
 ) -> PretrainingSet:
     """People for CLIP's pre-training and their pictures, cached as `load` does; another `name` gives other people."""
-    height, width = size or config.size
-    people = draw_pretraining_people(config)
-    draw = numpy_stream(config.seed, f"{config.name}/pictures")
-    person = np.repeat(np.arange(config.people), config.shots)
-    shots = Shots(
-        person, draw.integers(config.cameras, size=len(person)), draw.integers(2**62, size=len(person))
+    facts = {"version": VERSION, **asdict(config), "size": list(size or config.size)}
+    people, shots = draw_pretraining_people(config), plan_pretraining(config)
+    album = load_album(
+        f"{config.name}-v{VERSION}", facts, shots, lambda: surround(people, config, config.name), report
     )
-
-    def build() -> tuple[World, Shots]:
-        cameras = draw_cameras(
-            config.cameras,
-            numpy_stream(config.seed, f"{config.name}/cameras"),
-            config.severity,
-            config.yaw_spread,
-        )
-        return World(
-            people,
-            draw_people(config.passers_by, numpy_stream(config.seed, f"{config.name}/passers-by")),
-            cameras,
-        ), shots
-
-    facts = {"version": VERSION, **asdict(config)}
-    album = load_album(f"{config.name}-v{VERSION}", facts, (height, width), build, report)
     return PretrainingSet(people, _pictures(album, shots, 0))
 
 
@@ -184,23 +160,27 @@ def plan_test(config: SynthpedConfig) -> Shots:
     )
 
 
-def plan_pictures(config: SynthpedConfig) -> Shots:
-    """All pictures of the benchmark: those of the training people, then those of the test people."""
-    pairs = zip(vars(plan_training(config)).values(), vars(plan_test(config)).values(), strict=True)
-    return Shots(*(np.concatenate(pair) for pair in pairs))
+def plan_pretraining(config: PretrainingConfig) -> Shots:
+    """`shots` pictures of every person, each by a camera drawn at random."""
+    person = np.repeat(np.arange(config.people), config.shots)
+    draw = numpy_stream(config.seed, f"{config.name}/pictures")
+    return Shots(
+        person, draw.integers(config.cameras, size=len(person)), draw.integers(2**62, size=len(person))
+    )
 
 
 def build_world(config: SynthpedConfig) -> World:
-    """Training people, then test people; who passes by; the cameras."""
+    """Training people, then test people; who passes by; the cameras, which all variants of one seed share."""
     training, test = draw_benchmark_people(config)
+    rows = {name: np.concatenate([value, vars(test)[name]]) for name, value in vars(training).items()}
+    return surround(People(**rows), config, "synthped")
+
+
+def surround(people: People, config: SynthpedConfig | PretrainingConfig, cameras_of: str) -> World:
+    """The world of `people`: who passes by them, and the cameras of the stream `cameras_of`."""
     passers_by = draw_people(config.passers_by, numpy_stream(config.seed, f"{config.name}/passers-by"))
-    cameras = draw_cameras(
-        config.cameras, numpy_stream(config.seed, "synthped/cameras"), config.severity, config.yaw_spread
-    )
-    everyone = People(
-        **{name: np.concatenate([value, vars(test)[name]]) for name, value in vars(training).items()}
-    )
-    return World(everyone, passers_by, cameras)
+    draw = numpy_stream(config.seed, f"{cameras_of}/cameras")
+    return World(people, passers_by, draw_cameras(config.cameras, draw, config.severity, config.yaw_spread))
 
 
 def _pictures(album: Album, shots: Shots, start: int) -> Pictures:
