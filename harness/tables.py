@@ -30,10 +30,13 @@ class Measure:
     decimals: int
 
 
+MAJORITY = Measure("part_majority", "Commonest part everywhere, %", 1)  # what part accuracy must beat
 CONSISTENCY = (
     Measure("part_accuracy", "Part accuracy, %", 1),
-    Measure("part_margin", "Same part minus other part, cosine", 3),
+    Measure("part_margin", "Cosine, same part minus other part", 3),
     Measure("part_margin_across", "The same across people", 3),
+    Measure("fused_part_accuracy", "Fused map: part accuracy, %", 1),
+    Measure("fused_part_margin_across", "Fused map: cosine across people", 3),
 )
 
 
@@ -192,7 +195,9 @@ def _problems(seeds: Sequence[int], outcomes: Mapping[int, Finished | str]) -> l
 
 
 def _consistency(runs: Sequence[Finished]) -> dict[str, Estimate]:
-    values = {item.key: [run.metrics.get(item.key, np.nan) for run in runs] for item in CONSISTENCY}
+    values = {
+        item.key: [run.metrics.get(item.key, np.nan) for run in runs] for item in (*CONSISTENCY, MAJORITY)
+    }
     return {
         key: statistics.estimate_over_seeds(of_seeds)
         for key, of_seeds in values.items()

@@ -37,6 +37,12 @@ def test_the_interval_of_two_seeds_and_two_people_is_the_one_computed_by_hand() 
     assert found.mean - found.low == pytest.approx(found.high - found.mean)
 
 
+def test_the_variance_is_never_below_the_larger_of_its_two_clusterings() -> None:
+    # Means of seeds .02 .03 and of people .02 .03; left over +-.0125: V_seeds = V_people = .25, V_cells 1.5625 e-4.
+    found = statistics.estimate(np.array([[0.03, 0.01], [0.01, 0.05]]), np.array([0, 1]))
+    assert (found.standard_error, found.degrees) == pytest.approx((np.sqrt(0.25), 1))
+
+
 def test_one_seed_of_one_query_a_person_is_student_s_interval() -> None:
     sample = np.array([0.1, 0.4, 0.2, 0.9, 0.5])
     found = statistics.estimate(sample[None], np.arange(5))

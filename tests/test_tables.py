@@ -22,7 +22,7 @@ ABLATION, CONTROLS = STUDIES["ablation"], STUDIES["controls"]
 SIGNATURE = "mAP|synthped@3fa9c1|q120 g240|junk:same-camera"
 PEOPLE = np.repeat(np.arange(40), 3)
 SEEDS = (0, 1, 2)
-METRICS = {"part_accuracy": 39.0, "part_margin": 0.2, "part_margin_across": 0.1}
+METRICS = {"part_accuracy": 39.0, "part_majority": 28.4, "part_margin": 0.2, "part_margin_across": 0.1}
 
 
 def _run(
@@ -240,8 +240,18 @@ def test_consistency_is_a_block_of_its_own_with_intervals_over_seeds() -> None:
     assert _cells(block, ABLATION.rows[3].title)[1] == f"39.7 [{interval.low:.1f}, {interval.high:.1f}]"
     assert _cells(block, "CLIP-ReID")[3] == "-"
     assert _cells(block, "+ part labels")[1] == "39.0 (1 seed)"
+    assert "commonest part everywhere scores 28.4 %" in block
     bare = {"clip-reid": {seed: _run(seed, metrics={}) for seed in SEEDS}}
     assert "consistency" not in printers.markdown(_build(bare))
+
+
+def test_the_fused_map_has_columns_where_a_row_has_one() -> None:
+    fused = {**METRICS, "fused_part_accuracy": 44.0, "fused_part_margin_across": 0.3}
+    outcomes = {**_whole(), "pi-vl": {seed: _run(seed, 0.05, metrics=fused) for seed in SEEDS}}
+    block = printers.markdown(_build(outcomes)).split("**Within-part consistency**")[1]
+    assert _cells(block, ABLATION.rows[3].title)[4:] == ["44.0 [44.0, 44.0]", "0.300 [0.300, 0.300]"]
+    assert _cells(block, "CLIP-ReID")[4:] == ["-", "-"]
+    assert "Fused map" not in printers.markdown(_build(_whole()))
 
 
 def test_the_footer_says_where_the_numbers_come_from() -> None:
@@ -263,7 +273,7 @@ def test_every_line_of_a_grid_has_its_columns() -> None:
     outcomes["pi-vl"][1] = "failed | badly"
     grid = [line for line in printers.markdown(_build(outcomes)).splitlines() if line.startswith("|")]
     counts = [len(re.split(r"(?<!\\)\|", line)) for line in grid]
-    assert counts == [11] * 6 + [6] * 6
+    assert counts == [11] * 6 + [6] * 6  # nine columns, and four without the fused map's
     assert len({len(line) for line in grid[:6]}) == 1
 
 
