@@ -172,11 +172,13 @@ def test_a_study_that_has_not_begun_prints() -> None:
 
 
 def test_rows_left_out_change_no_p_but_the_adjusted_one() -> None:
-    whole, fewer = _build(_whole()), _build(_outcomes(clip_reid=0.0, part_labels=0.001))
+    whole = _build(_outcomes(clip_reid=0.0, part_labels=0.001, pi_vl=0.002))
+    fewer = _build(_outcomes(clip_reid=0.0, pi_vl=0.002))
     for metric in (MEAN_AP, RANK1):
-        one, other = whole.lines[1].gains[metric], fewer.lines[1].gains[metric]
+        one, other = whole.lines[3].gains[metric], fewer.lines[3].gains[metric]
         assert one.comparison == other.comparison
         assert one.adjusted_p >= other.adjusted_p
+        assert 0.001 < one.comparison.p < 1  # a p that other flips would change
 
 
 def test_numbers_of_two_signatures_share_no_table() -> None:
