@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from tabulate import tabulate
 
 from harness.exports import to_csv, to_json
 from harness.statistics import Estimate, Judgement
@@ -60,17 +61,8 @@ def _consistency(table: Table) -> str:
 def _grid(headings: list[str], rows: list[list[str]], left: tuple[int, ...] = (0,)) -> str:
     """A Markdown table, its columns padded so that the source reads well too; numbers stand to the right."""
     cells = [[_one_line(cell) for cell in row] for row in [headings, *rows]]
-    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
-
-    def pad(row: list[str]) -> list[str]:
-        return [
-            cell.ljust(width) if column in left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-
-    rule = ["-" * width if column in left else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
-    head, *body = map(pad, cells)
-    return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *body])
+    sides = ["left" if column in left else "right" for column in range(len(headings))]
+    return tabulate(cells[1:], cells[0], tablefmt="pipe", colalign=sides, disable_numparse=True)
 
 
 def _one_line(text: str) -> str:
