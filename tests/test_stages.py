@@ -1,6 +1,10 @@
 """Who trains in each stage, on what, and that rows of one seed differ only by what they claim."""
 
+import hashlib
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -116,6 +120,29 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     one, again, other = (_train(PI_VL, seed).model.state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(one[name], again[name]) for name in one)
     assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+def test_another_process_gives_the_same_bits():
+    code = (
+        "from tests.test_stages import PI_VL, _digest, _train\n"
+        "import torch; torch.set_num_threads(1)\n"
+        "print(_digest(_train(PI_VL).model))"
+    )
+    root = Path(__file__).parents[1]
+    found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert found.stdout.strip() == _digest(_train(PI_VL).model)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _digest(module: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode() + value.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def test_rows_of_a_seed_see_the_same_pictures_and_start_from_the_same_classifiers():
