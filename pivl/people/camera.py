@@ -50,22 +50,20 @@ def draw_cameras(count: int, generator: Generator, severity: float = 0.4, yaw_sp
     severity: 0 makes all cameras render colours alike, 1 is the worst mix of cheap cameras; it scales colour cast, tone,
     blur, noise and compression together. yaw_spread: 1 lets people turn up to 90 degrees either way within one camera.
     """
-    uniform = generator.random((count, 13))
+    uniform = generator.random((count, 11))
     sides = (generator.permutation(count) + uniform[:, 0]) / count
-    blue = np.stack(
-        [uniform[:, 1] - 0.5, 0.6 * (uniform[:, 2] - 0.5), 0.5 - uniform[:, 1]], axis=1
-    )  # warm to cold, some green
-    worse = severity * uniform[:, 3:8]
-    sign = 2 * uniform[:, 8:11] - 1
+    warm, green = uniform[:, 1] - 0.5, 0.6 * (uniform[:, 2] - 0.5)
+    worse = severity * uniform[:, 3:6]
+    sign = 2 * uniform[:, 6:9] - 1
     return Cameras(
         place=generator.integers(0, 2**62, count),
         yaw=360 * sides,
         yaw_spread=np.full(count, 90 * yaw_spread),
-        pitch=5 + 17 * uniform[:, 11],
+        pitch=5 + 17 * uniform[:, 9],
         light=360 * generator.random(count),
-        scale=0.81 + 0.06 * uniform[:, 12],
+        scale=0.81 + 0.06 * uniform[:, 10],
         horizon=0.56 + 0.16 * generator.random(count),
-        cast=np.exp(0.5 * severity * blue),
+        cast=np.exp(0.5 * severity * np.stack([warm, green, -warm], axis=1)),
         gamma=np.exp(0.5 * severity * sign[:, 0]),
         contrast=1 + 0.4 * severity * sign[:, 1],
         saturation=1 - 0.25 * severity + 0.45 * severity * sign[:, 2],
