@@ -94,7 +94,7 @@ def run(
     recorded = conduct.read_answer(question, store, progress)
     table = printers.markdown(conduct.make_table(question, recorded))
     click.echo(table, nl=False)
-    if question.rows == question.shown:
+    if question.is_whole:
         write_text(results / f"{question.name}.md", table)
     if not no_mlflow:
         conduct.track(question, recorded, table, store, progress)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness import inputs
 from harness.choose import choose, choose_all, parse_seeds
-from harness.plan import Cell, lay_out, remaining_tasks
+from harness.plan import Cell, Plan, lay_out, make_plan
 from harness.progress import Progress
 from harness.records import Failed, Finished, Results
 from studies.catalog import PRESETS, STUDIES
@@ -44,6 +44,12 @@ class Question:
         """The rows of its table: those asked for, and the one that they are compared with."""
         return tuple(row.name for row in self.study.rows if row.name in (*self.rows, self.study.reference))
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it leaves out no row and no seed of the study: the question whose table is kept as a file."""
+        usual = self.preset.seeds or self.study.seeds
+        return len(self.rows) == len(self.study.rows) and set(usual) <= set(self.seeds)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -77,20 +83,17 @@ def read_answer(question: Question, results: Results, progress: Progress) -> Rec
 def answer(question: Question, results: Results, progress: Progress, options: Options) -> None:
     """Do what is still to do of the question, and record it."""
     noted = inputs.noted_fingerprint(question.dataset, results)
-    cells = [] if noted is None else _lay_out(question, question.rows, noted)
-    tasks = remaining_tasks(cells, results, options.retry_failed)
-    if tasks or noted is None:
+    plan = None if noted is None else _plan(question, noted, results, options)
+    if plan is None or plan.tasks:
         # Into the cache once, before several processes want it; and what a note says is not taken for granted.
         fingerprint = inputs.load(question.dataset, progress).fingerprint
         inputs.note_fingerprint(question.dataset, fingerprint, results)
-        cells = _lay_out(question, question.rows, fingerprint)
-        tasks = remaining_tasks(cells, results, options.retry_failed)
-    runs = sum(task.is_run for task in tasks)
-    progress.note(f"{question.name}: {len(cells) - runs} of {len(cells)} runs are recorded, {runs} to do")
-    if tasks:
+        plan = _plan(question, fingerprint, results, options)
+    progress.note(f"{question.name}: {plan}")
+    if plan.tasks:
         from harness.launch import Launcher
 
-        Launcher(tasks, results, options.device, options.jobs, progress).run()
+        Launcher(plan.tasks, results, options.device, options.jobs, progress).run()
 
 
 def make_table(question: Question, recorded: Recorded) -> "Table":
@@ -115,12 +118,21 @@ def track(question: Question, recorded: Recorded, table: str, results: Results, 
             for row in question.study.rows
             if (seeds := recorded.get(row.name))
         ]
-        tracking.sync(f"{question.name} on {question.dataset}", rows, table, results)
+        added = tracking.sync(f"{question.name} on {question.dataset}", rows, table, results)
+        if added:
+            uri = tracking.tracking_uri(results)
+            progress.note(
+                f"MLflow: {added} runs added; look at them with mlflow ui --backend-store-uri {uri}"
+            )
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         progress.warn(
             f"MLflow was not brought up to date ({reason[0]}); the results are recorded all the same"
         )
+
+
+def _plan(question: Question, fingerprint: str, results: Results, options: Options) -> Plan:
+    return make_plan(_lay_out(question, question.rows, fingerprint), results, options.retry_failed)
 
 
 def _lay_out(question: Question, rows: Sequence[str], fingerprint: str) -> list[Cell]:

@@ -21,13 +21,13 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from harness.inputs import find_checkpoint, find_config
 from harness.origin import available_cores, choose_device, describe_device, peak_memory, read_commit, versions
 from harness.plan import Task
 from harness.records import Record, Results
-from pivl.assessment import assess, restore
+from pivl.assessment import Assessment, assess, restore
 from pivl.data.pictures import Split
 from pivl.errors import TrainingFailed, UserError
 from pivl.evaluation import Retrieval
@@ -96,7 +96,7 @@ def execute(task: Task, results: Results, device: torch.device, send: Send) -> s
     state = run_stage(trainer, task.stage, before)
     record: Record = {"id": task.id, "status": "finished", **_origin(device), **_what(task)}
     files: dict[str, Callable[[Path], object]] = {
-        "model.safetensors": lambda path: save_file(state, path),
+        "model.safetensors": lambda path: path.write_bytes(save(state)),
         "history.jsonl": lambda path: path.write_text("".join(json.dumps(x) + "\n" for x in monitor.history)),
     }
     if not task.is_run:
@@ -105,7 +105,7 @@ def execute(task: Task, results: Results, device: torch.device, send: Send) -> s
         return "stored"
     send({"event": "phase", "phase": "scoring"})
     assessment = assess(trainer, restore(trainer, state))
-    metrics = {**summarize(assessment.retrieval), **assessment.consistency_metrics(split.labels.flip_pairs)}
+    metrics = summarize(assessment, split)
     record |= {"metrics": finite(metrics), "signature": signature(split, assessment.retrieval)}
     record["cost"] = _cost(began, monitor, device)
     files["queries.parquet"] = lambda path: query_table(assessment.retrieval).to_parquet(path, index=False)
@@ -119,10 +119,13 @@ def query_table(retrieval: Retrieval) -> pd.DataFrame:
     return pd.DataFrame({name: getattr(retrieval, name) for name in names})
 
 
-def summarize(retrieval: Retrieval) -> dict[str, float]:
-    """mAP, Rank-1, -5, -10 and mINP in percent."""
+def summarize(assessment: Assessment, split: Split) -> dict[str, float]:
+    """mAP, Rank-1, -5, -10, mINP and the shares among the consistency figures in percent; margins are cosines."""
+    retrieval = assessment.retrieval
     ranks = {f"rank{k}": 100 * retrieval.cmc(k) for k in (1, 5, 10)}
-    return {"mAP": 100 * retrieval.map, **ranks, "mINP": 100 * retrieval.mean_inp}
+    parts = assessment.consistency_metrics(split.labels.flip_pairs)
+    shares = {name: 100 * value for name, value in parts.items() if name.endswith(("accuracy", "majority"))}
+    return {"mAP": 100 * retrieval.map, **ranks, "mINP": 100 * retrieval.mean_inp, **parts, **shares}
 
 
 def finite(metrics: Mapping[str, float]) -> dict[str, float | None]:

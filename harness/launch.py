@@ -164,23 +164,22 @@ class Launcher:
             case "done":
                 worker.task = None
                 self._done.add(task.id)
-                self.progress.finish(
-                    task.name, f"{event['summary']} in {duration(event['seconds'])}{self._count()}"
-                )
+                count = self._count() if task.is_run else ""
+                self.progress.finish(task.name, f"{event['summary']} in {duration(event['seconds'])}{count}")
 
     def _lost(self, worker: Worker) -> None:
         """A worker has ended by itself: a failure of its task, or of the installation where it never got ready."""
         code, lines = worker.process.wait(), worker.last_lines()
         self._workers.remove(worker)
         worker.end()
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        if code == -signal.SIGKILL:
+            how += ", perhaps for want of memory"
         if not worker.ready:
             last = lines[-1] if lines else how
             raise UserError(f"the worker process does not start: {last}; see python -m harness.execute")
         if worker.task is not None:
-            self._record_failure(
-                worker.task, f"its process was {how}" if code < 0 else f"its process {how}", lines
-            )
+            self._record_failure(worker.task, f"its process {how}", lines)
 
     def _record_failure(self, task: Task, error: str, lines: tuple[str, ...]) -> None:
         self.failed[task.id] = error if task.is_run else f"{task.name}: {error}"

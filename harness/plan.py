@@ -74,30 +74,46 @@ def lay_out(
     return cells
 
 
-def remaining_tasks(cells: Sequence[Cell], results: Results, retry_failed: bool) -> list[Task]:
-    """The tasks that are still to do, each once, stages before the runs that start from them.
+@dataclass(frozen=True)
+class Plan:
+    """How far a question is answered, in numbers of runs, and the tasks that are still to do."""
+
+    finished: int
+    failed: int
+    tasks: tuple[Task, ...]
+
+    def __str__(self) -> str:
+        todo = sum(task.is_run for task in self.tasks)
+        failed = f", {self.failed} failed before (--retry-failed does them again)" if self.failed else ""
+        return (
+            f"{self.finished} of {self.finished + self.failed + todo} runs are finished, {todo} to do{failed}"
+        )
+
+
+def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool) -> Plan:
+    """What is still to do of `cells`: each task once, stages before the runs that start from them.
 
     A finished run is never done again, a failed one only with `retry_failed`.
     """
+    runs = {cell.run.id: cell for cell in cells}
+    found = {run_id: results.read_run(run_id) for run_id in runs}
+    failed = [] if retry_failed else [run_id for run_id in runs if isinstance(found[run_id], Failed)]
+    todo = [
+        cell for run_id, cell in runs.items() if found[run_id] is None or isinstance(found[run_id], Failed)
+    ]
+    todo = [cell for cell in todo if cell.run.id not in failed]
     stages: dict[str, Task] = {}
-    runs: dict[str, Task] = {}
-    for cell in cells:
-        run = cell.run
-        if run.id in runs or not _is_open(results, run.id, retry_failed):
-            continue
+    for run in (cell.run for cell in todo):
         for stage in run.recipe.stages()[:-1]:
-            name = f"{stage}, seed {run.seed}"
-            if run.stage_id(stage) not in stages:
-                stages[run.stage_id(stage)] = Task(run.stage_id(stage), name, stage, run, ())
-        runs[run.id] = Task(run.id, f"{cell.title}, seed {run.seed}", run.recipe.stages()[-1], run, ())
+            stage_id = run.stage_id(stage)
+            stages.setdefault(stage_id, Task(stage_id, f"{stage}, seed {run.seed}", stage, run, ()))
     missing = {stage_id for stage_id in stages if not results.has_stage(stage_id)}
-    wanted = [task for task in stages.values() if task.id in missing] + list(runs.values())
-    return [Task(task.id, task.name, task.stage, task.run, _needs(task, missing)) for task in wanted]
-
-
-def _is_open(results: Results, run_id: str, retry_failed: bool) -> bool:
-    found = results.read_run(run_id)
-    return found is None or (retry_failed and isinstance(found, Failed))
+    tasks = [task for task in stages.values() if task.id in missing]
+    for cell in todo:
+        last, run = cell.run.recipe.stages()[-1], cell.run
+        tasks.append(Task(run.id, f"{cell.title}, seed {run.seed}", last, run, ()))
+    ordered = tuple(replace(task, needs=_needs(task, missing)) for task in tasks)
+    return Plan(len(runs) - len(failed) - len(todo), len(failed), ordered)
 
 
 def _needs(task: Task, missing: set[str]) -> tuple[str, ...]:

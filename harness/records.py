@@ -169,6 +169,7 @@ class Results:
                 text = json.dumps(complete, indent=2, sort_keys=True, allow_nan=False) + "\n"
                 (temporary / "record.json").write_text(text)
                 for path in temporary.iterdir():
+                    path.chmod(0o644)  # some writers make files that only their owner can read
                     _flush(path)
                 temporary.chmod(0o755)
                 self._put(temporary, folder)
