@@ -1,10 +1,11 @@
 """Recipe: every choice that decides trained weights, except data, initial weights and seed (Sec. 4.2).
 
-The defaults are CLIP-ReID's CNN configuration (cnn_clipreid.yml) with PI-VL switched off; EMBEDDED is what the
-embedded benchmark trains. Each field names the first stage that depends on it, so that stages can be shared by rows.
+The defaults are CLIP-ReID's CNN configuration (cnn_clipreid.yml) with PI-VL switched off; RECIPES names it and
+CLIP-ReID's others, and EMBEDDED is what the embedded benchmark trains. Each field names the first stage that depends
+on it, so that stages can be shared by rows.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 Stage = Literal["identity-prompts", "part-prompts", "image-tower"]
@@ -127,6 +128,29 @@ class Recipe:
             item.name: getattr(self, item.name) for item in fields(self) if item.metadata["stage"] in reached
         }
 
+
+CLIP_REID_CNN = Recipe()  # cnn_clipreid.yml
+CLIP_REID_VIT = replace(  # vit_clipreid.yml
+    CLIP_REID_CNN,
+    backbone="vit-b-16",
+    normalization="half",
+    identity_epochs=120,
+    identity_weight=0.25,
+    rate=5e-6,
+    weight_decay=1e-4,
+    warmup_factor=0.1,
+    milestones=(30, 50),
+    epochs=60,
+)
+CLIP_REID_VIT_SIE_OLP = replace(
+    CLIP_REID_VIT, patch_stride=12, camera_embedding=1.0
+)  # its README, the paper's ViT
+
+RECIPES = {
+    "clip-reid-cnn": CLIP_REID_CNN,
+    "clip-reid-vit": CLIP_REID_VIT,
+    "clip-reid-vit-sie-olp": CLIP_REID_VIT_SIE_OLP,
+}
 
 EMBEDDED = Recipe(
     backbone="tiny",

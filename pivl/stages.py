@@ -18,6 +18,7 @@ from pivl.losses import alignment, contrast, hard_triplet, identity_loss
 from pivl.model import ReIDModel
 from pivl.prompts import Prompts
 from pivl.recipe import Recipe
+from pivl.towers.features import Features
 
 Batches = Callable[[int], Sequence[Tensor]]  # from the epoch to its batches of picture indices
 
@@ -56,7 +57,7 @@ def tune_identity_prompts(
 
     optimizer = torch.optim.Adam([tokens], lr=recipe.prompt_rate, weight_decay=recipe.prompt_weight_decay)
     return fit(
-        recipe.identity_epochs, batches, terms, optimizer, _prompt_schedule(recipe, recipe.identity_epochs)
+        recipe.identity_epochs, batches, terms, optimizer, prompt_schedule(recipe, recipe.identity_epochs)
     )
 
 
@@ -87,7 +88,7 @@ def tune_part_prompts(
         }
 
     optimizer = torch.optim.Adam([tokens], lr=recipe.part_rate, weight_decay=recipe.prompt_weight_decay)
-    return fit(recipe.part_epochs, batches, terms, optimizer, _prompt_schedule(recipe, recipe.part_epochs))
+    return fit(recipe.part_epochs, batches, terms, optimizer, prompt_schedule(recipe, recipe.part_epochs))
 
 
 @dataclass(frozen=True)
@@ -124,18 +125,13 @@ def align_images(
             features = model.tower(batch.image, batch.camera)
             logits = model.logits(features)
             pixels = None if texts.parts is None else head(features)
-        pooled = (features.last, features.feat, features.proj)
+        losses = picture_losses(recipe, features, logits, batch.person, people, similarity)
         named = {
-            "identity": recipe.identity_weight
-            * sum_of(identity_loss(scores, batch.person, recipe.label_smoothing) for scores in logits),
-            "triplet": recipe.triplet_weight
-            * sum_of(hard_triplet(feature, batch.person, recipe.triplet_margin) for feature in pooled),
+            "identity": recipe.identity_weight * losses.identity.sum(),
+            "triplet": recipe.triplet_weight * losses.triplet.sum(),
         }
-        if people is not None:
-            scores = similarity.prepare(features.proj) @ people.T / similarity.temperature
-            named["image_to_text"] = recipe.image_to_text_weight * identity_loss(
-                scores, batch.person, recipe.label_smoothing
-            )
+        if losses.image_to_text is not None:
+            named["image_to_text"] = recipe.image_to_text_weight * losses.image_to_text
         if texts.parts is not None and pixels is not None:
             assignment = assign_parts(batch, pixels.shape[-2:], texts.parts.shape[1], recipe)
             named["alignment"] = recipe.align_weight * alignment(
@@ -143,13 +139,33 @@ def align_images(
             )
         return named
 
-    schedule: Schedule = (
-        warm_steps(recipe.milestones, recipe.warmup_epochs, recipe.warmup_factor)
-        if recipe.schedule == "steps"
-        else smooth_cosine(recipe.epochs, recipe.warmup_epochs, recipe.warmup_factor)
-    )
-    return fit(
-        recipe.epochs, supply.batches, terms, image_optimizer(recipe, model, head), schedule, recipe.precision
+    optimizer = image_optimizer(recipe, model, head)
+    return fit(recipe.epochs, supply.batches, terms, optimizer, image_schedule(recipe), recipe.precision)
+
+
+@dataclass(frozen=True)
+class PictureLosses:
+    """CLIP-ReID's losses of one batch before their weights: identity [2 heads], triplet [3 features], scalar or None."""
+
+    identity: Tensor
+    triplet: Tensor
+    image_to_text: Tensor | None
+
+
+def picture_losses(
+    recipe: Recipe, features: Features, logits: Sequence[Tensor], person: Tensor, people: Tensor | None,
+    similarity: Similarity,
+) -> PictureLosses:  # fmt: skip
+    """The losses of pictures of `person` [B] as a whole (Eq. 3-4); `people` [P, D] are prepared texts, or None."""
+    smoothing, pooled = recipe.label_smoothing, (features.last, features.feat, features.proj)
+    to_text = None
+    if people is not None:
+        scores = similarity.prepare(features.proj) @ people.T / similarity.temperature
+        to_text = identity_loss(scores, person, smoothing)
+    return PictureLosses(
+        torch.stack([identity_loss(scores, person, smoothing) for scores in logits]),
+        torch.stack([hard_triplet(feature, person, recipe.triplet_margin) for feature in pooled]),
+        to_text,
     )
 
 
@@ -179,12 +195,8 @@ def assign_parts(batch: Batch, grid: Sequence[int], parts: int, recipe: Recipe) 
     return (batch.person[:, None, None] * parts + labels).masked_fill(absent, -1)
 
 
-def sum_of(values: Iterator[Tensor]) -> Tensor:
-    """The sum of scalars as one tensor."""
-    return torch.stack(list(values)).sum()
-
-
-def _prompt_schedule(recipe: Recipe, epochs: int) -> Schedule:
+def prompt_schedule(recipe: Recipe, epochs: int) -> Schedule:
+    """The schedule of stage 1a or 1b over its `epochs`."""
     return warm_cosine(
         epochs,
         recipe.prompt_rate,
@@ -192,3 +204,10 @@ def _prompt_schedule(recipe: Recipe, epochs: int) -> Schedule:
         recipe.prompt_warmup_rate,
         recipe.prompt_least_rate,
     )
+
+
+def image_schedule(recipe: Recipe) -> Schedule:
+    """The schedule of stage 2."""
+    if recipe.schedule == "steps":
+        return warm_steps(recipe.milestones, recipe.warmup_epochs, recipe.warmup_factor)
+    return smooth_cosine(recipe.epochs, recipe.warmup_epochs, recipe.warmup_factor)

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from pivl.recipe import EMBEDDED, STAGES, Recipe
+from pivl.recipe import EMBEDDED, RECIPES, STAGES, Recipe
 
 
 def test_a_value_outside_a_closed_choice_is_refused_with_the_choices():
@@ -34,6 +34,32 @@ def test_the_defaults_are_clip_reids_cnn():
     assert (recipe.milestones, recipe.warmup_epochs, recipe.warmup_factor) == ((40, 70), 10, 0.01)
     assert (recipe.identity_weight, recipe.triplet_weight, recipe.image_to_text_weight) == (1.0, 1.0, 1.0)
     assert recipe.part_text == "none"
+
+
+def test_clip_reids_vit_differs_from_its_cnn_where_method_1_1_says_so():
+    def differences(name, base):
+        return {
+            item.name: getattr(RECIPES[name], item.name)
+            for item in fields(Recipe)
+            if getattr(RECIPES[name], item.name) != getattr(RECIPES[base], item.name)
+        }
+
+    assert RECIPES["clip-reid-cnn"] == Recipe()
+    assert differences("clip-reid-vit", "clip-reid-cnn") == {
+        "backbone": "vit-b-16",
+        "normalization": "half",
+        "identity_epochs": 120,
+        "identity_weight": 0.25,
+        "rate": 5e-6,
+        "weight_decay": 1e-4,
+        "warmup_factor": 0.1,
+        "milestones": (30, 50),
+        "epochs": 60,
+    }
+    assert differences("clip-reid-vit-sie-olp", "clip-reid-vit") == {
+        "patch_stride": 12,
+        "camera_embedding": 1.0,
+    }
 
 
 def test_only_the_stages_that_a_recipe_uses_are_run():
