@@ -1,6 +1,7 @@
-"""Captions of the embedded benchmark's people: exact in colour and pattern, in few words, naming only what can be seen.
+"""Captions of the embedded benchmark's people: exact in colour and pattern, short, naming only what can be seen.
 
-Parts are worded as a prompt words them (`pivl.data.labels.LIP`), so that the tiny CLIP learns the names that PI-VL uses.
+Parts are worded as a prompt words them (`pivl.data.labels.LIP`), so that the tiny CLIP learns
+the names that PI-VL uses.
 """
 
 from collections.abc import Iterable
@@ -15,16 +16,17 @@ PREFIX = "A photo of a person with"
 OWNER = "A photo of a person's"
 _HAIR_NAMES = {"yellow": "blond"}
 _ITEM_OF_PART = {
-    "hat": "hat", "hair": "hair", "glove": "gloves", "sunglasses": "sunglasses", "upper clothes": "upper", "dress": "dress",
-    "coat": "coat", "socks": "socks", "pants": "pants", "jumpsuits": "jumpsuit", "scarf": "scarf", "skirt": "skirt",
-    "left shoe": "shoes", "right shoe": "shoes",
+    "hat": "hat", "hair": "hair", "glove": "gloves", "sunglasses": "sunglasses", "upper clothes": "upper",
+    "dress": "dress", "coat": "coat", "socks": "socks", "pants": "pants", "jumpsuits": "jumpsuit",
+    "scarf": "scarf", "skirt": "skirt",     "left shoe": "shoes", "right shoe": "shoes",
 }  # fmt: skip
 _CUTS = {
     "upper": ("", "", "", "hooded"), "dress": ("", "short", "long"), "coat": ("", "", "open", "long", "open long"),
-    "pants": ("", "", "wide", "short"), "skirt": ("", "short", "long"), "hair": KINDS["hair"], "socks": ("", "", "long"),
+    "pants": ("", "", "wide", "short"), "skirt": ("", "short", "long"), "hair": KINDS["hair"],
+    "socks": ("", "", "long"),
 }  # fmt: skip
 _NOUNS = {
-    "hat": ("", "cap", "beanie", "hat"), "upper": ("", "upper clothes", "upper clothes", "upper clothes"), "jumpsuit": ("", "jumpsuit"),
+    "hat": ("", "cap", "beanie", "hat"), "upper": ("", "upper clothes", "upper clothes", "upper clothes"),
     "shoes": ("", "shoes", "boots"), "bag": KINDS["bag"],
 }  # fmt: skip
 _PLURAL = ("hair", "upper", "socks", "pants", "shoes", "gloves", "sunglasses")
@@ -78,7 +80,7 @@ def words() -> list[str]:
 
 def _seen_items(people: People, i: int) -> list[str]:
     """The items of person i that a caption of the whole picture may name."""
-    shown = people.select(np.array([i])).shows()[0]
+    shown = people.shown[i]
     items = []
     for item in (
         "hat",
@@ -103,7 +105,7 @@ def _seen_items(people: People, i: int) -> list[str]:
 
 def _part_phrase(people: People, i: int, part: str) -> str | None:
     """What person i's `part` is like, or None."""
-    if part == "background" or not people.select(np.array([i])).shows()[0, LIP.parts.index(part)]:
+    if part == "background" or not people.shown[i, LIP.parts.index(part)]:
         return None
     if part in _ITEM_OF_PART:
         return _phrase(people, i, _ITEM_OF_PART[part], noun=part)
@@ -116,7 +118,7 @@ def _part_phrase(people: People, i: int, part: str) -> str | None:
 
 
 def _phrase(people: People, i: int, item: str, noun: str | None = None, brief: bool = False) -> str:
-    """Cut, colours, pattern and name of an item, as "long red and white striped coat"; brief leaves the second colour out."""
+    """Cut, colours, pattern and name of an item, as "long red and white striped coat"; brief: no second colour."""
     column = ITEM[item]
     kind = int(people.kind[i, column])
     color = COLORS[people.color[i, column]]

@@ -78,7 +78,7 @@ def _ball(
     material: int,
     on: bool | np.ndarray = True,
 ) -> None:
-    """An ellipsoid upright in the head's frame: where (left, up, forward) and how large (half-axes), for a 1.75 m body."""
+    """An ellipsoid upright in the head's frame: place (left, up, forward) and half-axes, of a 1.75 m body."""
     k, head = s.size, s.head
     center = head.at(at[0] * k, at[1] * k, at[2] * k)
     wide, tall, deep = half

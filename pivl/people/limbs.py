@@ -97,14 +97,14 @@ def add_legs(solids: SolidList, people: People, s: Skeleton) -> None:
             inset=above,
             cloth=Cloth(0.0, -0.38),
         )
-        seat = hip - 0.035 * k * s.pelvis.up - 0.030 * k * forward
-        half, radius = 0.100 * k * s.pelvis.up, 0.082 * r + 0.6 * thick
+        seat = hip - 0.025 * k * s.pelvis.up - 0.022 * k * forward
+        half, radius = 0.115 * k * s.pelvis.up, 0.079 * r + 0.6 * thick
         solids.ellipsoid(seat, half, radius, M["lower"], forward, on=seated, cloth=Cloth(-0.13, 0.2))
         _add_shoe(solids, people, s, place, long & ~wide)
 
 
 def _cover_of_thighs(people: People) -> tuple[np.ndarray, np.ndarray]:
-    """What hangs over the thighs and to which share of their length: painted on them, so that no sliver of leg shows through."""
+    """What hangs over the thighs, and down to where: painted on them, so that no sliver of leg shows through it."""
     skirt = people.wears("skirt") | people.wears("dress")
     long_skirt = people.wears("skirt", "long") | people.wears("dress", "long")
     reach = np.where(long_skirt, 9.0, np.where(skirt, 0.80, 0.0))
@@ -124,7 +124,7 @@ def _cover_of_shin(people: People, cloth: np.ndarray) -> Inset:
 
 
 def _add_shoe(solids: SolidList, people: People, s: Skeleton, place: int, slim: np.ndarray) -> None:
-    """A foot with a sole, a heel around the ankle, and a boot's shaft: over bare legs and half of the `slim` trousers [N]."""
+    """A foot with a sole, a heel around the ankle, and a boot's shaft on bare legs and half of the `slim` trousers."""
     k, knee, ankle, toe = s.size, s.knee[place], s.ankle[place], s.toe[place]
     boots, trousers = people.wears("shoes", "boots"), people.wears("pants") | people.wears("jumpsuit")
     shaft = boots & (~trousers | people.wears("pants", "shorts") | (slim & (people.texture_seed % 2 == 0)))

@@ -20,8 +20,10 @@ _SPLIT = {"upper": 0.25, "coat": 0.21, "skirt": -0.22}
 
 @dataclass(frozen=True)
 class Materials:
-    """Per material and view: label uint8 [M, N], color and second float32 [M, N, 3], pattern uint8 [M, N], split float32 [M, N]
-    (where two-tone cloth changes colour), gloss float32 [M] and weave float32 [M] (how much folds and grain show)."""
+    """Per material and view: label and pattern uint8 [M, N], color and second float32 [M, N, 3], split float32 [M, N].
+
+    Two-tone cloth changes colour at the height `split`. Per material, float32 [M]: gloss, weave (folds and grain).
+    """
 
     label: np.ndarray
     color: np.ndarray
@@ -35,7 +37,7 @@ class Materials:
 def materials_of(people: People) -> Materials:
     """The materials of N bodies, `people` being one row per view.
 
-    Label of the neck: LIP has no neck class; its skin in front is face, the nape behind is 0 like a bag, so that nothing of a
+    Label of the neck: LIP has no neck class; its skin in front is face, the nape behind is 0 like a bag, so that no
     face remains on a person seen from behind.
     """
     count = len(people)
@@ -44,10 +46,10 @@ def materials_of(people: People) -> Materials:
     second, pattern = color.copy(), label.copy()
     split = np.zeros((len(MATERIALS), count), np.float32)
 
-    def paint(name: str, part: object, rgb: np.ndarray) -> None:
+    def paint(name: str, part: int | np.ndarray, rgb: np.ndarray) -> None:
         label[M[name]], color[M[name]], second[M[name]] = part, rgb, rgb
 
-    def dress_in(name: str, part: object, item: np.ndarray) -> None:
+    def dress_in(name: str, part: int | np.ndarray, item: np.ndarray) -> None:
         rows = np.arange(count)
         label[M[name]] = part
         color[M[name]], second[M[name]] = people.rgb[rows, item], people.second_rgb[rows, item]
@@ -92,14 +94,15 @@ def materials_of(people: People) -> Materials:
     paint("left sole", 18, sole)
     paint("right sole", 19, sole)
     paint("strap", 0, people.rgb[:, ITEM["bag"]] * np.float32(0.75))
-    paint("belt", label[M["lower"]], np.float32([0.16, 0.12, 0.10]))
+    paint("belt", label[M["lower"]], np.array([0.16, 0.12, 0.10]))
     paint("button", label[M["top"]], color[M["top"]] * np.float32(0.55))
 
     gloss, weave = np.full(len(MATERIALS), 0.04, np.float32), np.ones(len(MATERIALS), np.float32)
     for name, shine, folds in (
-        ("hair", 0.16, 0.5), ("sunglasses", 0.5, 0.0), ("left shoe", 0.16, 0.2), ("right shoe", 0.16, 0.2), ("bag", 0.12, 0.4),
-        ("face", 0.07, 0.0), ("left arm", 0.07, 0.0), ("right arm", 0.07, 0.0), ("left leg", 0.06, 0.0), ("right leg", 0.06, 0.0),
-        ("nape", 0.06, 0.0), ("eye", 0.1, 0.0), ("lips", 0.08, 0.0), ("left sole", 0.03, 0.0), ("right sole", 0.03, 0.0),
+        ("hair", 0.16, 0.5), ("sunglasses", 0.5, 0.0), ("left shoe", 0.16, 0.2), ("right shoe", 0.16, 0.2),
+        ("bag", 0.12, 0.4), ("face", 0.07, 0.0), ("left arm", 0.07, 0.0), ("right arm", 0.07, 0.0),
+        ("left leg", 0.06, 0.0), ("right leg", 0.06, 0.0), ("nape", 0.06, 0.0), ("eye", 0.1, 0.0),
+        ("lips", 0.08, 0.0), ("left sole", 0.03, 0.0), ("right sole", 0.03, 0.0),
     ):  # fmt: skip
         gloss[M[name]], weave[M[name]] = shine, folds
     return Materials(label, color, second, pattern, split, gloss, weave)
@@ -115,8 +118,8 @@ def second_color_shows(
 ) -> np.ndarray:
     """bool [n]: where a patterned surface shows its second colour.
 
-    u counts repeats around the solid, v is the height on the body in metres, side the distance from the middle of the solid
-    (m), in_front whether a logo may stand there.
+    u counts repeats around the solid, v is the height on the body and side the distance from the middle of the solid
+    in metres, in_front whether a logo may stand there.
     """
     across = v * 8.0
     rings = across - np.floor(across) < 0.42

@@ -1,8 +1,9 @@
 """Quadric solids to pixels: exact spans per scan line, one fragment per pixel and solid, the nearest one wins.
 
 With an orthographic ray through (X, Y) a solid's surface is A Z^2 + 2 B Z + C = 0; A is constant, B linear and the
-discriminant D = B^2 - A C quadratic in X and Y, so a scan line's span are the roots of a parabola. Geometry is float64, from
-which float32 coefficients of single fragments follow; only +, -, *, / and square roots decide a label, so maps agree across machines.
+discriminant D = B^2 - A C quadratic in X and Y, so a scan line ends at the roots of a parabola. Geometry is float64;
+float32 coefficients of fragments follow from it, and only +, -, *, / and square roots decide a label there, so that
+maps agree across machines.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ FAR = np.float32(-9.0)
 
 @dataclass(frozen=True)
 class Camera:
-    """Where each view's pixels lie: yaw and pitch in radians, pixels per metre, and the pixel (x, y) of the ground point; all [N]."""
+    """Where each view's pixels lie: yaw, pitch (radians), pixels per metre, pixel (x, y) of the ground point; all [N]."""
 
     yaw: np.ndarray
     pitch: np.ndarray
@@ -37,7 +38,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Surface:
-    """The visible surface of N views: depth float32 [N, H, W] (Z in metres, FAR where nothing is) and slot int16 [N, H, W] (-1)."""
+    """What N views see: depth float32 [N, H, W] (Z in metres) and slot int16 [N, H, W]; FAR and -1 where nothing is."""
 
     depth: np.ndarray
     slot: np.ndarray
@@ -87,16 +88,18 @@ def rasterise(quadrics: Quadrics, active: np.ndarray, camera: Camera, size: tupl
 
 @dataclass(frozen=True)
 class _Rows:
-    """Scan lines of solids, slot by slot, all [R]: the view, the first pixel and the number of pixels, and polynomials in X."""
+    """Scan lines of solids, slot by slot, all [R]: view, line, first pixel, number of pixels.
+
+    columns float32 [11, R]: X of the first pixel, three coefficients of D in X, two of B, 1 / A, those of t for X, 1, Z,
+    and the depth of the solid's start.
+    """
 
     slot: np.ndarray
     view: np.ndarray
     line: np.ndarray
     first: np.ndarray
     length: np.ndarray
-    columns: (
-        np.ndarray
-    )  # float32 [10, R]: X at the first pixel, D's three coefficients, B's two, 1 / A, t's two and t along Z
+    columns: np.ndarray
     slots: int
     height: int
 
@@ -107,7 +110,10 @@ def _rows(q: Quadrics, active: np.ndarray, camera: Camera, size: tuple[int, int]
     slots, count = active.shape
     on = np.flatnonzero(active.ravel())
     view_of = on % count
-    pick = lambda array: array.reshape(*array.shape[:-2], -1)[..., on]  # noqa: E731 - the same flattening nine times over
+
+    def pick(array: np.ndarray) -> np.ndarray:
+        return array.reshape(*array.shape[:-2], -1)[..., on]
+
     (x0, y0, _), a, b, t, (f0, f1, f2, depth) = pick(q.start), pick(q.a), pick(q.b), pick(q.t), pick(q.shape)
 
     def product(i: int, j: int) -> np.ndarray:

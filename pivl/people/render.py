@@ -1,4 +1,4 @@
-"""People and views to pictures: colours, exact LIP part maps and the shadow on the ground (shared renderer of the embedded benchmark).
+"""People and views to pictures: colours, exact LIP part maps and the shadow on the ground.
 
 A picture depends on its person and its view alone, never on its place in a batch or on how many are drawn together.
 """
@@ -14,7 +14,7 @@ from pivl.people.materials import materials_of
 from pivl.people.raster import Camera, in_view, rasterise
 from pivl.people.shading import Light, shade
 from pivl.people.skeleton import Skeleton, lowest, pose, vector
-from pivl.people.solids import Solids, SolidList
+from pivl.people.solids import SolidList, Solids
 from pivl.people.trunk import add_hems, add_trunk
 from pivl.people.views import ARMS, DRAWS, Views, draw_views, views_of
 from pivl.people.wardrobe import People
@@ -26,9 +26,11 @@ _PIXELS_AT_ONCE = 400_000  # more leaves the cache: keeps fragment arrays within
 
 @dataclass(frozen=True)
 class Bodies:
-    """N rendered people: color float32 [N, H, W, 3] (sRGB in 0..1; 0 where alpha is 0), alpha float32 [N, H, W] (share of the
-    pixel covered; 0 or 1 without supersampling), part_map uint8 [N, H, W] (LIP ids; 0 elsewhere and on bags and the nape),
-    cover bool [N, H, W] (person or bag) and shadow float32 [N, H, W] (factor on the ground, 1 in full light)."""
+    """N rendered people: color float32 [N, H, W, 3], sRGB in 0..1, 0 where alpha is 0; the rest [N, H, W].
+
+    alpha float32: share of the pixel covered, 0 or 1 without supersampling. part_map uint8: LIP ids, 0 elsewhere and on
+    bags and the nape. cover bool: person or bag. shadow float32: factor on the ground, 1 in full light.
+    """
 
     color: np.ndarray
     alpha: np.ndarray
@@ -40,7 +42,7 @@ class Bodies:
 def render_people(
     people: People, views: Views, size: tuple[int, int] = (128, 64), supersample: int = 1
 ) -> Bodies:
-    """Render `views` of `people` at `size` (height, width); supersample s averages s x s colours, labels are never averaged."""
+    """Render `views` of `people` at `size` (height, width); supersample s averages s x s colours, never labels."""
     step = max(4, _PIXELS_AT_ONCE // (size[0] * size[1] * supersample**2))
     pieces = [
         _render(people, views.select(slice(i, i + step)), size, supersample)
@@ -95,7 +97,9 @@ def _render(people: People, views: Views, size: tuple[int, int], supersample: in
 
 def _average(image: np.ndarray, by: int) -> np.ndarray:
     """The mean over by x by blocks of [N, H, W, ...]."""
-    return sum(image[:, i::by, j::by] for i in range(by) for j in range(by)) / np.float32(by * by)
+    count, height, width = image.shape[:3]
+    blocks = image.reshape(count, height // by, by, width // by, by, *image.shape[3:])
+    return blocks.mean(axis=(2, 4), dtype=np.float32)
 
 
 def _light(views: Views, camera: Camera) -> Light:
@@ -112,7 +116,7 @@ def _light(views: Views, camera: Camera) -> Light:
 def _ground_shadow(
     people: People, views: Views, skeleton: Skeleton, camera: Camera, size: tuple[int, int]
 ) -> np.ndarray:
-    """float32 [N, H, W]: dark under the feet, and a soft ellipse away from the light; each pixel is traced to the ground."""
+    """float32 [N, H, W]: dark under the feet, a soft ellipse away from the light; each pixel is traced to the ground."""
     cast = np.float32(1) / np.tan(np.radians(views.light_elevation))
     azimuth = np.radians(views.light_azimuth)
     away = np.stack([-np.sin(azimuth), -np.cos(azimuth)]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Light on the visible surface: normals, cloth, folds, ambient occlusion, short shadows, and the label of every pixel."""
+"""Light on the visible surface: normals, cloth, folds, ambient occlusion, short shadows; and every pixel's label."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ def _tiles() -> tuple[np.ndarray, np.ndarray]:
     noise = np.random.Generator(np.random.PCG64(20230802)).random((3, _TILE, _TILE)) - 0.5
     smooth = noise[1:]
     for axis, reach in ((1, 3), (2, 6), (2, 6), (1, 2)):
-        smooth = sum(np.roll(smooth, shift, axis) for shift in range(-reach, reach + 1)) / (2 * reach + 1)
+        smooth = np.mean([np.roll(smooth, shift, axis) for shift in range(-reach, reach + 1)], axis=0)
     slanted = np.stack([np.roll(smooth[0][row], row) for row in range(_TILE)]) + smooth[1]
     return noise[0].astype(np.float32), (slanted / np.abs(slanted).max()).astype(np.float32)
 
@@ -26,7 +26,7 @@ _GRAIN, _FOLDS = _tiles()
 
 @dataclass(frozen=True)
 class Light:
-    """Per view [N]: the direction to the light in view axes [3, N], the share of direct light, and the sky's direction [3, N]."""
+    """Directions to the light and to the sky in view axes [3, N], and the share of direct light [N]."""
 
     direction: np.ndarray
     share: np.ndarray
@@ -42,7 +42,7 @@ def shade(
     light: Light,
     seed: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Colour float32 [N, H, W, 3] (0 where nothing is) and label uint8 [N, H, W]; `seed` [N] places the folds of a person's clothes."""
+    """Colour float32 [N, H, W, 3] (0 where nothing is) and label uint8 [N, H, W]; `seed` [N] places the folds."""
     count, height, width = surface.slot.shape
     flat = np.flatnonzero(surface.slot.ravel() >= 0)
     color = np.zeros((count * height * width, 3), np.float32)
@@ -84,8 +84,8 @@ def _shade_pixels(
     y = (camera.y.astype(np.float32)[view] - line - np.float32(0.5)) / zoom
     z = surface.depth.ravel()[flat]
     (
-        ax, ay, az, a0, bx, by, bz, b0, tx, ty, tz, t0, f1, f2, deep, front_min, side0, side1, low, high, v0, vs, repeats, logo,
-        material, other,
+        ax, ay, az, a0, bx, by, bz, b0, tx, ty, tz, t0, f1, f2, deep, front_min, side0, side1, low, high, v0, vs,
+        repeats, logo, material, other,
     ) = np.ascontiguousarray(table[slot * count + view].T)  # fmt: skip
     a = ax * x + ay * y + az * z + a0
     b = bx * x + by * y + bz * z + b0
@@ -136,7 +136,7 @@ def _shade_pixels(
 
 
 def _pad(depth: np.ndarray, camera: Camera) -> tuple[np.ndarray, int]:
-    """The depth stack with a border of nothing as wide as the farthest look-up, so that no picture sees its neighbour."""
+    """Depth with a border of nothing as wide as the farthest look-up, so that no picture sees its neighbour."""
     border = int(np.ceil(0.16 * depth.shape[1]))
     return np.pad(depth, ((0, 0), (border, border), (border, border)), constant_values=FAR), border
 
@@ -152,7 +152,7 @@ def _occlusion(
     ly: np.ndarray,
     lz: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How far neighbours in front close the view of the sky (0..1), and how far something stands between pixel and light (0..1)."""
+    """How far neighbours in front close the view of the sky, and how far something stands before the light; 0..1 each."""
     depth, border = padded
     _, tall, wide = depth.shape
     flat_depth = depth.ravel()

@@ -1,7 +1,7 @@
 """The skeleton of each view: frames of pelvis, torso and head and the joints of the limbs, from body shape and gait.
 
-Body coordinates are metres with x to the person's left, y up and z forward; vectors are [3, N], float64. Index 0 of a pair of
-limbs is the person's left (sign +1), index 1 its right.
+Body coordinates are metres with x to the person's left, y up and z forward; vectors are float64 [3, N]. Index 0 of a
+pair of limbs is the person's left (sign +1), index 1 its right.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pivl.people.wardrobe import People
 SIDES = (1.0, -1.0)
 
 
-def vector(x: object, y: object, z: object) -> np.ndarray:
+def vector(x: float | np.ndarray, y: float | np.ndarray, z: float | np.ndarray) -> np.ndarray:
     """A [3, N] vector from its coordinates, numbers or [N]."""
     return np.stack(np.broadcast_arrays(x, y, z)).astype(np.float64)
 
@@ -38,7 +38,7 @@ class Frame:
     up: np.ndarray
     forward: np.ndarray
 
-    def at(self, x: object, y: object, z: object) -> np.ndarray:
+    def at(self, x: float | np.ndarray, y: float | np.ndarray, z: float | np.ndarray) -> np.ndarray:
         """The point x to the left, y up and z forward of the origin, [3, N]."""
         return self.origin + x * self.left + y * self.up + z * self.forward
 

@@ -1,8 +1,8 @@
 """Quadric solids: the one primitive that every piece of a body is made of, gathered slot by slot for N views.
 
-A solid is a slab of an axis from p0 to p1 whose elliptical cross-section has half-widths r(t) along u and depth * r(t) along
-w, w being as near to the hint `forward` as the axis allows. With t in 0..1 along the axis, r(t)^2 = f0 + f1 t + f2 t^2 passes
-through three radii: (0, r, 0) is an ellipsoid, others are cones, barrels and waists.
+A solid is a slab of an axis from p0 to p1 whose elliptical cross-section has half-widths r(t) along u and depth * r(t)
+along w, w being as near to the hint `forward` as the axis allows. With t in 0..1 along the axis, r(t)^2 = f0 + f1 t +
+f2 t^2 passes through three radii: (0, r, 0) is an ellipsoid, others are cones, barrels and waists.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ EVERYWHERE = 9.0
 
 @dataclass(frozen=True)
 class Inset:
-    """Another material in a window of a solid: front > `front` (m), |side| < `side` + `taper` * t (m), `low` < t < `high`."""
+    """Another material in a window of a solid: front > `front`, |side| < `side` + `taper` t (m), `low` < t < `high`."""
 
     material: int | np.ndarray
     front: float | np.ndarray = -EVERYWHERE
@@ -28,7 +28,7 @@ class Inset:
 
 @dataclass(frozen=True)
 class Cloth:
-    """How a pattern lies: the height v on the body at t = 0 (m), how it rises with t, repeats around, and room for a logo."""
+    """How a pattern lies: height v on the body at t = 0 (m), its rise with t, repeats around, and room for a logo."""
 
     v: float | np.ndarray = 0.0
     rise: float | np.ndarray = 0.1
@@ -74,7 +74,7 @@ class SolidList:
         depth: float | np.ndarray = 1.0,
         on: bool | np.ndarray = True,
         inset: Inset | None = None,
-        cloth: Cloth = Cloth(),  # noqa: B008 - frozen
+        cloth: Cloth = Cloth(),
     ) -> None:
         """One slot: a slab from p0 to p1 [3, N]; numbers or arrays [N] for everything else."""
         inset = inset or Inset(material)
@@ -99,7 +99,7 @@ class SolidList:
         depth: float | np.ndarray = 1.0,
         on: bool | np.ndarray = True,
         inset: Inset | None = None,
-        cloth: Cloth = Cloth(),  # noqa: B008 - frozen
+        cloth: Cloth = Cloth(),
     ) -> None:
         """One slot: an ellipsoid about `center` whose axis reaches `half` [3, N] to either side."""
         ends, radii = (center - half, center + half), (0.0, radius, 0.0)

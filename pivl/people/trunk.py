@@ -57,7 +57,7 @@ def add_trunk(solids: SolidList, people: People, s: Skeleton) -> None:
 
 
 def add_hems(solids: SolidList, people: People, s: Skeleton) -> None:
-    """What hangs from the waist: a shirt's hem, a skirt or dress, and over them the tails of a coat, each one flared solid."""
+    """What hangs from the waist, each one flared solid: a shirt's hem, a skirt or dress, and over them a coat's tails."""
     k, g, torso, pelvis, ahead = s.size, s.girth, s.torso, s.pelvis, s.torso.forward
     figure = people.figure.astype(np.float64)
     hips = (0.150 + 0.020 * figure) * g

@@ -1,9 +1,10 @@
-"""Who the people of the embedded benchmark are: body, skin, hair and clothes, drawn at random, alone or in look-alike families.
+"""Who the people of the embedded benchmark are: body, skin, hair and clothes, drawn singly or as look-alikes.
 
 Everything is an array over P people; a person is one row. Clothes are items; an item of kind 0 is not worn.
 """
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -41,10 +42,11 @@ _LOGO = palette.PATTERNS.index("logo")
 
 @dataclass(frozen=True)
 class People:
-    """P people. Per person: height (m), build (-1 slim to 1 heavy), figure (0 broad-shouldered to 1 wide-hipped), all float32 [P];
-    skin index [P] and skin_rgb [P, 3]; short_sleeves bool [P]; texture_seed int64 [P].
+    """P people. Per person: height (m), build (-1 slim to 1 heavy), figure (0 broad shoulders to 1 wide hips), float32
+    [P]; skin index [P] and skin_rgb [P, 3]; short_sleeves bool [P]; texture_seed int64 [P].
 
-    Per item (columns in the order of ITEMS): kind, color, second, pattern uint8 [P, I], rgb and second_rgb float32 [P, I, 3].
+    Per item (columns in the order of ITEMS): kind, color, second, pattern uint8 [P, I], rgb and second_rgb float32
+    [P, I, 3].
     """
 
     height: np.ndarray
@@ -64,8 +66,8 @@ class People:
     def __len__(self) -> int:
         return len(self.height)
 
-    def select(self, index: np.ndarray) -> "People":
-        """The people of `index` (integers or bool [P]), in its order; repeats are allowed."""
+    def select(self, index: np.ndarray | slice) -> "People":
+        """The people of `index` (integers, bool [P] or a slice), in its order; repeats are allowed."""
         return People(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
     def wears(self, item: str, *kinds: str) -> np.ndarray:
@@ -77,8 +79,9 @@ class People:
         """bool [P]: short sleeves and no coat over them."""
         return self.short_sleeves & ~self.wears("coat")
 
-    def shows(self) -> np.ndarray:
-        """bool [P, 20]: which LIP parts can be seen on the person from some side; a garment under a closed coat is not."""
+    @cached_property
+    def shown(self) -> np.ndarray:
+        """bool [P, 20]: LIP parts that can be seen on the person from some side; not a shirt under a closed coat."""
         seen = np.zeros((len(self), len(LIP.parts)), bool)
         closed = self.wears("coat", "jacket", "long coat")
         bare_legs = (
@@ -118,9 +121,9 @@ def draw_people(count: int, generator: np.random.Generator) -> People:
 
 
 def draw_families(families: int, size: int, changes: int, generator: np.random.Generator) -> People:
-    """families * size people, a family's members side by side; members 1.. differ from member 0 in `changes` items each.
+    """families * size people, a family's members side by side; each but the first differs from it in `changes` items.
 
-    At most 6 changes: everyone has that many items that can be seen to change (hair, shoes, hat, scarf, bag, outermost garment).
+    At most 6 changes: everyone has that many items that can be seen to change (hair, shoes, hat, scarf, bag, a garment).
     """
     if not 0 <= changes <= 6:
         raise ValueError(f"a look-alike differs in 0 to 6 items, not {changes}")
@@ -136,8 +139,8 @@ def draw_families(families: int, size: int, changes: int, generator: np.random.G
 def vary(people: People, index: np.ndarray, changed: np.ndarray, generator: np.random.Generator) -> People:
     """Copies of people `index` [N] in which the items of `changed` (bool [N, I]) look clearly different.
 
-    A hat, scarf or bag appears or, half of the time, goes; everything else gets another colour, sometimes another pattern,
-    and hair another cut.
+    A hat, scarf or bag appears or, half of the time, goes; everything else gets another colour, sometimes another
+    pattern, and hair another cut.
     """
     base = people.select(index)
     uniform = generator.random((len(base), len(ITEMS), 12))
@@ -173,13 +176,13 @@ def vary(people: People, index: np.ndarray, changed: np.ndarray, generator: np.r
 
 
 def _changeable(people: People) -> np.ndarray:
-    """bool [P, I]: items whose change can be seen: worn and not under a closed coat, or a hat, scarf or bag that may come or go."""
+    """bool [P, I]: items whose change can be seen: worn outside, or a hat, scarf or bag that may come or go."""
     able = people.kind > 0
     for item in ("gloves", "sunglasses"):
         able[:, ITEM[item]] = False
     for item in ("hat", "scarf", "bag"):
         able[:, ITEM[item]] = True
-    able[:, ITEM["upper"]] &= people.shows()[:, LIP.parts.index("upper clothes")]
+    able[:, ITEM["upper"]] &= people.shown[:, LIP.parts.index("upper clothes")]
     return able
 
 
@@ -211,7 +214,7 @@ def _draw_kinds(figure: np.ndarray, uniform: np.ndarray) -> np.ndarray:
 
 
 def _consistent(kind: np.ndarray) -> np.ndarray:
-    """Kinds [P, I] without what would never be seen: socks under trousers or boots, a short skirt or shorts under a long coat."""
+    """Kinds [P, I] without what is never seen: socks under trousers or boots, a short skirt under a long coat."""
     kind = kind.copy()
     lower = {name: kind[:, ITEM[name]] for name in ("pants", "skirt", "dress", "coat", "socks", "shoes")}
     long_closed = lower["coat"] == 3
