@@ -1,5 +1,6 @@
 """Runs as the harness stores them, made in milliseconds: real files with scores that were drawn, not trained."""
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -66,9 +67,7 @@ def write_finished(results: Results, run: Run, seed: int = 0) -> Path:
         record,
         {
             "queries.parquet": lambda path: queries.to_parquet(path, index=False),
-            "history.jsonl": lambda path: path.write_text(
-                pd.DataFrame(steps).to_json(orient="records", lines=True)
-            ),
+            "history.jsonl": lambda path: path.write_text("".join(json.dumps(step) + "\n" for step in steps)),
             "model.safetensors": lambda path: path.write_bytes(save({"weight": torch.zeros(3)})),
         },
     )
