@@ -1,0 +1,168 @@
+"""What a person types: mistakes cost one clear line and status 2, help costs nothing."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from harness.choose import choose, choose_all, parse_seeds
+from harness.cli import main
+from harness.progress import PLAIN_INTERVAL, Progress, describe_step, duration
+from pivl.errors import UserError
+
+
+def run_main(*typed):
+    """The exit status of the command line, in this process."""
+    with pytest.raises(SystemExit) as end:
+        main(typed)
+    return end.value.code
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (
+            ["run", "ablatoin"],
+            "unknown study 'ablatoin'; known: ablation, controls; did you mean 'ablation'?",
+        ),
+        (["run", "ablation", "--rows", "pivl"], "did you mean 'pi-vl'?"),
+        (["run", "ablation", "--rows", ","], "no row named"),
+        (["run", "ablation", "--preset", "smok"], "known: default, smoke; did you mean 'smoke'?"),
+        (["run", "ablation", "--seeds", "3-1"], "3-1 runs backwards; write 1-3"),
+        (["run", "ablation", "--seeds", "one"], "'one' is no seed"),
+        (["run", "ablation", "--jobs", "0"], "--jobs 0"),
+        (["run", "ablation", "--results", "/dev/null/results"], "cannot write /dev/null/results"),
+        (["run", "ablation", "--device", "tpu"], "'tpu' is not one of"),
+        (["run"], "Missing argument 'STUDY'"),
+        (["rum"], "No such command 'rum'"),
+        (["run", "ablation", "--sedes", "0"], "--seeds"),
+        (["table", "ablation", "--format", "jsn"], "did you mean 'json'?"),
+        (["data", "show", "synthpad"], "did you mean 'synthped'?"),
+        (["data", "export", "synthped", "/tmp/nowhere", "--size", "256"], "as 256x128"),
+        (["data", "export", "synthped", "/tmp/nowhere", "--layout", "market"], "did you mean 'market1501'?"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_to_do_and_status_2(typed, said, capsys):
+    assert run_main(*typed) == 2
+    told = capsys.readouterr()
+    assert said in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+
+
+def test_an_unexpected_error_is_one_line_without_debug(capsys, monkeypatch):
+    monkeypatch.setattr("harness.conduct.ask", lambda *_: 1 / 0)
+    assert run_main("table", "ablation") == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "ZeroDivisionError" in told
+    assert "--debug" in told
+    assert run_main("table", "ablation", "--debug") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_help_answers_at_once_and_loads_nothing_heavy():
+    code = (
+        "import sys; from harness.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: print([name for name in ('torch', 'mlflow', 'pandas', 'scipy') if name in sys.modules])"
+    )
+    began = time.monotonic()
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert time.monotonic() - began < 2.0  # half a second on a quiet machine; this one may be busy
+    assert said.splitlines()[-1] == "[]"
+    assert "pivl-bench run ablation --preset smoke" in said  # what to type next
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("0-2", (0, 1, 2)), ("3,0", (0, 3)), ("1,4-6", (1, 4, 5, 6)), ("7", (7,)), ("1,1", (1,))],
+)
+def test_seeds(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1-", "a", "1..3", "0-5000"])
+def test_seeds_that_are_none(text):
+    with pytest.raises(UserError, match="--seeds"):
+        parse_seeds(text)
+
+
+def test_choosing():
+    known = ["clip-reid", "part-labels", "pi-vl"]
+    assert choose_all("row", "pi-vl, clip-reid", known) == ["clip-reid", "pi-vl"]  # in the study's order
+    with pytest.raises(UserError, match=r"unknown row .zzzz.; known: clip-reid, part-labels, pi-vl$"):
+        choose("row", "zzzz", known)
+
+
+class Screen:
+    """A stream that keeps what a terminal would show."""
+
+    def __init__(self):
+        self.lines = [""]
+
+    def write(self, text):
+        for piece in text.replace("\x1b[J", "").split("\x1b["):
+            if piece[:1].isdigit() and "A" in piece:
+                up, piece = piece.split("A", 1)
+                self.lines = [*self.lines[: len(self.lines) - 1 - int(up)], ""]
+            for number, line in enumerate(piece.split("\n")):
+                self.lines = [*self.lines, line] if number else [*self.lines[:-1], self.lines[-1] + line]
+
+    def flush(self):
+        pass
+
+
+def test_a_terminal_shows_one_line_per_running_piece_of_work(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    screen = Screen()
+    progress = Progress(screen, live=True, quiet=False)
+    for second in range(1, 4):
+        clock[0] = second
+        progress.update("one", f"{second} done")
+        clock[0] += 0.5
+        progress.update("two", f"{second} done")
+    assert screen.lines == ["one: 3 done", "two: 3 done", ""]
+    progress.finish("one", "mAP 50.0")
+    assert screen.lines == ["one: mAP 50.0", "two: 3 done", ""]
+    progress.close()
+    assert screen.lines == ["one: mAP 50.0", ""]
+
+
+def test_a_file_gets_plain_lines_every_ten_seconds_and_quiet_none(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    plain, silent = Screen(), Screen()
+    shown = Progress(plain, live=False, quiet=False)
+    quiet = Progress(silent, live=False, quiet=True)
+    for second in range(int(2.5 * PLAIN_INTERVAL)):
+        clock[0] = second
+        for progress in (shown, quiet):
+            progress.update("one", f"{second} s")
+    assert plain.lines == ["one: 10 s", "one: 20 s", ""]
+    quiet.note("done")
+    assert silent.lines == [""]
+    quiet.warn("careful")
+    assert silent.lines == ["warning: careful", ""]
+
+
+def test_how_a_step_and_a_duration_read():
+    event = {
+        "stage": "image-tower",
+        "epoch": 3,
+        "epochs": 8,
+        "terms": {"image_to_text": 1.5},
+        "rate": 264.6,
+        "left": 75,
+    }
+    assert (
+        describe_step(event) == "image-tower, epoch 3/8, image-to-text 1.500, 265 images/s, 1 min 15 s left"
+    )
+    assert [duration(x) for x in (0.4, 59.6, 3599, 7500)] == [
+        "0 s",
+        "1 min 00 s",
+        "59 min 59 s",
+        "2 h 05 min",
+    ]
