@@ -62,44 +62,17 @@ def zoom_caption(people: People, i: int, parts: Iterable[str], generator: np.ran
 
 def words() -> list[str]:
     """Every word that a caption may hold, sorted, besides the comma and the full stop."""
-    nouns = [noun for kinds in _NOUNS.values() for noun in kinds] + [*ITEM, *LIP.parts[1:]]
+    nouns = [noun for kinds in _NOUNS.values() for noun in kinds] + [*ITEM, *LIP.parts]
     cuts = [cut for kinds in _CUTS.values() for cut in kinds]
-    texts = [
-        PREFIX,
-        OWNER,
-        "an and bare with a logo",
-        *COLORS,
-        *_HAIR_NAMES.values(),
-        *PATTERNS,
-        *SKINS,
-        *nouns,
-        *cuts,
-    ]
-    return sorted({word for text in texts for word in text.split()})
+    looks = [*COLORS, *_HAIR_NAMES.values(), *PATTERNS, *SKINS]
+    texts = [PREFIX, OWNER, "an and bare with a logo", *looks, *nouns, *cuts]
+    return sorted({word for text in texts for word in text.split()} - {"none"})
 
 
 def _seen_items(people: People, i: int) -> list[str]:
     """The items of person i that a caption of the whole picture may name."""
-    shown = people.shown[i]
-    items = []
-    for item in (
-        "hat",
-        "hair",
-        "upper",
-        "dress",
-        "coat",
-        "pants",
-        "jumpsuit",
-        "scarf",
-        "skirt",
-        "socks",
-        "shoes",
-        "gloves",
-        "sunglasses",
-    ):
-        part = next(part for part, owner in _ITEM_OF_PART.items() if owner == item)
-        if shown[LIP.parts.index(part)]:
-            items.append(item)
+    parts = {item: part for part, item in _ITEM_OF_PART.items()}
+    items = [item for item, part in parts.items() if people.shown[i, LIP.parts.index(part)]]
     return items + (["bag"] if people.kind[i, ITEM["bag"]] else [])
 
 
@@ -109,12 +82,8 @@ def _part_phrase(people: People, i: int, part: str) -> str | None:
         return None
     if part in _ITEM_OF_PART:
         return _phrase(people, i, _ITEM_OF_PART[part], noun=part)
-    bare = (
-        "bare "
-        if part.endswith("arm") and people.short_sleeves[i] and not people.kind[i, ITEM["coat"]]
-        else ""
-    )
-    return f"{bare}{SKINS[people.skin[i]]} {part}"
+    bare = part.endswith("arm") and people.short_sleeves[i] and not people.kind[i, ITEM["coat"]]
+    return f"{'bare ' if bare else ''}{SKINS[people.skin[i]]} {part}"
 
 
 def _phrase(people: People, i: int, item: str, noun: str | None = None, brief: bool = False) -> str:

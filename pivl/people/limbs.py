@@ -23,26 +23,20 @@ def add_arms(solids: SolidList, people: People, s: Skeleton) -> None:
         upper, fore = elbow - shoulder, wrist - elbow
         cap = shoulder + vector(-0.014 * k * SIDES[place], -0.030 * k, 0.0)
         round_cap = 0.042 * r + np.where(bare, 0.009 * k, 0.80 * ease)
-        solids.ellipsoid(
-            cap, vector(0.0, 0.056 * k, 0.0), round_cap, M["top"], forward, cloth=Cloth(0.38, 0.12, 3.0)
-        )
+        half, cloth = vector(0.0, 0.056 * k, 0.0), Cloth(0.38, 0.12, 3.0)
+        solids.ellipsoid(cap, half, round_cap, M["top"], forward, cloth=cloth)
         radii = (0.041 * r + ease, 0.042 * r + ease, 0.035 * r + ease)
         solids.add(shoulder, elbow, radii, sleeve, forward, cloth=Cloth(0.44, -0.28, 3.0))
-        solids.ellipsoid(
-            elbow, 0.14 * upper, 0.0355 * r + ease, sleeve, forward, cloth=Cloth(0.20, -0.08, 3.0)
-        )
+        joint, cloth = 0.0355 * r + ease, Cloth(0.20, -0.08, 3.0)
+        solids.ellipsoid(elbow, 0.14 * upper, joint, sleeve, forward, cloth=cloth)
         radii = (0.035 * r + ease, 0.034 * r + ease, 0.024 * r + 1.15 * ease)
         solids.add(elbow, wrist, radii, sleeve, forward, cloth=Cloth(0.16, -0.25, 3.0))
-        radii = (0.050 * r, 0.053 * r, 0.056 * r)
-        solids.add(
-            shoulder,
+        radii, end, cloth = (
+            (0.050 * r, 0.053 * r, 0.056 * r),
             shoulder + 0.62 * upper,
-            radii,
-            M["top"],
-            forward,
-            on=bare,
-            cloth=Cloth(0.44, -0.17, 3.0),
+            Cloth(0.44, -0.17, 3.0),
         )
+        solids.add(shoulder, end, radii, M["top"], forward, on=bare, cloth=cloth)
         hand = np.where(people.wears("gloves"), M[f"{name} glove"], skin)
         reach, across = 0.5 * (finger - wrist), s.torso.left
         palm = wrist + 0.9 * reach
@@ -50,15 +44,8 @@ def add_arms(solids: SolidList, people: People, s: Skeleton) -> None:
         thumb = palm - 0.05 * reach + 0.020 * k * forward
         solids.ellipsoid(thumb, 0.52 * reach, 0.014 * k, hand, across)
         cuff = np.where(bare, 0.0, 1.0) * (0.024 * r + 1.35 * ease)
-        solids.add(
-            elbow + 0.93 * fore,
-            wrist,
-            (cuff, cuff, cuff),
-            sleeve,
-            forward,
-            on=~bare,
-            cloth=Cloth(-0.07, -0.02),
-        )
+        edge, cloth = elbow + 0.93 * fore, Cloth(-0.07, -0.02)
+        solids.add(edge, wrist, (cuff, cuff, cuff), sleeve, forward, on=~bare, cloth=cloth)
 
 
 def add_legs(solids: SolidList, people: People, s: Skeleton) -> None:

@@ -34,51 +34,57 @@ class Materials:
     weave: np.ndarray
 
 
+_SKIN = {"face": 13, "nape": 0, "left arm": 14, "right arm": 15, "left leg": 16, "right leg": 17}
+_ITEM_OF = {
+    "hair": (2, "hair"), "hat": (1, "hat"), "left glove": (3, "gloves"), "right glove": (3, "gloves"),
+    "sunglasses": (4, "sunglasses"), "socks": (8, "socks"), "left shoe": (18, "shoes"), "right shoe": (19, "shoes"),
+    "scarf": (11, "scarf"), "bag": (0, "bag"), "coat": (7, "coat"),
+}  # fmt: skip
+_SURFACE = {  # gloss, and how much folds and grain show; others 0.04 and 1
+    "hair": (0.16, 0.5), "sunglasses": (0.5, 0.0), "left shoe": (0.16, 0.2), "right shoe": (0.16, 0.2),
+    "bag": (0.12, 0.4), "face": (0.07, 0.0), "left arm": (0.07, 0.0), "right arm": (0.07, 0.0), "left leg": (0.06, 0.0),
+    "right leg": (0.06, 0.0), "nape": (0.06, 0.0), "eye": (0.1, 0.0), "lips": (0.08, 0.0), "left sole": (0.03, 0.0),
+    "right sole": (0.03, 0.0),
+}  # fmt: skip
+
+
 def materials_of(people: People) -> Materials:
     """The materials of N bodies, `people` being one row per view.
 
     Label of the neck: LIP has no neck class; its skin in front is face, the nape behind is 0 like a bag, so that no
     face remains on a person seen from behind.
     """
-    count = len(people)
-    label = np.zeros((len(MATERIALS), count), np.uint8)
-    color = np.zeros((len(MATERIALS), count, 3), np.float32)
-    second, pattern = color.copy(), label.copy()
-    split = np.zeros((len(MATERIALS), count), np.float32)
+    shape = (len(MATERIALS), len(people))
+    blank = np.zeros((*shape, 3), np.float32)
+    surface = np.array([_SURFACE.get(name, (0.04, 1.0)) for name in MATERIALS], np.float32)
+    materials = Materials(
+        label=np.zeros(shape, np.uint8),
+        color=blank,
+        second=blank.copy(),
+        pattern=np.zeros(shape, np.uint8),
+        split=np.zeros(shape, np.float32),
+        gloss=surface[:, 0],
+        weave=surface[:, 1],
+    )
+    _fill_clothes(materials, people)
+    _fill_plain(materials, people)
+    return materials
 
-    def paint(name: str, part: int | np.ndarray, rgb: np.ndarray) -> None:
-        label[M[name]], color[M[name]], second[M[name]] = part, rgb, rgb
+
+def _fill_clothes(materials: Materials, people: People) -> None:
+    """Fill in, in place, whatever takes colours and pattern from an item."""
+    rows = np.arange(len(people))
+    heights = np.array([_SPLIT.get(kind, 0.0) for kind in ITEM])
 
     def dress_in(name: str, part: int | np.ndarray, item: np.ndarray) -> None:
-        rows = np.arange(count)
-        label[M[name]] = part
-        color[M[name]], second[M[name]] = people.rgb[rows, item], people.second_rgb[rows, item]
-        pattern[M[name]] = people.pattern[rows, item]
-        heights = np.array([_SPLIT.get(kind, 0.0) for kind in ITEM])
-        split[M[name]] = heights[item]
+        row = M[name]
+        materials.label[row] = part
+        materials.color[row], materials.second[row] = people.rgb[rows, item], people.second_rgb[rows, item]
+        materials.pattern[row] = people.pattern[rows, item]
+        materials.split[row] = heights[item]
 
-    skin = people.skin_rgb
-    for name, part in {
-        "face": 13,
-        "nape": 0,
-        "left arm": 14,
-        "right arm": 15,
-        "left leg": 16,
-        "right leg": 17,
-    }.items():
-        paint(name, part, skin)
-    paint("eye", 13, np.array([0.10, 0.08, 0.08]) + 0.15 * skin)
-    paint("lips", 13, skin * np.array([0.86, 0.62, 0.62]))
-
-    def every(item: str) -> np.ndarray:
-        return np.full(count, ITEM[item])
-
-    for name, part, item in (
-        ("hair", 2, "hair"), ("hat", 1, "hat"), ("left glove", 3, "gloves"), ("right glove", 3, "gloves"),
-        ("sunglasses", 4, "sunglasses"), ("socks", 8, "socks"), ("left shoe", 18, "shoes"), ("right shoe", 19, "shoes"),
-        ("scarf", 11, "scarf"), ("bag", 0, "bag"), ("coat", 7, "coat"),
-    ):  # fmt: skip
-        dress_in(name, part, every(item))
+    for name, (part, item) in _ITEM_OF.items():
+        dress_in(name, part, np.full(len(people), ITEM[item]))
     jumpsuit, dress, coat = people.wears("jumpsuit"), people.wears("dress"), people.wears("coat")
     inner = np.where(jumpsuit, ITEM["jumpsuit"], np.where(dress, ITEM["dress"], ITEM["upper"]))
     inner_part = np.where(jumpsuit, 10, np.where(dress, 6, 5))
@@ -87,7 +93,19 @@ def materials_of(people: People) -> Materials:
     dress_in("lower", np.where(jumpsuit, 10, 9), np.where(jumpsuit, ITEM["jumpsuit"], ITEM["pants"]))
     dress_in("skirt", np.where(dress, 6, 12), np.where(dress, ITEM["dress"], ITEM["skirt"]))
 
-    shoe = people.rgb[:, ITEM["shoes"]]
+
+def _fill_plain(materials: Materials, people: People) -> None:
+    """Fill in, in place, skin and trimmings, which have one colour; clothes must be there."""
+    label, color = materials.label, materials.color
+
+    def paint(name: str, part: int | np.ndarray, rgb: np.ndarray) -> None:
+        label[M[name]], color[M[name]], materials.second[M[name]] = part, rgb, rgb
+
+    skin, shoe = people.skin_rgb, people.rgb[:, ITEM["shoes"]]
+    for name, part in _SKIN.items():
+        paint(name, part, skin)
+    paint("eye", 13, np.array([0.10, 0.08, 0.08]) + 0.15 * skin)
+    paint("lips", 13, skin * np.array([0.86, 0.62, 0.62]))
     sole = np.where(shoe.mean(-1, keepdims=True) > 0.35, 0.25 * shoe + 0.1, np.float32(0.5) * shoe)
     pale = (people.texture_seed % 3 == 0)[:, None] & ~people.wears("shoes", "boots")[:, None]
     sole = np.where(pale, np.float32(0.85), sole)
@@ -96,16 +114,6 @@ def materials_of(people: People) -> Materials:
     paint("strap", 0, people.rgb[:, ITEM["bag"]] * np.float32(0.75))
     paint("belt", label[M["lower"]], np.array([0.16, 0.12, 0.10]))
     paint("button", label[M["top"]], color[M["top"]] * np.float32(0.55))
-
-    gloss, weave = np.full(len(MATERIALS), 0.04, np.float32), np.ones(len(MATERIALS), np.float32)
-    for name, shine, folds in (
-        ("hair", 0.16, 0.5), ("sunglasses", 0.5, 0.0), ("left shoe", 0.16, 0.2), ("right shoe", 0.16, 0.2),
-        ("bag", 0.12, 0.4), ("face", 0.07, 0.0), ("left arm", 0.07, 0.0), ("right arm", 0.07, 0.0),
-        ("left leg", 0.06, 0.0), ("right leg", 0.06, 0.0), ("nape", 0.06, 0.0), ("eye", 0.1, 0.0),
-        ("lips", 0.08, 0.0), ("left sole", 0.03, 0.0), ("right sole", 0.03, 0.0),
-    ):  # fmt: skip
-        gloss[M[name]], weave[M[name]] = shine, folds
-    return Materials(label, color, second, pattern, split, gloss, weave)
 
 
 def second_color_shows(

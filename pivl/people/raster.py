@@ -27,8 +27,12 @@ class Camera:
 
     def turn(self, v: np.ndarray) -> np.ndarray:
         """Body vectors [3, ..., N] in view axes: X right, Y up, Z towards the camera."""
+        return self.tilt(self.level(v))
+
+    def level(self, v: np.ndarray) -> np.ndarray:
+        """Body vectors [3, ..., N] turned to the camera, before it looks down."""
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
-        return self.tilt(np.stack([v[0] * cos + v[2] * sin, v[1], v[2] * cos - v[0] * sin]))
+        return np.stack([v[0] * cos + v[2] * sin, v[1], v[2] * cos - v[0] * sin])
 
     def tilt(self, v: np.ndarray) -> np.ndarray:
         """Level vectors [3, ..., N] seen from a camera that looks down by `pitch`."""
@@ -104,6 +108,58 @@ class _Rows:
     height: int
 
 
+@dataclass(frozen=True)
+class _Rays:
+    """The equation of rays through R solids, relative to their start, all [R].
+
+    D = xx X^2 + xy X Y + yy Y^2 + x X + y Y + one and B = bx X + by Y + b; `lead` is A, `right` and `up` [2, R] are the
+    ends of the box around the solid in metres.
+    """
+
+    xx: np.ndarray
+    xy: np.ndarray
+    yy: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    one: np.ndarray
+    bx: np.ndarray
+    by: np.ndarray
+    b: np.ndarray
+    lead: np.ndarray
+    right: np.ndarray
+    up: np.ndarray
+
+
+def _rays(a: np.ndarray, b: np.ndarray, t: np.ndarray, shape: np.ndarray) -> _Rays:
+    """The polynomials of solids with forms a, b, t [3, R] and shape [4, R]."""
+    f0, f1, f2, depth = shape
+
+    def product(i: int, j: int) -> np.ndarray:
+        return a[i] * a[j] + b[i] * b[j] - f2 * t[i] * t[j]
+
+    lead = product(2, 2)
+    lead = np.where(np.abs(lead) < 1e-7, 1e-7, lead)
+    bx, by, b0 = product(0, 2), product(1, 2), -0.5 * f1 * t[2]
+    widest = np.sqrt(_largest(f0, f1, f2))
+    along = t / (t * t).sum(0)
+    reach = [widest * np.sqrt(a[i] * a[i] + (b[i] * depth * depth) ** 2) for i in (0, 1)]
+    box = [np.stack([np.minimum(along[i], 0) - reach[i], np.maximum(along[i], 0) + reach[i]]) for i in (0, 1)]
+    return _Rays(
+        xx=bx * bx - lead * product(0, 0),
+        xy=2 * (bx * by - lead * product(0, 1)),
+        yy=by * by - lead * product(1, 1),
+        x=2 * bx * b0 + lead * f1 * t[0],
+        y=2 * by * b0 + lead * f1 * t[1],
+        one=b0 * b0 + lead * f0,
+        bx=bx,
+        by=by,
+        b=b0,
+        lead=lead,
+        right=box[0],
+        up=box[1],
+    )
+
+
 def _rows(q: Quadrics, active: np.ndarray, camera: Camera, size: tuple[int, int]) -> _Rows:
     """Every scan line that some solid may touch, with the span in which it does."""
     height, width = size
@@ -114,70 +170,43 @@ def _rows(q: Quadrics, active: np.ndarray, camera: Camera, size: tuple[int, int]
     def pick(array: np.ndarray) -> np.ndarray:
         return array.reshape(*array.shape[:-2], -1)[..., on]
 
-    (x0, y0, _), a, b, t, (f0, f1, f2, depth) = pick(q.start), pick(q.a), pick(q.b), pick(q.t), pick(q.shape)
-
-    def product(i: int, j: int) -> np.ndarray:
-        return a[i] * a[j] + b[i] * b[j] - f2 * t[i] * t[j]
-
-    lead = product(2, 2)
-    lead = np.where(np.abs(lead) < 1e-7, 1e-7, lead)
-    bx, by, b0 = product(0, 2), product(1, 2), -0.5 * f1 * t[2]
-    dxx, dxy, dyy = (
-        bx * bx - lead * product(0, 0),
-        2 * (bx * by - lead * product(0, 1)),
-        by * by - lead * product(1, 1),
-    )
-    dx, dy, d0 = 2 * bx * b0 + lead * f1 * t[0], 2 * by * b0 + lead * f1 * t[1], b0 * b0 + lead * f0
-
-    widest = np.sqrt(_largest(f0, f1, f2))
-    along = t / (t * t).sum(0)
-    reach = [widest * np.sqrt(a[i] * a[i] + (b[i] * depth * depth) ** 2) for i in (0, 1)]
+    (x0, y0, z0), t = pick(q.start), pick(q.t)
+    rays = _rays(pick(q.a), pick(q.b), t, pick(q.shape))
     zoom, cx, cy = camera.zoom[view_of], camera.x[view_of], camera.y[view_of]
-    top = np.ceil(cy - zoom * (y0 + np.maximum(along[1], 0) + reach[1]) - 0.5)
-    bottom = np.floor(cy - zoom * (y0 + np.minimum(along[1], 0) - reach[1]) - 0.5)
-    top, bottom = np.maximum(top, 0).astype(np.int64), np.minimum(bottom, height - 1).astype(np.int64)
+    top = np.maximum(np.ceil(cy - zoom * (y0 + rays.up[1]) - 0.5), 0).astype(np.int64)
+    bottom = np.minimum(np.floor(cy - zoom * (y0 + rays.up[0]) - 0.5), height - 1).astype(np.int64)
     lines = np.maximum(bottom - top + 1, 0)
     r = np.repeat(np.arange(len(on)), lines)
     line = top[r] + np.arange(len(r)) - np.repeat(np.cumsum(lines) - lines, lines)
 
     y = (cy[r] - line - 0.5) / zoom[r] - y0[r]
-    qa, qb, qc = dxx[r], dxy[r] * y + dx[r], (dyy[r] * y + dy[r]) * y + d0[r]
-    low, high = np.minimum(along[0], 0) - reach[0], np.maximum(along[0], 0) + reach[0]
-    low, high = low[r], high[r]
+    qa, qb, qc = rays.xx[r], rays.xy[r] * y + rays.x[r], (rays.yy[r] * y + rays.y[r]) * y + rays.one[r]
+    low, high, missed = _span(qa, qb, qc, rays.right[0][r], rays.right[1][r])
+    first = np.maximum(np.ceil(cx[r] + zoom[r] * (x0[r] + low) - 0.5), 0)
+    last = np.minimum(np.floor(cx[r] + zoom[r] * (x0[r] + high) - 0.5), width - 1)
+    length = np.where(missed, 0, np.maximum(last - first + 1, 0)).astype(np.int64)
+
+    x = (first + 0.5 - cx[r]) / zoom[r] - x0[r]
+    b_and_lead = (rays.bx[r], rays.by[r] * y + rays.b[r], 1 / rays.lead[r])
+    columns = np.stack([x, qa, qb, qc, *b_and_lead, t[0][r], t[1][r] * y, t[2][r], z0[r]])
+    keep = length > 0
+    return _Rows(
+        slot=(on // count)[r][keep], view=view_of[r][keep], line=line[keep], first=first[keep].astype(np.int64),
+        length=length[keep], columns=columns[:, keep].astype(np.float32), slots=slots, height=height,
+    )  # fmt: skip
+
+
+def _span(
+    qa: np.ndarray, qb: np.ndarray, qc: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where qa X^2 + qb X + qc >= 0 within low..high, if that is one piece (qa < 0), and the rows that miss it; [R]."""
     inside = qb * qb - 4 * qa * qc
     closed = qa < 0
     root = np.sqrt(np.maximum(inside, 0))
     safe = np.where(closed, 2 * qa, -1.0)
     low = np.where(closed, np.maximum(low, (-qb + root) / safe), low)
     high = np.where(closed, np.minimum(high, (-qb - root) / safe), high)
-    first = np.maximum(np.ceil(cx[r] + zoom[r] * (x0[r] + low) - 0.5), 0)
-    last = np.minimum(np.floor(cx[r] + zoom[r] * (x0[r] + high) - 0.5), width - 1)
-    length = np.where(closed & (inside < 0), 0, np.maximum(last - first + 1, 0)).astype(np.int64)
-
-    x = (first + 0.5 - cx[r]) / zoom[r] - x0[r]
-    columns = [
-        x,
-        qa,
-        qb,
-        qc,
-        bx[r],
-        by[r] * y + b0[r],
-        1 / lead[r],
-        t[0][r],
-        t[1][r] * y,
-        t[2][r],
-        q_z(q, on)[r],
-    ]
-    keep = length > 0
-    return _Rows(
-        slot=(on // count)[r][keep], view=view_of[r][keep], line=line[keep], first=first[keep].astype(np.int64),
-        length=length[keep], columns=np.stack(columns)[:, keep].astype(np.float32), slots=slots, height=height,
-    )  # fmt: skip
-
-
-def q_z(q: Quadrics, on: np.ndarray) -> np.ndarray:
-    """The depth of the start of the solids `on`."""
-    return q.start[2].ravel()[on]
+    return low, high, closed & (inside < 0)
 
 
 def _largest(f0: np.ndarray, f1: np.ndarray, f2: np.ndarray) -> np.ndarray:

@@ -134,17 +134,11 @@ def _ground_shadow(
     long3 = column(long)
     q = ((along - long3) / (long3 + np.float32(0.15))) ** 2 + (across * np.float32(1 / 0.22)) ** 2
     shadow = 1 - np.float32(0.45) * column(views.light_share) * np.maximum(1 - q, 0)
-    turned = [camera_turn(camera, ankle) for ankle in skeleton.ankle]
-    for fx, fz in turned:
+    for ankle in skeleton.ankle:
+        fx, _, fz = camera.level(ankle)
         q = ((x - column(fx)) * np.float32(1 / 0.17)) ** 2 + ((z - column(fz)) * np.float32(1 / 0.26)) ** 2
         shadow = shadow * (1 - np.float32(0.45) * np.maximum(1 - q, 0))
     return shadow
-
-
-def camera_turn(camera: Camera, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where a body point stands on the ground, seen level: right [N] and towards the camera [N]."""
-    cos, sin = np.cos(camera.yaw), np.sin(camera.yaw)
-    return point[0] * cos + point[2] * sin, point[2] * cos - point[0] * sin
 
 
 def _empty(size: tuple[int, int]) -> Bodies:

@@ -48,10 +48,13 @@ def shade(
     color = np.zeros((count * height * width, 3), np.float32)
     label = np.zeros(count * height * width, np.uint8)
     table = _table(quadrics, solids)
-    padded = _pad(surface.depth, camera)
+    padded = _pad(surface.depth)
     for begin in range(0, len(flat), 16384):
         some = flat[begin : begin + 16384]
-        color[some], label[some] = _shade_pixels(some, surface, table, materials, camera, light, seed, padded)
+        pixels = _look(some, surface, table, camera)
+        label[some] = materials.label[pixels.what, pixels.view]
+        cloth, gloss = _cloth(pixels, materials, seed), materials.gloss[pixels.what]
+        color[some] = _illuminate(pixels, cloth, gloss, light, padded)
     return color.reshape(count, height, width, 3), label.reshape(count, height, width)
 
 
@@ -64,17 +67,31 @@ def _table(q: Quadrics, solids: Solids) -> np.ndarray:
     return np.stack(columns, -1).reshape(-1, len(columns)).astype(np.float32)
 
 
-def _shade_pixels(
-    flat: np.ndarray,
-    surface: Surface,
-    table: np.ndarray,
-    materials: Materials,
-    camera: Camera,
-    light: Light,
-    seed: np.ndarray,
-    padded: tuple[np.ndarray, int],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Colour [n, 3] and label [n] of the covered pixels `flat` (indices into the stack)."""
+@dataclass(frozen=True)
+class _Pixels:
+    """n covered pixels, all [n]: view, line, column, slot, zoom (pixels per metre), depth z and normal [3, n].
+
+    On the pixel's solid: distance `side` from the middle (m), share `around` of a turn, height `v` on the body (m),
+    repeats of a pattern, whether a logo fits; and the material `what`.
+    """
+
+    view: np.ndarray
+    line: np.ndarray
+    column: np.ndarray
+    slot: np.ndarray
+    zoom: np.ndarray
+    z: np.ndarray
+    normal: np.ndarray
+    side: np.ndarray
+    around: np.ndarray
+    v: np.ndarray
+    repeats: np.ndarray
+    logo: np.ndarray
+    what: np.ndarray
+
+
+def _look(flat: np.ndarray, surface: Surface, table: np.ndarray, camera: Camera) -> _Pixels:
+    """What is seen at the covered pixels `flat` (indices into the stack)."""
     count, height, width = surface.slot.shape
     view, inside = np.divmod(flat, height * width)
     line, column = np.divmod(inside, width)
@@ -92,71 +109,70 @@ def _shade_pixels(
     t = tx * x + ty * y + tz * z + t0
     front = b * deep
     window = (front > front_min) & (np.abs(a) < side0 + side1 * t) & (t > low) & (t < high)
-    what = np.where(window, other, material).astype(np.int64)
-    label = materials.label[what, view]
-
     slope = np.float32(0.5) * f1 + f2 * t
     nx, ny, nz = a * ax + b * bx - slope * tx, a * ay + b * by - slope * ty, a * az + b * bz - slope * tz
     scale = 1 / np.sqrt(nx * nx + ny * ny + nz * nz + np.float32(1e-12))
-    nx, ny, nz = nx * scale, ny * scale, nz * scale
+    return _Pixels(
+        view=view, line=line, column=column, slot=slot, zoom=zoom, z=z,
+        normal=np.stack([nx * scale, ny * scale, nz * scale]),
+        side=a, around=np.arctan2(a, b) * np.float32(0.5 / np.pi) + np.float32(0.5), v=v0 + vs * t,
+        repeats=repeats, logo=(logo > 0) & (front > 0), what=np.where(window, other, material).astype(np.int64),
+    )  # fmt: skip
 
-    around = np.arctan2(a, b) * np.float32(0.5 / np.pi) + np.float32(0.5)
-    v = v0 + vs * t
-    shows = second_color_shows(
-        materials.pattern[what, view],
-        around * repeats,
-        v,
-        a,
-        (logo > 0) & (front > 0),
-        materials.split[what, view],
-    )
+
+def _cloth(p: _Pixels, materials: Materials, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The colour [3, n] of the surface in even light and the brightness [n] of its grain and folds."""
+    what, view = p.what, p.view
+    pattern, split = materials.pattern[what, view], materials.split[what, view]
+    shows = second_color_shows(pattern, p.around * p.repeats, p.v, p.side, p.logo, split)
     base = np.where(shows, materials.second[what, view].T, materials.color[what, view].T)
+    place = (seed[view] + p.slot * 17) % _TILE
+    column = (p.around * _TILE).astype(np.int64) % _TILE
+    grain = _GRAIN[(np.floor(p.v * 190).astype(np.int64) + place) % _TILE, column]
+    folds = _FOLDS[(np.floor(p.v * 75).astype(np.int64) + place) % _TILE, column]
+    return base, 1 + materials.weave[what] * (np.float32(0.07) * grain + np.float32(0.17) * folds)
 
-    place = (seed[view] + slot * 17) % _TILE
-    column_of = (around * _TILE).astype(np.int64) % _TILE
-    weave = materials.weave[what]
-    grain = _GRAIN[(np.floor(v * 190).astype(np.int64) + place) % _TILE, column_of]
-    folds = _FOLDS[(np.floor(v * 75).astype(np.int64) + place) % _TILE, column_of]
-    texture = 1 + weave * (np.float32(0.07) * grain + np.float32(0.17) * folds)
 
-    lx, ly, lz = light.direction.astype(np.float32)[:, view]
+def _illuminate(
+    p: _Pixels,
+    cloth: tuple[np.ndarray, np.ndarray],
+    gloss: np.ndarray,
+    light: Light,
+    padded: tuple[np.ndarray, int],
+) -> np.ndarray:
+    """The colour [n, 3] of the pixels' cloth, with its gloss [n], in the light of their views."""
+    nx, ny, nz = p.normal
+    direction = light.direction.astype(np.float32)[:, p.view]
     sky = light.sky.astype(np.float32)
-    share = light.share.astype(np.float32)[view]
-    facing = nx * lx + ny * ly + nz * lz
-    closed, shadowed = _occlusion(padded, view, line, column, z, zoom, lx, ly, lz)
-    hemisphere = ny * sky[1][view] + nz * sky[2][view]
-    ambient = (np.float32(0.66) + np.float32(0.22) * hemisphere + np.float32(0.16) * nz) * (
-        1 - np.float32(0.62) * closed
-    )
+    share = light.share.astype(np.float32)[p.view]
+    facing = nx * direction[0] + ny * direction[1] + nz * direction[2]
+    closed, shadowed = _occlusion(padded, p, direction)
+    hemisphere = ny * sky[1][p.view] + nz * sky[2][p.view]
+    open_sky = np.float32(0.66) + np.float32(0.22) * hemisphere + np.float32(0.16) * nz
+    ambient = open_sky * (1 - np.float32(0.62) * closed)
     direct = np.maximum((facing + np.float32(0.15)) / np.float32(1.15), 0) * (1 - np.float32(0.75) * shadowed)
-    gloss = materials.gloss[what] * np.maximum(facing, 0) ** 8 * (1 - shadowed)
+    shine = gloss * np.maximum(facing, 0) ** 8 * (1 - shadowed)
+    base, texture = cloth
     brightness = ((1 - np.float32(0.45) * share) * ambient + np.float32(0.85) * share * direct) * texture
-    lit = base * brightness + gloss * (np.float32(0.4) + share)
-    return np.clip(lit, 0, 1).T, label
+    lit = base * brightness + shine * (np.float32(0.4) + share)
+    return np.clip(lit, 0, 1).T
 
 
-def _pad(depth: np.ndarray, camera: Camera) -> tuple[np.ndarray, int]:
+def _pad(depth: np.ndarray) -> tuple[np.ndarray, int]:
     """Depth with a border of nothing as wide as the farthest look-up, so that no picture sees its neighbour."""
     border = int(np.ceil(0.16 * depth.shape[1]))
     return np.pad(depth, ((0, 0), (border, border), (border, border)), constant_values=FAR), border
 
 
 def _occlusion(
-    padded: tuple[np.ndarray, int],
-    view: np.ndarray,
-    line: np.ndarray,
-    column: np.ndarray,
-    z: np.ndarray,
-    zoom: np.ndarray,
-    lx: np.ndarray,
-    ly: np.ndarray,
-    lz: np.ndarray,
+    padded: tuple[np.ndarray, int], p: _Pixels, light: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """How far neighbours in front close the view of the sky, and how far something stands before the light; 0..1 each."""
     depth, border = padded
     _, tall, wide = depth.shape
     flat_depth = depth.ravel()
-    center = (view * tall + line + border) * wide + column + border
+    z, zoom, (lx, ly, lz) = p.z, p.zoom, light
+    center = (p.view * tall + p.line + border) * wide + p.column + border
 
     def tap(right: np.ndarray, up: np.ndarray) -> np.ndarray:
         """Depth at an offset in pixels, cut off at the border."""
