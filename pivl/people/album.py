@@ -24,7 +24,9 @@ from pivl.people.picture import World, take
 JOB = 480  # pictures per job: enough to spread its fixed cost, few enough for progress and for sharing among cores
 # Modules of this folder that decide no pixel. The source of all others is part of a cached file's name, so that an edited
 # renderer never meets the pictures of an older one.
-NO_PIXELS = ("album", "benchmark", "captions", "crops", "export", "lessons", "pretrain", "sheet", "zero_shot")
+NO_PIXELS = (
+    "album", "benchmark", "captions", "card", "crops", "export", "lessons", "pretrain", "sheet", "tiny_clip", "zero_shot",
+)  # fmt: skip
 
 Report = Callable[[int, int], object]  # called with the pictures done and the total
 
