@@ -3,16 +3,17 @@
 Only click is imported here, everything else where it is used, so that --help answers at once.
 """
 
-import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
+from harness import embedded
+from harness.options import parse_jobs, question_options
 from pivl.errors import UserError
 
 EXAMPLES = """\b
@@ -22,34 +23,6 @@ Begin with:
   pivl-bench table ablation                 the same table again, from records
   pivl-bench data show synthped             a sheet of the people it is measured on
 """
-
-Command = Callable[..., Any]
-
-
-def path_option(name: str, default: str, help_text: str) -> Callable[[Command], Command]:
-    """An option that takes a file or folder."""
-    kind = click.Path(path_type=Path)
-    return click.option(name, type=kind, default=default, show_default=True, metavar="PATH", help=help_text)
-
-
-def question_options(command: Command) -> Command:
-    """The argument and options by which `run` and `table` say what they are about."""
-    for option in (
-        debug_option,
-        path_option("--results", "results", "Where runs are recorded."),
-        click.option("--preset", default="default", show_default=True, help="default, or smoke: a minute."),
-        click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: the study's own]"),
-        click.option("--rows", metavar="NAMES", help="Only these rows, as clip-reid,pi-vl.  [default: all]"),
-        click.argument("study"),
-    ):
-        command = option(command)
-    return command
-
-
-def debug_option(command: Command) -> Command:
-    """--debug; `main` looks for it, since an error may come before click has read it."""
-    show = "Show where an unexpected error came from."
-    return click.option("--debug", is_flag=True, expose_value=False, help=show)(command)
 
 
 @click.group(epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -138,63 +111,8 @@ def table(
         write_text(output, text)
 
 
-@commands.group()
-def data() -> None:
-    """Look at the embedded data sets, or write them out for other code."""
-
-
-@data.command("show")
-@click.argument("dataset")
-@path_option("--output", "sheet.png", "The picture to write.")
-@debug_option
-def show_data(dataset: str, output: Path) -> None:
-    """Draw a contact sheet of DATASET (synthped): people, their part maps and a legend."""
-    from harness import inputs
-    from harness.progress import Progress
-    from pivl.people.sheet import draw_sheet
-
-    draw_sheet(inputs.load(dataset, Progress.on_stderr(quiet=False)), output)
-    click.echo(f"{output}: look at it")
-
-
-@data.command("export")
-@click.argument("dataset")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--layout", default="market1501", show_default=True, help="How the files are laid out.")
-@click.option(
-    "--size", default="256x128", show_default=True, metavar="HxW", help="Height and width in pixels."
-)
-@debug_option
-def export_data(dataset: str, folder: Path, layout: str, size: str) -> None:
-    """Write DATASET (synthped) into FOLDER as Market-1501 comes, with part maps as SCHP writes them."""
-    from harness import inputs
-    from harness.choose import choose
-    from harness.progress import Progress
-    from pivl.people.export import export_market
-
-    choose("layout", layout, ["market1501"])
-    height_width, config = parse_size(size), inputs.find_config(dataset)
-    progress = Progress.on_stderr(quiet=False)
-    export_market(config, height_width, folder, progress.count(dataset, "rendering"))
-    progress.close()
-    click.echo(f"{folder}: {dataset} in the layout of {layout}")
-
-
-def parse_jobs(text: str) -> int | None:
-    """A number of runs at a time, or None for `auto`."""
-    if text == "auto":
-        return None
-    if not re.fullmatch(r"[1-9]\d{0,3}", text):
-        raise UserError(f"--jobs {text}: not a number of runs at a time; write 2, or auto")
-    return int(text)
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """`256x128` as (height, width)."""
-    match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", text)
-    if match is None:
-        raise UserError(f"--size {text}: not a size; write height x width in pixels, as 256x128")
-    return int(match[1]), int(match[2])
+commands.add_command(embedded.data)
+commands.add_command(embedded.pretrain)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -64,6 +64,8 @@ class Monitor:
 
     def report(self, stage: str, step: Step) -> None:
         """Take one step; called by the training core after each."""
+        if stage != self._stage:
+            self.begin(stage)
         now = time.monotonic()
         self.seconds += now - self._last
         self._last = now
@@ -75,7 +77,7 @@ class Monitor:
         if now - self._sent >= REPORT_INTERVAL:
             self._sent = now
             done = (step.epoch - 1 + step.step / step.steps) / step.epochs
-            elapsed = now - self._began
+            elapsed = now - self._began or 1e-9
             rate, left = self._stage_images / elapsed, elapsed * (1 - done) / done
             self.send(
                 {"event": "step", **place, "epochs": step.epochs, "terms": terms, "rate": rate, "left": left}

@@ -37,6 +37,11 @@ def describe_device(device: torch.device) -> str:
     return f"{device.type} ({model})"
 
 
+def describe_machine() -> str:
+    """Cores and processor, e.g. `2 cores of AMD EPYC`."""
+    return f"{available_cores()} cores of {_processor()}"
+
+
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide numbers."""
     return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
