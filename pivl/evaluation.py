@@ -19,6 +19,10 @@ from pivl.data.store import Normalization
 from pivl.errors import TrainingFailed, UserError
 
 Embed = Callable[[Tensor, Tensor], Tensor]  # image [B, 3, H, W], camera int64 [B] -> descriptors [B, D]
+Distances = Callable[[slice], Tensor]  # some of Q queries -> float32 [q, G], not negative
+QUERIES_AT_ONCE = 128  # distances of so many to the whole gallery are held
+NUMBERS_AT_ONCE = 2**21  # of gallery features, normalised
+KEYS_AT_ONCE = 2**20  # pairs ranked at once: about 50 bytes each
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,15 +58,27 @@ class Retrieval:
         return float((self.first_match < k).mean())
 
 
+Ranking = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Retrieval]
+"""`rank` or another with its arguments: features [Q, D], [G, D], then person and camera of queries and of gallery."""
+
+
 def score(
-    embed: Embed, split: Split, normalization: Normalization, batch: int, device: torch.device
+    embed: Embed,
+    split: Split,
+    normalization: Normalization,
+    batch: int,
+    device: torch.device,
+    ranking: Ranking | None = None,
 ) -> Retrieval:
-    """Embed query and gallery of `split` and rank them; one pass where both are the same pictures. See extract, rank."""
+    """Embed query and gallery of `split` and rank them; one pass where both are the same pictures.
+
+    `ranking` None is `rank`; see it and extract for what they raise.
+    """
     query = extract(embed, split.query, normalization, batch, device)
     same = split.query is split.gallery
     gallery = query if same else extract(embed, split.gallery, normalization, batch, device)
     people = split.query.person, split.query.camera, split.gallery.person, split.gallery.camera
-    return rank(query, gallery, *people)
+    return (ranking or rank)(query, gallery, *people)
 
 
 def extract(
@@ -72,15 +88,18 @@ def extract(
 
     `embed` belongs to a model on `device` in eval mode: this sees only the function and cannot switch it.
     """
+    found: Tensor | None = None
     with torch.no_grad():
-        return torch.cat(
-            [
-                embed(normalization.normalize(image.to(device)), camera.to(device)).float()
-                for image, camera in zip(
-                    pictures.image.split(batch), pictures.camera.split(batch), strict=True
-                )
-            ]
-        )
+        for start in range(0, len(pictures), batch):
+            some = slice(start, start + batch)
+            image, camera = pictures.image[some].to(device), pictures.camera[some].to(device)
+            described = embed(normalization.normalize(image), camera).float()
+            if found is None:  # filled in place: gathering the batches at the end would need twice the memory
+                found = described.new_empty(len(pictures), described.shape[1])
+            found[some] = described
+    if found is None:
+        raise UserError("there are no pictures to describe; check the split")
+    return found
 
 
 def rank(
@@ -90,32 +109,70 @@ def rank(
     query_camera: Tensor,
     gallery_person: Tensor,
     gallery_camera: Tensor,
-    chunk: int = 128,
+    chunk: int = QUERIES_AT_ONCE,
 ) -> Retrieval:
     """Score Q queries against G gallery pictures by the Euclidean distance of L2-normalised features [Q, D], [G, D].
 
-    Streams over `chunk` queries at a time, in chunk x G memory on the features' device; people and cameras
-    are int64. The rank of a right answer is a count of the gallery before it, equal distances in gallery
-    order. Raises TrainingFailed for features that are not finite, UserError when no query has a match.
+    People and cameras are int64. See squared_distances and rank_distances for memory and errors.
+    """
+    distances = squared_distances(query_features, gallery_features)
+    return rank_distances(distances, query_person, query_camera, gallery_person, gallery_camera, chunk)
+
+
+def squared_distances(query_features: Tensor, gallery_features: Tensor) -> Distances:
+    """Squared Euclidean distances of L2-normalised features [Q, D], [G, D], added up as CLIP-ReID does.
+
+    |q|^2 + |g|^2 - 2 q.g keeps the order that the original gives to distances equal up to rounding. No normalised
+    copy of the gallery is held. Raises TrainingFailed for features that are not finite.
     """
     for name, features in (("query", query_features), ("gallery", gallery_features)):
-        if not features.isfinite().all():
+        if not features.float().norm(dim=1).isfinite().all():
             raise TrainingFailed(f"{name} features are not finite; the training diverged")
-    device = query_features.device
-    gallery = F.normalize(gallery_features.float(), dim=1)
-    people, cameras = gallery_person.to(device), gallery_camera.to(device)
+
+    def distances(some: slice) -> Tensor:
+        query = F.normalize(query_features[some].float(), dim=1)
+        squares = query.square().sum(dim=1, keepdim=True)
+        result = query.new_empty(len(query), len(gallery_features))
+        size = max(1, NUMBERS_AT_ONCE // query.shape[1])
+        for start in range(0, len(gallery_features), size):
+            block = slice(start, start + size)
+            gallery = F.normalize(gallery_features[block].float(), dim=1)
+            sums = squares + gallery.square().sum(dim=1)
+            result[:, block] = torch.addmm(sums, query, gallery.T, alpha=-2).clamp_min_(0)
+        return result
+
+    return distances
+
+
+def rank_distances(
+    distances: Distances,
+    query_person: Tensor,
+    query_camera: Tensor,
+    gallery_person: Tensor,
+    gallery_camera: Tensor,
+    chunk: int = QUERIES_AT_ONCE,
+) -> Retrieval:
+    """Score Q queries against G gallery pictures by any distance, smaller is nearer.
+
+    Streams over `chunk` queries at a time, on the device of the distances. The rank of a right answer is a count of
+    the gallery before it, equal distances in gallery order. Raises UserError when no query has a match.
+    """
     ranks: list[Tensor] = []
     found: list[Tensor] = []
-    for features, person, camera in zip(
-        query_features.split(chunk), query_person.split(chunk), query_camera.split(chunk), strict=True
-    ):
-        person, camera = person.to(device)[:, None], camera.to(device)[:, None]
-        same = (people == person) & (person >= 0)
-        kept = ~(same & (cameras == camera))
-        similarity = F.normalize(features.float(), dim=1) @ gallery.T
-        chunk_ranks, chunk_found = _match_ranks((2 - 2 * similarity).clamp_min(0), kept, same & kept)
-        ranks.extend(chunk_ranks.double().cpu())
-        found.append(chunk_found.cpu())
+    for start in range(0, len(query_person), chunk):
+        some = slice(start, min(start + chunk, len(query_person)))
+        near = distances(some)
+        people, cameras = gallery_person.to(near.device), gallery_camera.to(near.device)
+        rows = max(1, KEYS_AT_ONCE // len(people))
+        for distance, person, camera in zip(
+            near.split(rows), query_person[some].split(rows), query_camera[some].split(rows), strict=True
+        ):
+            person, camera = person.to(near.device)[:, None], camera.to(near.device)[:, None]
+            same = (people == person) & (person >= 0)
+            kept = ~(same & (cameras == camera))
+            chunk_ranks, chunk_found = _match_ranks(distance, kept, same & kept)
+            ranks.extend(chunk_ranks.double().cpu())
+            found.append(chunk_found.cpu())
     return _retrieval(ranks, torch.cat(found), query_person.cpu(), query_camera.cpu())
 
 
@@ -132,7 +189,7 @@ def _match_ranks(distance: Tensor, kept: Tensor, match: Tensor) -> tuple[Tensor,
     most = int(found.max())
     matches = key.where(match, last).topk(most, dim=1, largest=False, sorted=True).values
     # each kept picture falls before the first match whose key is not smaller; a running sum of those counts ranks
-    place = torch.searchsorted(matches, key.where(kept, last))
+    place = torch.searchsorted(matches, key.where(kept, last), out_int32=True)
     row = torch.arange(queries, device=distance.device)[:, None] * (most + 1)
     counts = torch.bincount((place + row)[kept], minlength=queries * (most + 1))
     return counts.view(queries, most + 1)[:, :most].cumsum(dim=1), found

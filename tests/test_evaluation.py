@@ -1,5 +1,7 @@
 """Retrieval scores against CLIP-ReID's own, a loop written out, and cases counted by hand."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +13,7 @@ from pivl.data.labels import LIP
 from pivl.data.pictures import Pictures, Split
 from pivl.data.store import HALF
 from pivl.errors import TrainingFailed, UserError
-from pivl.evaluation import Retrieval, extract, rank, score
+from pivl.evaluation import Retrieval, extract, rank, rank_distances, score, squared_distances
 from tests.reference import FOLDER, retrieval_by_hand
 
 CPU = torch.device("cpu")
@@ -146,6 +148,39 @@ def test_extraction_embeds_every_picture_once_whatever_the_batch() -> None:
         torch.testing.assert_close(extract(embed, held, HALF, batch, CPU), whole)
 
 
+def test_no_pictures_are_one_line() -> None:
+    with pytest.raises(UserError, match="no pictures to describe; check the split"):
+        extract(embed, pictures(0, 0), HALF, 4, CPU)
+
+
+def test_any_distance_is_ranked_by_its_order(reference: dict[str, np.ndarray]) -> None:
+    """Times a power of two, which rounds nothing, is the same ranking; the reverse is a worse one."""
+    query, gallery = (torch.from_numpy(reference[f"{side}_features"]) for side in ("query", "gallery"))
+    people = [
+        torch.from_numpy(reference[name])
+        for name in ("query_pids", "query_camids", "gallery_pids", "gallery_camids")
+    ]
+    distances = squared_distances(query, gallery)
+    expected = rank(query, gallery, *people)
+    rising = rank_distances(lambda some: 8 * distances(some), *people)
+    falling = rank_distances(lambda some: 8 - distances(some), *people)
+    assert rising.average_precision.tolist() == expected.average_precision.tolist()
+    assert falling.map < expected.map
+
+
+def test_score_ranks_as_it_is_told_to() -> None:
+    query, gallery = pictures(5, 1), pictures(12, 2)
+    split = Split("test", query, query, gallery, LIP, "")
+
+    def mirrored(query_features: Tensor, gallery_features: Tensor, *people: Tensor) -> Retrieval:
+        return rank(-query_features, gallery_features, *people)
+
+    told = score(embed, split, HALF, 4, CPU, mirrored)
+    features = [extract(embed, side, HALF, 4, CPU) for side in (query, gallery)]
+    expected = mirrored(*features, query.person, query.camera, gallery.person, gallery.camera)
+    assert told.average_precision.tolist() == expected.average_precision.tolist()
+
+
 def test_score_ranks_what_it_extracts_and_embeds_a_shared_set_once() -> None:
     query, gallery = pictures(5, 1), pictures(12, 2)
     split = Split("test", query, query, gallery, LIP, "")
@@ -161,3 +196,22 @@ def test_score_ranks_what_it_extracts_and_embeds_a_shared_set_once() -> None:
 
     score(counting, replace(split, query=gallery), HALF, 5, CPU)
     assert sum(seen) == len(gallery)
+
+
+MSMT17 = """
+import resource, torch
+from pivl.evaluation import rank
+people = torch.Generator().manual_seed(0)
+draw = lambda size, count: torch.randint(0, size, (count,), generator=people)
+query, gallery = torch.randn(400, 64), torch.randn(82161, 64)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+rank(query, gallery, draw(3060, 400), draw(15, 400), draw(3060, 82161), draw(15, 82161))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20)
+"""
+
+
+@pytest.mark.slow  # a process of its own, whose memory can be measured, and 33 million distances
+def test_ranking_against_msmt17_takes_a_quarter_gigabyte_beside_the_features() -> None:
+    """However many the queries are: 400 of them take three chunks already."""
+    process = subprocess.run([sys.executable, "-c", MSMT17], capture_output=True, text=True, check=True)
+    assert float(process.stdout) < 0.3
