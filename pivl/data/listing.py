@@ -1,0 +1,161 @@
+"""The pictures of a data set before any is decoded: who is where, what is wrong with it, and its fingerprint."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from pivl.data.facts import SETS, Benchmark, SetName
+
+DISTRACTOR = "distractor"  # the person of a picture that is never a right answer
+Line = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One picture: its path below the listing's folder (with "/"), its file's size in bytes, and what it shows.
+
+    Cameras are numbered from 0. `part_map` is a path that the data set itself gives for the part map.
+    """
+
+    name: str
+    bytes: int
+    person: str
+    camera: int
+    part_map: str | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The pictures of each set, sorted by name. `sources` says where those of a set were looked for.
+
+    called: the data set's name in messages; missing: names of pictures that its lists name and that are not there;
+    ignored: how many junk pictures were left out.
+    """
+
+    name: str
+    called: str
+    folder: Path
+    entries: Mapping[SetName, tuple[Entry, ...]]
+    sources: Mapping[SetName, str]
+    facts: Benchmark | None = None
+    missing: tuple[str, ...] = ()
+    ignored: int = 0
+
+    def paths(self, which: SetName) -> list[Path]:
+        """The files of a set, in the order of its entries."""
+        return [self.folder / entry.name for entry in self.entries[which]]
+
+    def people(self, which: SetName) -> set[str]:
+        """The people of a set, without distractors."""
+        return {entry.person for entry in self.entries[which]} - {DISTRACTOR}
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """People or cameras in the order in which they are numbered: numbers by value, then other names."""
+    return sorted(names, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name))
+
+
+def number_people(listing: Listing) -> dict[str, int]:
+    """Training people from 0 in sorted order, test people after them in sorted order, distractors -1."""
+    train = in_order(listing.people("train"))
+    test = in_order(listing.people("query") | listing.people("gallery"))
+    return {person: number for number, person in enumerate([*train, *test])} | {DISTRACTOR: -1}
+
+
+def fingerprint(listing: Listing) -> str:
+    """Hash over the sorted names and sizes of the pictures, with set, person and camera: 12 hexadecimal digits."""
+    return hash_lines(
+        (which, entry.name, str(entry.bytes), entry.person, str(entry.camera))
+        for which in SETS
+        for entry in listing.entries[which]
+    )
+
+
+def hash_lines(lines: Iterable[Line]) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of the sorted lines."""
+    content = sha256()
+    for line in sorted(lines):
+        content.update(json.dumps(line).encode() + b"\n")
+    return content.hexdigest()[:12]
+
+
+def count_faults(listing: Listing) -> list[str]:
+    """Where the counts of a public benchmark differ from what is known of it, a line each."""
+    if listing.facts is None:
+        return []
+    faults = []
+    for which in SETS:
+        expected, source = listing.facts.counts[which], listing.sources[which]
+        found = {"images": len(listing.entries[which]), "people": len(listing.people(which))}
+        for what, known in (("images", expected.images), ("people", expected.people)):
+            if found[what] != known:
+                faults.append(
+                    f"{listing.called}: expected {known} {which} {what}, found {found[what]} in {source}"
+                )
+    return faults
+
+
+def retrieval_faults(listing: Listing) -> list[str]:
+    """What makes training or retrieval impossible or untrue, a line each; no option gets past these."""
+    faults = []
+    for which in SETS:
+        people = listing.people(which)
+        if which != "gallery" and any(entry.person == DISTRACTOR for entry in listing.entries[which]):
+            faults.append(
+                f"{listing.called}: the {which} set holds distractors; they belong in the gallery only"
+            )
+        if not listing.entries[which]:
+            faults.append(f"{listing.called}: no {which} pictures in {listing.sources[which]}")
+        elif len(people) < 2:
+            who = f"one person ({people.pop()})" if people else "nobody but distractors"
+            faults.append(f"{listing.called}: the {which} set has {who}; at least two people are needed")
+    both = listing.people("train") & (listing.people("query") | listing.people("gallery"))
+    if both:
+        faults.append(
+            f"{listing.called}: {_who(both)} in the train set and in query or gallery; test people must not be trained on"
+        )
+    return faults
+
+
+def match_faults(listing: Listing) -> list[str]:
+    """A line if there are query people whom no gallery picture shows under a second camera."""
+    alone = unmatched_people(listing)
+    if not alone:
+        return []
+    return [
+        f"{listing.called}: {_who(alone)} in the query set without a gallery picture under a second camera; add one, "
+        "or pass --allow-partial and such queries are left out of the scores"
+    ]
+
+
+def unmatched_people(listing: Listing) -> list[str]:
+    """People of whom at least one query has no right answer: no gallery picture under another camera."""
+    cameras: dict[str, set[int]] = {}
+    for entry in listing.entries["gallery"]:
+        cameras.setdefault(entry.person, set()).add(entry.camera)
+    return in_order(
+        {
+            entry.person
+            for entry in listing.entries["query"]
+            if not cameras.get(entry.person, set()) - {entry.camera}
+        }
+    )
+
+
+def find_faults(listing: Listing, allow_partial: bool) -> list[str]:
+    """Everything that is wrong with the listing. `allow_partial` lets counts, and queries without an answer, pass.
+
+    A public benchmark of known counts may have queries without an answer: the market protocol does not score them.
+    """
+    if allow_partial:
+        return retrieval_faults(listing)
+    matched = [] if listing.facts else match_faults(listing)
+    return [*count_faults(listing), *retrieval_faults(listing), *matched]
+
+
+def _who(people: Sequence[str] | set[str]) -> str:
+    """`person 7 stands`, or `3 people (first: 7) stand`."""
+    first = in_order(people)[0]
+    return f"person {first} stands" if len(people) == 1 else f"{len(people)} people (first: {first}) stand"
