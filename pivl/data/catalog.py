@@ -1,0 +1,94 @@
+"""Data sets by name or csv file: listed, checked, decoded into the cache, and put together as a Split."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pivl.data.decode import Report, decode, plan_maps, plan_pictures
+from pivl.data.facts import BENCHMARKS, SETS, SetName
+from pivl.data.labels import LIP
+from pivl.data.layouts import list_benchmark
+from pivl.data.listing import Listing, find_faults, fingerprint, hash_lines, number_people
+from pivl.data.map_files import MapFiles, find_maps, missing_fault
+from pivl.data.people_csv import list_csv
+from pivl.data.pictures import Pictures, Split
+from pivl.errors import UserError
+
+
+def load(
+    name: str,
+    root: Path | None,
+    size: tuple[int, int],
+    part_maps: Path | None = None,
+    allow_partial: bool = False,
+    report: Report | None = None,
+) -> Split:
+    """The data set `name` (of BENCHMARKS, or a csv file) in `root`, at `size` (height, width); maps for its training set.
+
+    Images are tensors over memory-mapped files of the cache; `report(done, total)` is called while these are made.
+    Training people are numbered 0..P-1 in sorted order, test people after them; cameras from 0. Without part maps the
+    label set is LIP, for prompts. `allow_partial` lets counts that differ from the known ones pass, and training
+    pictures without a map. Raises UserError, one line, for whatever is wrong; see find_faults, find_maps and decode.
+    """
+    listing, maps = survey(name, root, part_maps, allow_partial)
+    files = [plan_pictures(listing, which, size) for which in SETS]
+    if maps:
+        files.append(plan_maps(listing, maps, size))
+    tensors = decode(files, report)
+    sets = {
+        which: _pictures(listing, which, image, tensors[3] if maps and which == "train" else None)
+        for which, image in zip(SETS, tensors, strict=False)
+    }
+    return Split(
+        listing.name, **sets, labels=maps.labels if maps else LIP, fingerprint=identify(listing, maps)
+    )
+
+
+def survey(
+    name: str, root: Path | None, part_maps: Path | None = None, allow_partial: bool = False
+) -> tuple[Listing, MapFiles | None]:
+    """The pictures and maps of a data set, checked but not decoded; errors as in `load`."""
+    listing = list_pictures(name, root)
+    _refuse(find_faults(listing, allow_partial))
+    maps = find_maps(listing, part_maps)
+    if maps and not allow_partial:
+        _refuse(missing_fault(listing, maps))
+    return listing, maps
+
+
+def identify(listing: Listing, maps: MapFiles | None) -> str:
+    """The fingerprint of the pictures and, where there are any, of their part maps."""
+    pictures = fingerprint(listing)
+    return hash_lines([(pictures,), *maps.lines(listing)]) if maps else pictures
+
+
+def list_pictures(name: str, root: Path | None) -> Listing:
+    """The pictures of the data set `name`, or of the csv file of that path. Raises UserError for an unknown name."""
+    if name.lower().endswith(".csv"):
+        return list_csv(Path(name), root)
+    if name not in BENCHMARKS:
+        raise UserError(
+            f"no data set {name!r}; name one of {', '.join(BENCHMARKS)}, or a csv file of your own"
+        )
+    if root is None:
+        raise UserError(f"{name}: name the folder that holds {BENCHMARKS[name].title} with --data-root")
+    return list_benchmark(BENCHMARKS[name], root)
+
+
+def _refuse(faults: Sequence[str]) -> None:
+    if faults:
+        more = f" (and {len(faults) - 1} more: pivl-bench data check lists them)" if len(faults) > 1 else ""
+        raise UserError(faults[0] + more)
+
+
+def _pictures(listing: Listing, which: SetName, image: Tensor, part_map: Tensor | None) -> Pictures:
+    entries, numbers = listing.entries[which], number_people(listing)
+    return Pictures(
+        image,
+        torch.tensor([numbers[entry.person] for entry in entries]),
+        torch.tensor([entry.camera for entry in entries]),
+        part_map,
+        tuple(entry.name for entry in entries),
+    )

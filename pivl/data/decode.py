@@ -1,0 +1,118 @@
+"""A data set's pictures and part maps at the training size, decoded once by all cores into the user's cache.
+
+A file of the cache is one array of bytes, read through a memory map: what is not looked at takes no memory, and the
+system may drop what was (MSMT17 at 256 x 128: 12.4 GB). Its name holds a hash of the files it was made of. Its length
+and header are checked when it is opened; a checksum over all of it would cost every run a reading of the whole file.
+"""
+
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pivl.data.cache import cache_folder, check_room, one_at_a_time
+from pivl.data.facts import SetName
+from pivl.data.listing import Listing, hash_lines
+from pivl.data.map_files import MapFiles, write_maps
+from pivl.data.pixels import RESAMPLING, write_pictures
+from pivl.files import write_atomically
+from pivl.workers import cores, spread
+
+VERSION = "1"  # of the decoding: raised whenever the same files would give other pixels
+JOB = 480  # pictures per job: enough to spread its fixed cost, few enough for progress and for sharing among cores
+
+Report = Callable[[int, int], object]  # called with the pictures done and the total
+
+
+@dataclass(frozen=True)
+class CacheFile:
+    """An array uint8 of `shape` to be kept at `path`: write(target, offset, some sources, *arguments) fills a part."""
+
+    path: Path
+    shape: tuple[int, ...]
+    sources: Sequence[Any]
+    write: Callable[..., int]
+    arguments: tuple[Any, ...]
+
+
+def plan_pictures(listing: Listing, which: SetName, size: tuple[int, int]) -> CacheFile:
+    """The decoded pictures of a set, uint8 [N, 3, H, W] (RGB), in the order of its entries."""
+    resampling, entries = RESAMPLING[which], listing.entries[which]
+    digest = hash_lines([(VERSION, resampling.name), *((entry.name, str(entry.bytes)) for entry in entries)])
+    path = cache_folder() / f"{listing.name}-{which}-{size[0]}x{size[1]}-{digest}.npy"
+    return CacheFile(path, (len(entries), 3, *size), listing.paths(which), write_pictures, (size, resampling))
+
+
+def plan_maps(listing: Listing, maps: MapFiles, size: tuple[int, int]) -> CacheFile:
+    """The part maps of the training set, uint8 [N, H, W], in the order of its entries."""
+    entries = ((entry.name, str(entry.bytes)) for entry in listing.entries["train"])
+    digest = hash_lines([(VERSION,), *entries, *maps.lines(listing)])
+    path = cache_folder() / f"{listing.name}-part-maps-{size[0]}x{size[1]}-{digest}.npy"
+    sources = maps.sources(listing)
+    return CacheFile(path, (len(sources), *size), sources, write_maps, (size, maps.labels))
+
+
+def decode(files: Sequence[CacheFile], report: Report | None = None) -> list[Tensor]:
+    """Make what is not in the cache yet, and open all; the tensors lie over files and must not be written to.
+
+    Several processes may ask at once: one makes a file, the others wait for it. Raises UserError when a picture or map
+    cannot be read, and when the cache folder cannot be written or has no space, which is said before any work.
+    """
+    lacking = [file for file in files if _open(file) is None]
+    for file in lacking:
+        if file.path.exists():
+            print(f"pivl-bench: {file.path} is cut or damaged; making it again", file=sys.stderr)
+    if lacking:
+        check_room(cache_folder(), sum(prod(file.shape) for file in lacking))
+    done, total = 0, sum(len(file.sources) for file in lacking)
+    for file in lacking:
+        with one_at_a_time(file.path, f"making {file.path.name}"):
+            if _open(file) is None:
+                _make(file, report, done, total)
+        done += len(file.sources)
+    tensors = [_open(file) for file in files]
+    assert all(tensor is not None for tensor in tensors)
+    return [tensor for tensor in tensors if tensor is not None]
+
+
+def _make(file: CacheFile, report: Report | None, done: int, total: int) -> None:
+    """Fill the file by jobs that write to places of their own; `done` of `total` sources were done before."""
+    starts = range(0, len(file.sources), JOB)
+
+    def write(target: Path) -> None:
+        with open(target, "wb") as array:
+            header = {"descr": "|u1", "fortran_order": False, "shape": file.shape}
+            np.lib.format.write_array_header_1_0(array, header)
+            offset = array.tell()
+            array.truncate(offset + prod(file.shape))
+        step, made = prod(file.shape[1:]), 0
+        jobs = [
+            (target, offset + start * step, file.sources[start : start + JOB], *file.arguments)
+            for start in starts
+        ]
+        for _, count in spread(file.write, jobs, min(cores(), len(jobs))):
+            made += count
+            if report:
+                report(done + made, total)
+
+    write_atomically(file.path, write)
+
+
+def _open(file: CacheFile) -> Tensor | None:
+    """The array, read-only, if it is there whole and of its shape."""
+    try:
+        array = np.load(file.path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    if array.shape != file.shape or array.dtype != np.uint8:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the tensor is read-only is meant
+        return torch.from_numpy(array)
