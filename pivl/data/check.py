@@ -1,0 +1,189 @@
+"""A data set on disk against what it should hold: every picture and part map is read, every fault is a line."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pivl.data.catalog import identify, list_pictures
+from pivl.data.decode import JOB, Report
+from pivl.data.facts import SETS, Counts, SetName
+from pivl.data.listing import DISTRACTOR, Listing, find_faults, unmatched_people
+from pivl.data.map_files import MapFiles, find_maps, inspect_maps, missing_fault
+from pivl.data.pixels import find_unreadable
+from pivl.errors import UserError
+from pivl.workers import cores, spread
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class SetCount:
+    """What a set holds, and what it should hold where that is known."""
+
+    name: SetName
+    images: int
+    people: int
+    cameras: int
+    distractors: int
+    expected: Counts | None
+
+
+@dataclass(frozen=True)
+class MapCount:
+    """The part maps of the training set: how many of its pictures have one, and how many class ids occur in them."""
+
+    folder: Path
+    labels: str
+    maps: int
+    images: int
+    classes: int
+    known_classes: int
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What `check` found; `faults` are the lines that say what is wrong, each missing or unreadable file by name."""
+
+    name: str
+    folder: Path
+    sets: tuple[SetCount, ...]
+    junk: int
+    unmatched: int
+    maps: MapCount | None
+    fingerprint: str
+    note: str
+    faults: tuple[str, ...]
+
+    @property
+    def wrong(self) -> bool:
+        """Whether there is any fault."""
+        return bool(self.faults)
+
+
+def check(
+    name: str,
+    root: Path | None,
+    part_maps: Path | None = None,
+    allow_partial: bool = False,
+    report: Report | None = None,
+) -> Findings:
+    """List the data set, read every picture and every part map; `report(done, total)` counts both.
+
+    Arguments as in catalog.load. Raises UserError where there is nothing to count: an unknown name, a missing folder, a
+    picture or a csv row that cannot be understood.
+    """
+    listing = list_pictures(name, root)
+    faults = find_faults(listing, allow_partial)
+    faults += [f"{listing.called}: no picture {listing.folder / missing}" for missing in listing.missing]
+    try:
+        maps = find_maps(listing, part_maps)
+    except UserError as error:
+        maps, faults = None, [*faults, str(error)]
+    paths = dict.fromkeys(path for which in SETS for path in listing.paths(which))
+    sources = maps.sources(listing) if maps else []
+    total = len(paths) + len(sources)
+    for unreadable in _read_all(find_unreadable, [*paths], (), 0, total, report):
+        faults += unreadable
+    map_count = None
+    if maps:
+        classes: set[int] = set()
+        for unusable, seen in _read_all(inspect_maps, sources, (maps.labels,), len(paths), total, report):
+            faults += unusable
+            classes |= seen
+        faults += missing_fault(listing, maps) if not allow_partial else []
+        map_count = _count_maps(maps, classes)
+    return Findings(
+        listing.name,
+        listing.folder,
+        tuple(_count(listing, which) for which in SETS),
+        listing.ignored,
+        len(unmatched_people(listing)),
+        map_count,
+        identify(listing, maps),
+        listing.facts.note if listing.facts else "",
+        tuple(faults),
+    )
+
+
+def describe(findings: Findings) -> str:
+    """The findings as text: a table of counts, what belongs to it, and the faults, a line each."""
+    rows = [("set", "images", "expected", "people", "expected", "cameras", "distractors")]
+    for item in findings.sets:
+        images, people = (
+            (str(item.expected.images), str(item.expected.people)) if item.expected else ("-", "-")
+        )
+        rows.append(
+            (
+                item.name,
+                f"{item.images}",
+                images,
+                f"{item.people}",
+                people,
+                f"{item.cameras}",
+                f"{item.distractors}",
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        [f"{findings.name} in {findings.folder}", findings.note] if findings.note else [f"{findings.folder}"]
+    )
+    for row in rows:
+        cells = [
+            row[0].ljust(widths[0]),
+            *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+        ]
+        lines.append("  ".join(cells))
+    if findings.junk:
+        lines.append(f"left out as junk: {findings.junk} pictures")
+    if findings.unmatched:
+        lines.append(
+            f"people with a query that has no right answer, which is not scored: {findings.unmatched}"
+        )
+    if maps := findings.maps:
+        lines.append(
+            f"part maps ({maps.labels}) in {maps.folder}: {maps.maps} of {maps.images} train images, "
+            f"{maps.classes} of {maps.known_classes} classes occur"
+        )
+    lines.append(f"fingerprint: {findings.fingerprint}")
+    lines += findings.faults
+    if findings.wrong:
+        lines.append(f"{len(findings.faults)} fault{'s' if len(findings.faults) > 1 else ''}")
+    return "\n".join(lines)
+
+
+def _count(listing: Listing, which: SetName) -> SetCount:
+    entries = listing.entries[which]
+    return SetCount(
+        which,
+        len(entries),
+        len(listing.people(which)),
+        len({entry.camera for entry in entries}),
+        sum(entry.person == DISTRACTOR for entry in entries),
+        listing.facts.counts[which] if listing.facts else None,
+    )
+
+
+def _count_maps(maps: MapFiles, classes: set[int]) -> MapCount:
+    known = len(maps.labels.parts)
+    return MapCount(maps.folder, maps.labels.name, maps.coverage, len(maps.found), len(classes), known)
+
+
+def _read_all(
+    work: Callable[..., Result],
+    items: Sequence[Any],
+    arguments: tuple[Any, ...],
+    before: int,
+    total: int,
+    report: Report | None,
+) -> list[Result]:
+    """work(some items, *arguments) for all items by all cores, results in order; `before` were counted already."""
+    jobs = [(items[start : start + JOB], *arguments) for start in range(0, len(items), JOB)]
+    results: dict[int, Result] = {}
+    done = before
+    for place, result in spread(work, jobs, min(cores(), len(jobs))):
+        results[place] = result
+        done += len(jobs[place][0])
+        if report:
+            report(done, total)
+    return [results[place] for place in range(len(jobs))]
