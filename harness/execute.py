@@ -24,7 +24,7 @@ import torch
 from safetensors.torch import save
 
 from harness.inputs import find_checkpoint, find_config
-from harness.origin import available_cores, choose_device, describe_device, peak_memory, read_commit, versions
+from harness.origin import choose_device, describe_device, peak_memory, read_commit, suitable_slots, versions
 from harness.plan import Task
 from harness.records import Record, Results
 from pivl.assessment import Assessment, assess, restore
@@ -220,8 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = Results(asked.results, lambda text: send({"event": "warning", "message": text}))
     try:
         device = choose_device(asked.device)
-        slots = 1 if device.type != "cpu" else available_cores()
-        send({"event": "ready", "device": describe_device(device), "slots": slots})
+        send({"event": "ready", "slots": suitable_slots(device)})
         torch.set_num_threads(1)
         lines = [asked.task.read_text()] if asked.task else sys.stdin
         return 0 if serve((json.loads(line) for line in lines), results, device, send) else 1

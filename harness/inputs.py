@@ -50,9 +50,10 @@ def load(name: str, progress: Progress) -> "Split":
     from pivl.people import benchmark
 
     report = progress.count(name, "rendering into the cache, once")
-    split = benchmark.load(find_config(name), report=report)
-    progress.close()
-    return split
+    try:
+        return benchmark.load(find_config(name), report=report)
+    finally:
+        progress.close()
 
 
 def noted_fingerprint(name: str, results: Results) -> str | None:

@@ -31,6 +31,14 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def suitable_slots(device: torch.device) -> int:
+    """How many runs at a time suit the device: one on a GPU; on a CPU one per core, at 2 GB of memory each."""
+    if device.type != "cpu":
+        return 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(available_cores(), memory // 2**31))
+
+
 def describe_device(device: torch.device) -> str:
     """The device as a record names it, e.g. `cpu (AMD EPYC)` or `cuda (NVIDIA H100 80GB HBM3)`."""
     model = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
