@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LOGGED_STEPS = 500  # curves with more steps are logged as the mean of each epoch
 BATCH = 1000  # metrics that MLflow takes at once
 ID, ROW, TABLE = "pivl.id", "pivl.row", "pivl.table"
+SOURCE = {"mlflow.source.name": "pivl-bench", "mlflow.source.type": "LOCAL"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def sync(experiment: str, rows: Sequence[TrackedRow], table: str, results: Resul
         logging.getLogger(name).setLevel(logging.WARNING)  # a new database tells of every migration
     client = MlflowClient(tracking_uri(results))
     view = _View(client, _experiment(client, experiment, results), results)
-    return sum(view.sync_row(row, table) for row in rows)
+    return sum(view.sync_row(row, table) for row in reversed(rows))  # MLflow lists what came last first
 
 
 def _experiment(client: MlflowClient, name: str, results: Results) -> str:
@@ -64,7 +65,10 @@ def _experiment(client: MlflowClient, name: str, results: Results) -> str:
     if found is not None:
         return str(found.experiment_id)
     local = (results.root.resolve() / "mlartifacts").as_uri()
-    return str(client.create_experiment(name, None if os.environ.get("MLFLOW_TRACKING_URI") else local))
+    artifacts = None if os.environ.get("MLFLOW_TRACKING_URI") else local
+    return str(
+        client.create_experiment(name, artifacts, {"mlflow.experimentKind": "custom_model_development"})
+    )
 
 
 class _View:
@@ -97,7 +101,7 @@ class _View:
         return added
 
     def _create_parent(self, row: TrackedRow) -> TrackedRun:
-        run = self.client.create_run(self.experiment, run_name=row.title, tags={ROW: row.name})
+        run = self.client.create_run(self.experiment, run_name=row.title, tags={ROW: row.name, **SOURCE})
         self.client.log_batch(run.info.run_id, params=_params(row.choices))
         return run
 
@@ -118,7 +122,7 @@ class _View:
             return False
         if known is not None:
             self.client.delete_run(known.info.run_id)
-        tags = {ID: found.id, "mlflow.parentRunId": parent, "seed": str(found.seed)}
+        tags = {ID: found.id, "mlflow.parentRunId": parent, "seed": str(found.seed), **SOURCE}
         name = f"{row.title}, seed {found.seed}"
         if isinstance(found, Failed):
             run = self.client.create_run(self.experiment, run_name=name, tags={**tags, "error": found.error})
@@ -128,6 +132,7 @@ class _View:
         ended = int(datetime.fromisoformat(found.record["date"]).timestamp() * 1000)
         began = ended - int(found.record["cost"]["seconds"] * 1000)
         tags |= {"commit": found.commit, "signature": found.signature, "device": found.device}
+        tags["mlflow.source.git.commit"] = found.record["commit"]
         run = self.client.create_run(self.experiment, began, tags, name)
         self._fill(run.info.run_id, found, began, ended)
         self.client.set_terminated(run.info.run_id, status, ended)
