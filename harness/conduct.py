@@ -108,6 +108,7 @@ def make_table(question: Question, recorded: Recorded) -> "Table":
 
 def track(question: Question, recorded: Recorded, table: str, results: Results, progress: Progress) -> None:
     """Bring MLflow up to date; whatever goes wrong there is one line, and no result depends on it."""
+    progress.update("MLflow", "bringing it up to date")
     try:
         from harness import tracking
 
@@ -119,12 +120,14 @@ def track(question: Question, recorded: Recorded, table: str, results: Results, 
             if (seeds := recorded.get(row.name))
         ]
         added = tracking.sync(f"{question.name} on {question.dataset}", rows, table, results)
+        progress.close()
         if added:
             uri = tracking.tracking_uri(results)
             progress.note(
                 f"MLflow: {added} runs added; look at them with mlflow ui --backend-store-uri {uri}"
             )
     except Exception as error:
+        progress.close()
         reason = str(error).strip().splitlines() or [type(error).__name__]
         progress.warn(
             f"MLflow was not brought up to date ({reason[0]}); the results are recorded all the same"
