@@ -17,6 +17,7 @@ from torchvision import transforms
 from pivl.data import catalog, decode
 from pivl.data.cache import one_at_a_time
 from pivl.data.labels import IGNORE
+from pivl.data.mapped import open_mapped, release, write_header
 from pivl.errors import UserError
 from pivl.people.benchmark import SYNTHPED, load
 from pivl.people.export import export_market
@@ -217,6 +218,36 @@ def test_images_lie_over_the_file_and_take_no_memory_of_their_own(tmp_path):
         ]
         assert any(inside)
         assert {span[1][:2] for span in spans} == {"r-"}
+
+
+def resident_megabytes() -> float:
+    """Memory of this process that files fill."""
+    (line,) = (
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssFile")
+    )
+    return int(line.split()[1]) / 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc")
+def test_released_pages_take_no_memory_and_come_back_as_they_were(tmp_path):
+    path, shape = tmp_path / "array.npy", (64, 1024, 1024)
+    offset = write_header(path, shape)
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(bytes(range(1, 251)) * 1000)
+    image = open_mapped(path, shape)
+    empty = resident_megabytes()
+    total = int(image.long().sum())
+    assert resident_megabytes() - empty > 60
+    release(image[3:9])  # a part of it will do
+    assert resident_megabytes() - empty < 10
+    assert int(image.long().sum()) == total == 1000 * sum(range(1, 251))
+
+
+def test_releasing_leaves_other_tensors_alone():
+    tensor = torch.ones(4096, 64)
+    release(tensor)
+    assert (tensor == 1).all()
 
 
 def write_market_maps(root: Path, maps: Path, where: str, palette: bool = False) -> None:

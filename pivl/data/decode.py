@@ -6,21 +6,19 @@ and header are checked when it is opened; a checksum over all of it would cost e
 """
 
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from pivl.data.cache import cache_folder, check_room, one_at_a_time
 from pivl.data.facts import SetName
 from pivl.data.listing import Listing, hash_lines
 from pivl.data.map_files import MapFiles, write_maps
+from pivl.data.mapped import open_mapped, write_header
 from pivl.data.pixels import RESAMPLING, write_pictures
 from pivl.files import write_atomically
 from pivl.workers import cores, spread
@@ -65,7 +63,7 @@ def decode(files: Sequence[CacheFile], report: Report | None = None) -> list[Ten
     Several processes may ask at once: one makes a file, the others wait for it. Raises UserError when a picture or map
     cannot be read, and when the cache folder cannot be written or has no space, which is said before any work.
     """
-    lacking = [file for file in files if _open(file) is None]
+    lacking = [file for file in files if open_mapped(file.path, file.shape) is None]
     for file in lacking:
         if file.path.exists():
             print(f"pivl-bench: {file.path} is cut or damaged; making it again", file=sys.stderr)
@@ -74,10 +72,10 @@ def decode(files: Sequence[CacheFile], report: Report | None = None) -> list[Ten
     done, total = 0, sum(len(file.sources) for file in lacking)
     for file in lacking:
         with one_at_a_time(file.path, f"making {file.path.name}"):
-            if _open(file) is None:
+            if open_mapped(file.path, file.shape) is None:
                 _make(file, report, done, total)
         done += len(file.sources)
-    tensors = [_open(file) for file in files]
+    tensors = [open_mapped(file.path, file.shape) for file in files]
     assert all(tensor is not None for tensor in tensors)
     return [tensor for tensor in tensors if tensor is not None]
 
@@ -87,11 +85,7 @@ def _make(file: CacheFile, report: Report | None, done: int, total: int) -> None
     starts = range(0, len(file.sources), JOB)
 
     def write(target: Path) -> None:
-        with open(target, "wb") as array:
-            header = {"descr": "|u1", "fortran_order": False, "shape": file.shape}
-            np.lib.format.write_array_header_1_0(array, header)
-            offset = array.tell()
-            array.truncate(offset + prod(file.shape))
+        offset = write_header(target, file.shape)
         step, made = prod(file.shape[1:]), 0
         jobs = [
             (target, offset + start * step, file.sources[start : start + JOB], *file.arguments)
@@ -103,16 +97,3 @@ def _make(file: CacheFile, report: Report | None, done: int, total: int) -> None
                 report(done + made, total)
 
     write_atomically(file.path, write)
-
-
-def _open(file: CacheFile) -> Tensor | None:
-    """The array, read-only, if it is there whole and of its shape."""
-    try:
-        array = np.load(file.path, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
-        return None
-    if array.shape != file.shape or array.dtype != np.uint8:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the tensor is read-only is meant
-        return torch.from_numpy(array)
