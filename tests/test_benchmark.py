@@ -88,7 +88,7 @@ def test_two_processes_render_what_one_does(tiny_world, monkeypatch):
     world, shots = tiny_world
     one = album.render(world, shots, SMALL)
     monkeypatch.setattr(album, "JOB", 10)
-    monkeypatch.setattr(album, "_cores", lambda: 2)
+    monkeypatch.setattr(album, "cores", lambda: 2)
     seen: list[tuple[int, int]] = []
     two = album.render(world, shots, SMALL, lambda done, total: seen.append((done, total)))
     assert np.array_equal(one.image, two.image)

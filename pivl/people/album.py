@@ -1,25 +1,19 @@
 """Pictures rendered once: by every core of the machine, then kept in the user's cache folder with a checksum."""
 
 import json
-import os
-import shutil
-import signal
 import sys
-import tempfile
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from hashlib import sha256
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
 
-from pivl.errors import UserError
+from pivl.data.cache import cache_folder, check_room
 from pivl.files import sha256_of, write_atomically, write_text
 from pivl.people.picture import World, take
+from pivl.workers import cores, spread
 
 JOB = 480  # pictures per job: enough to spread its fixed cost, few enough for progress and for sharing among cores
 # Modules of this folder that decide no pixel. The source of all others is part of a cached file's name, so that an edited
@@ -60,15 +54,6 @@ class Album:
     part_map: np.ndarray
 
 
-def cache_folder() -> Path:
-    """PIVL_CACHE, or `pivl-bench` in the platform's folder for caches."""
-    if named := os.environ.get("PIVL_CACHE"):
-        return Path(named).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "pivl-bench"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pivl-bench"
-
-
 def load_album(
     name: str, facts: dict[str, Any], shots: Shots, build_world: Callable[[], World], report: Report | None
 ) -> Album:
@@ -84,7 +69,7 @@ def load_album(
     path = cache_folder() / f"{name}-{height}x{width}-{digest[:12]}.npz"
     if (album := _read(path)) is not None:
         return album
-    _check_room(path.parent, len(shots) * height * width * 4)
+    check_room(path.parent, len(shots) * height * width * 4)
     album = render(build_world(), shots, (height, width), report)
     write_atomically(path, lambda file: np.savez(file, image=album.image, part_map=album.part_map))
     write_text(path.with_suffix(".json"), json.dumps({**facts, "sha256": sha256_of(path)}, indent=1) + "\n")
@@ -108,49 +93,14 @@ def render(world: World, shots: Shots, size: tuple[int, int], report: Report | N
     order = np.argsort(shots.camera, kind="stable")  # a job sees few cameras, and draws few streets
     jobs = np.split(order, range(JOB, len(order), JOB)) if len(order) else []
     album = Album(np.empty((len(shots), 3, *size), np.uint8), np.empty((len(shots), *size), np.uint8))
-    workers, done = min(_cores(), len(jobs)), 0
-
-    def keep(job: np.ndarray, pictures: tuple[np.ndarray, np.ndarray]) -> None:
-        nonlocal done
-        album.image[job], album.part_map[job] = pictures[0].transpose(0, 3, 1, 2), pictures[1]
-        done += len(job)
+    done = 0
+    tasks = [(world, shots.person[job], shots.camera[job], shots.seed[job], size) for job in jobs]
+    for place, (image, part_map) in spread(take, tasks, min(cores(), len(jobs))):
+        album.image[jobs[place]], album.part_map[jobs[place]] = image.transpose(0, 3, 1, 2), part_map
+        done += len(jobs[place])
         if report:
             report(done, len(shots))
-
-    if workers < 2:
-        for job in jobs:
-            keep(job, take(world, shots.person[job], shots.camera[job], shots.seed[job], size))
-        return album
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent) as pool:
-        running = {
-            pool.submit(take, world, shots.person[job], shots.camera[job], shots.seed[job], size): job
-            for job in jobs
-        }
-        try:
-            for future in as_completed(running):
-                keep(running.pop(future), future.result())
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
     return album
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _end_with_parent() -> None:
-    """In a worker: leave Ctrl-C to the parent, and end when it is gone, even killed; else a worker waits for ever."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    assert parent is not None
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    Thread(target=wait, daemon=True).start()
 
 
 def _read(path: Path) -> Album | None:
@@ -169,21 +119,3 @@ def _read(path: Path) -> Album | None:
         file=sys.stderr,
     )
     return None
-
-
-def _check_room(folder: Path, needed: int) -> None:
-    """Raise UserError before the work of rendering if `folder` cannot take a file of `needed` bytes."""
-    advice = "set PIVL_CACHE to a folder that can take it"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise UserError(
-            f"cannot write the cache folder {folder}: {error.strerror or error}; {advice}"
-        ) from error
-    if free < needed * 1.02 + 2**20:
-        raise UserError(
-            f"the cache folder {folder} has {free / 1e6:.0f} MB free, the pictures need {needed / 1e6:.0f} MB; {advice}"
-        )
