@@ -1,4 +1,4 @@
-"""Crops of pictures with their part maps: close-ups of one part, zooms on a piece of a person, small shifts.
+"""Crops of pictures with their part maps: close-ups of one part, and zooms on a piece of a person.
 
 The tiny CLIP learns small parts from them; whole pictures name a shoe with twenty other things (shared/embedded.md).
 Boxes are float32 [N, 4]: top, left, height, width in pixels, and keep the picture's proportions.
@@ -42,17 +42,8 @@ def zoom_boxes(part_map: Tensor, generator: torch.Generator) -> Tensor:
     return _boxes(pixel // width + 0.5, pixel % width + 0.5, tall, (height, width))
 
 
-def shift_boxes(count: int, size: tuple[int, int], generator: torch.Generator, reach: float = 0.04) -> Tensor:
-    """Boxes of nearly the whole picture, moved and scaled by up to `reach` of its height."""
-    draws = 2 * torch.rand(count, 3, generator=generator) - 1
-    tall = size[0] * (1 + reach * draws[:, 0])
-    return _boxes(
-        size[0] * (0.5 + reach * draws[:, 1]), size[1] * (0.5 + reach * draws[:, 2]), tall, size, inside=False
-    )
-
-
 def crop(image: Tensor, part_map: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
-    """What the boxes hold, at the pictures' own size, of image uint8 [N, 3, H, W] and part_map uint8 [N, H, W].
+    """What the boxes hold, at the pictures' own size, of image [N, 3, H, W] and part_map uint8 [N, H, W].
 
     The image comes back as float32 in 0..255.
     Pixels outside of a picture repeat its border and have no label.
@@ -81,15 +72,12 @@ def _extent(shown: Tensor) -> tuple[Tensor, Tensor]:
     return values.argmax(1).float(), (shown.shape[1] - values.flip(1).argmax(1)).float()
 
 
-def _boxes(
-    middle: Tensor, centre: Tensor, tall: Tensor, size: tuple[int, int], inside: bool = True
-) -> Tensor:
-    """Boxes of height `tall` about a point, pushed inside the picture where asked."""
+def _boxes(middle: Tensor, centre: Tensor, tall: Tensor, size: tuple[int, int]) -> Tensor:
+    """Boxes of height `tall` about a point, pushed inside the picture."""
     wide = tall * size[1] / size[0]
     top, left = middle - tall / 2, centre - wide / 2
-    if inside:
-        top = torch.minimum(top.clamp(min=0), size[0] - tall)
-        left = torch.minimum(left.clamp(min=0), size[1] - wide)
+    top = torch.minimum(top.clamp(min=0), size[0] - tall)
+    left = torch.minimum(left.clamp(min=0), size[1] - wide)
     return torch.stack([top, left, tall, wide], dim=1).float()
 
 

@@ -13,12 +13,12 @@ from pivl.data.labels import LIP
 from pivl.data.pictures import Pictures
 from pivl.people.benchmark import PretrainingSet
 from pivl.people.captions import caption, part_caption, zoom_caption
-from pivl.people.crops import close_up_boxes, crop, mirror, shift_boxes, zoom_boxes
+from pivl.people.crops import close_up_boxes, crop, mirror, zoom_boxes
 from pivl.people.wardrobe import People
 from pivl.streams import numpy_stream, torch_stream
 
 LEAST_PIXELS = 12  # of a part that a text may name: fewer cannot be made out
-CAPTIONS = 10  # of every person
+CAPTIONS = 8  # of every person
 NOBODY = "A photo of a person's background."  # a crop in which nothing can be named
 ZOOM_PARTS = 4  # at most so many parts are named by the text of a zoom
 
@@ -62,8 +62,8 @@ class Mix:
     """What a lesson is made of.
 
     whole: whole pictures, an even number, since look-alikes come in pairs; crops, and the share of them that
-    are close-ups of one part; regions: at most so many of a picture; mirrored: share of pictures; shift: see
-    shift_boxes; look_alikes: whether families share a lesson.
+    are close-ups of one part; regions: at most so many of a picture; mirrored: share of pictures;
+    look_alikes: whether families share a lesson.
     """
 
     whole: int = 128
@@ -71,7 +71,6 @@ class Mix:
     close_ups: float = 0.6
     regions: int = 2
     mirrored: float = 0.5
-    shift: float = 0.04
     look_alikes: bool = True
 
 
@@ -108,8 +107,11 @@ def draw_lesson(material: Material, plan: Plan, seed: int) -> Lesson:
     image, part_map = pictures.image[index], pictures.part_map[index]
     chosen = torch.rand(len(index), generator=stream) < mix.mirrored
     image, part_map = mirror(image, part_map, chosen, torch.from_numpy(LIP.mirror_table()))
-    box, part = _boxes(part_map, material.has_text[person], mix, stream)
-    image, part_map = crop(image, part_map, box)
+    crops, close = slice(mix.whole, None), round(mix.crops * mix.close_ups)
+    box, close_up = _boxes(part_map[crops], material.has_text[person[crops]], close, stream)
+    image = image.float()
+    image[crops], part_map[crops] = crop(image[crops], part_map[crops], box)
+    part = torch.cat([torch.full((mix.whole,), -1), close_up])
     nameable = _pixels(part_map) * material.has_text[person]
     texts = _texts(material, mix, person, part, nameable, words)
     region = _regions(nameable, mix.regions, stream)
@@ -135,21 +137,12 @@ def _pick(count: int, size: int, stream: torch.Generator) -> Tensor:
     return torch.randint(count, (size,), generator=stream)
 
 
-def _boxes(part_map: Tensor, has_text: Tensor, mix: Mix, stream: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The boxes [B, 4] of whole pictures (a little shifted), close-ups and zooms, in this order.
-
-    Also the part int64 [B] that a close-up is about, -1 elsewhere.
-    """
-    one, two = mix.whole, mix.whole + round(mix.crops * mix.close_ups)
-    close, size = slice(one, two), (part_map.shape[1], part_map.shape[2])
+def _boxes(part_map: Tensor, has_text: Tensor, close: int, stream: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Boxes [N, 4] of `close` close-ups and of zooms after them; the part int64 [N] a close-up shows, -1 for zooms."""
     part = torch.full((len(part_map),), -1)
-    nameable = ((_pixels(part_map[close]) >= LEAST_PIXELS) & has_text[close]).float() + 1e-9
-    part[close] = torch.multinomial(nameable, 1, generator=stream).squeeze(1)
-    boxes = (
-        shift_boxes(one, size, stream, mix.shift),
-        close_up_boxes(part_map[close], part[close], stream),
-        zoom_boxes(part_map[two:], stream),
-    )
+    nameable = ((_pixels(part_map[:close]) >= LEAST_PIXELS) & has_text[:close]).float()
+    part[:close] = torch.multinomial(nameable + 1e-9, 1, generator=stream).squeeze(1)
+    boxes = close_up_boxes(part_map[:close], part[:close], stream), zoom_boxes(part_map[close:], stream)
     return torch.cat(boxes), part
 
 
