@@ -82,6 +82,6 @@ def pretrain(output: Path, seed: int, steps: int | None, quiet: bool) -> None:
     )
     progress.close()
     commit, changed = read_commit()
-    card = output.with_suffix(".md")
+    card = output.with_name(f"{output.stem.upper()}.md")
     write_card(card, output, made, Origin(commit + ("+changes" if changed else ""), describe_machine()))
     click.echo(f"{output}: what it knows stands in {card}")
