@@ -134,5 +134,6 @@ def test_several_processes_find_what_one_does(market, monkeypatch):
     cut.write_bytes(cut.read_bytes()[:40])
     alone = check("market1501", root, maps)
     monkeypatch.setattr(checking, "JOB", 2)
+    monkeypatch.setattr(checking, "JOBS_PER_WORKER", 1)
     monkeypatch.setattr(checking, "cores", lambda: 2)
     assert check("market1501", root, maps) == alone

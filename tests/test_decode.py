@@ -103,6 +103,7 @@ def test_several_processes_decode_what_one_does(tmp_path, monkeypatch):
     alone = load_market(tmp_path)
     shutil.rmtree(os.environ["PIVL_CACHE"])
     monkeypatch.setattr(decode, "JOB", 2)
+    monkeypatch.setattr(decode, "JOBS_PER_WORKER", 1)
     monkeypatch.setattr(decode, "cores", lambda: 2)
     shared = load_market(tmp_path)
     for which in ("train", "query", "gallery"):

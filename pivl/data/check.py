@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pivl.data.catalog import identify, list_pictures
-from pivl.data.decode import JOB, Report
+from pivl.data.decode import JOB, JOBS_PER_WORKER, Report
 from pivl.data.facts import SETS, Counts, SetName
 from pivl.data.listing import DISTRACTOR, Listing, find_faults, unmatched_people
 from pivl.data.map_files import MapFiles, find_maps, inspect_maps, missing_fault
@@ -181,7 +181,7 @@ def _read_all(
     jobs = [(items[start : start + JOB], *arguments) for start in range(0, len(items), JOB)]
     results: dict[int, Result] = {}
     done = before
-    for place, result in spread(work, jobs, min(cores(), len(jobs))):
+    for place, result in spread(work, jobs, min(cores(), len(jobs) // JOBS_PER_WORKER)):
         results[place] = result
         done += len(jobs[place][0])
         if report:

@@ -25,6 +25,7 @@ from pivl.workers import cores, spread
 
 VERSION = "1"  # of the decoding: raised whenever the same files would give other pixels
 JOB = 480  # pictures per job: enough to spread its fixed cost, few enough for progress and for sharing among cores
+JOBS_PER_WORKER = 4  # at least: fewer are done before a process has started, which takes seconds
 
 Report = Callable[[int, int], object]  # called with the pictures done and the total
 
@@ -91,7 +92,7 @@ def _make(file: CacheFile, report: Report | None, done: int, total: int) -> None
             (target, offset + start * step, file.sources[start : start + JOB], *file.arguments)
             for start in starts
         ]
-        for _, count in spread(file.write, jobs, min(cores(), len(jobs))):
+        for _, count in spread(file.write, jobs, min(cores(), len(jobs) // JOBS_PER_WORKER)):
             made += count
             if report:
                 report(done + made, total)
