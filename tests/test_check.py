@@ -113,6 +113,28 @@ def test_files_that_a_list_names_in_vain_are_named(tmp_path):
     findings = check("msmt17", tmp_path)
     assert f"msmt17: no picture {tmp_path}/test/{name}" in findings.faults
     assert findings.sets[2].images == 1
+    assert not [
+        fault for fault in check("msmt17", tmp_path, allow_partial=True).faults if "no picture" in fault
+    ]
+
+
+def test_of_very_many_missing_files_the_first_are_named(tmp_path, monkeypatch):
+    write_msmt17(tmp_path)
+    monkeypatch.setattr(checking, "NAMED", 1)
+    for line in MSMT17_LISTS["list_gallery.txt"] + MSMT17_LISTS["list_query.txt"]:
+        (tmp_path / "test" / line.split()[0]).unlink()
+    faults = [fault for fault in check("msmt17", tmp_path).faults if "no picture " in fault]
+    assert faults == [
+        f"msmt17: no picture {tmp_path}/test/{MSMT17_LISTS['list_query.txt'][0].split()[0]}",
+        "msmt17: no picture for 3 lines more of its lists",
+    ]
+
+
+def test_a_picture_that_cannot_be_read_is_one_fault_with_maps_or_without(market):
+    root, maps = market
+    (root / "bounding_box_train" / "0007_c1s1_000001_01.jpg").write_text("<html>")
+    assert check("market1501", root).faults == check("market1501", root, maps).faults
+    assert len(check("market1501", root).faults) == 1
 
 
 def test_a_csv_is_counted_without_expectations(tmp_path):

@@ -15,6 +15,8 @@ from pivl.errors import UserError
 from pivl.workers import cores, spread
 
 Result = TypeVar("Result")
+HEADER = ("set", "images", "expected", "people", "expected", "cameras", "distractors")
+NAMED = 20  # missing pictures named one by one: where a folder is not unpacked they are a hundred thousand
 
 
 @dataclass(frozen=True)
@@ -75,65 +77,44 @@ def check(
     """
     listing = list_pictures(name, root)
     faults = find_faults(listing, allow_partial)
-    faults += [f"{listing.called}: no picture {listing.folder / missing}" for missing in listing.missing]
+    if not allow_partial:
+        faults += _name_missing(listing)
     try:
         maps = find_maps(listing, part_maps)
     except UserError as error:
         maps, faults = None, [*faults, str(error)]
-    paths = dict.fromkeys(path for which in SETS for path in listing.paths(which))
+    paths = [*dict.fromkeys(path for which in SETS for path in listing.paths(which))]
     sources = maps.sources(listing) if maps else []
     total = len(paths) + len(sources)
-    for unreadable in _read_all(find_unreadable, [*paths], (), 0, total, report):
+    for unreadable in _read_all(find_unreadable, paths, (), 0, total, report):
         faults += unreadable
     map_count = None
     if maps:
-        classes: set[int] = set()
-        for unusable, seen in _read_all(inspect_maps, sources, (maps.labels,), len(paths), total, report):
-            faults += unusable
-            classes |= seen
-        faults += missing_fault(listing, maps) if not allow_partial else []
-        map_count = _count_maps(maps, classes)
+        inspected = _read_all(inspect_maps, sources, (maps.labels,), len(paths), total, report)
+        faults += [fault for unusable, _ in inspected for fault in unusable]
+        faults += [] if allow_partial else missing_fault(listing, maps)
+        map_count = _count_maps(maps, {label for _, seen in inspected for label in seen})
     return Findings(
-        listing.name,
-        listing.folder,
-        tuple(_count(listing, which) for which in SETS),
-        listing.ignored,
-        len(unmatched_people(listing)),
-        map_count,
-        identify(listing, maps),
-        listing.facts.note if listing.facts else "",
-        tuple(faults),
+        name=listing.name,
+        folder=listing.folder,
+        sets=tuple(_count(listing, which) for which in SETS),
+        junk=listing.ignored,
+        unmatched=len(unmatched_people(listing)),
+        maps=map_count,
+        fingerprint=identify(listing, maps),
+        note=listing.facts.note if listing.facts else "",
+        faults=tuple(faults),
     )
 
 
 def describe(findings: Findings) -> str:
     """The findings as text: a table of counts, what belongs to it, and the faults, a line each."""
-    rows = [("set", "images", "expected", "people", "expected", "cameras", "distractors")]
-    for item in findings.sets:
-        images, people = (
-            (str(item.expected.images), str(item.expected.people)) if item.expected else ("-", "-")
-        )
-        rows.append(
-            (
-                item.name,
-                f"{item.images}",
-                images,
-                f"{item.people}",
-                people,
-                f"{item.cameras}",
-                f"{item.distractors}",
-            )
-        )
+    lines = [f"{findings.name} in {findings.folder}", *([findings.note] if findings.note else [])]
+    rows = [HEADER, *map(_row, findings.sets)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        [f"{findings.name} in {findings.folder}", findings.note] if findings.note else [f"{findings.folder}"]
-    )
-    for row in rows:
-        cells = [
-            row[0].ljust(widths[0]),
-            *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
-        ]
-        lines.append("  ".join(cells))
+    for first, *numbers in rows:
+        cells = [cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
     if findings.junk:
         lines.append(f"left out as junk: {findings.junk} pictures")
     if findings.unmatched:
@@ -145,11 +126,24 @@ def describe(findings: Findings) -> str:
             f"part maps ({maps.labels}) in {maps.folder}: {maps.maps} of {maps.images} train images, "
             f"{maps.classes} of {maps.known_classes} classes occur"
         )
-    lines.append(f"fingerprint: {findings.fingerprint}")
-    lines += findings.faults
+    lines += [f"fingerprint: {findings.fingerprint}", *findings.faults]
     if findings.wrong:
         lines.append(f"{len(findings.faults)} fault{'s' if len(findings.faults) > 1 else ''}")
     return "\n".join(lines)
+
+
+def _row(item: SetCount) -> tuple[str, ...]:
+    expected = (item.expected.images, item.expected.people) if item.expected else ("-", "-")
+    cells = item.images, expected[0], item.people, expected[1], item.cameras, item.distractors
+    return (item.name, *map(str, cells))
+
+
+def _name_missing(listing: Listing) -> list[str]:
+    """A line for each picture that a list names in vain, the first NAMED of them."""
+    lines = [f"{listing.called}: no picture {listing.folder / name}" for name in listing.missing[:NAMED]]
+    if more := len(listing.missing) - len(lines):
+        lines.append(f"{listing.called}: no picture for {more} lines more of its lists")
+    return lines
 
 
 def _count(listing: Listing, which: SetName) -> SetCount:

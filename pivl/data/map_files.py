@@ -100,7 +100,7 @@ def write_maps(
         for picture, path in sources:
             part_map = np.full(size, IGNORE, np.uint8)
             if path is not None:
-                pixels = Image.fromarray(_read(picture, path, labels))
+                pixels = Image.fromarray(read_map(path, labels, _read_size(picture)).numpy())
                 part_map = np.asarray(pixels.resize(size[::-1], Image.Resampling.NEAREST))
             file.write(part_map.tobytes())
     return len(sources)
@@ -112,22 +112,24 @@ def inspect_maps(sources: Sequence[Source], labels: LabelSet) -> tuple[list[str]
     classes: set[int] = set()
     for picture, path in sources:
         try:
+            size = _read_size(picture)
+        except UserError:
+            continue  # said where pictures are read
+        try:
             if path is not None:
-                classes.update(np.unique(_read(picture, path, labels)).tolist())
+                classes.update(read_map(path, labels, size).unique().tolist())
         except UserError as error:
             faults.append(str(error))
     return faults, classes - {IGNORE}
 
 
-def _read(picture: Path, path: Path, labels: LabelSet) -> np.ndarray:
-    """The map at `path`, checked against the size of its picture."""
+def _read_size(picture: Path) -> tuple[int, int]:
+    """Height and width of a picture, from its header."""
     try:
         with Image.open(picture) as image:
-            width, height = image.size
+            return image.height, image.width
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"cannot read {picture} ({error}); get it again") from error
-    pixels: np.ndarray = read_map(path, labels, (height, width)).numpy()
-    return pixels
 
 
 def _names(picture: str) -> Iterator[str]:
