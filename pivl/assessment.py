@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from pivl.consistency import Consistency, PixelBatch, measure_consistency
-from pivl.data.parts import vote
 from pivl.data.store import Store, plain
 from pivl.evaluation import Retrieval, score
 from pivl.fusion import LastTokens
 from pivl.prompts import Prompts
+from pivl.stages import cell_labels
 from pivl.towers.features import Features
 from pivl.train import NORMALIZATIONS, Trained, Trainer
 
@@ -81,6 +81,6 @@ def _pixels(trainer: Trainer, trained: Trained, read: Callable[[Features], Tenso
         batch = plain(store.gather(index), NORMALIZATIONS[recipe.normalization])
         feature = read(trained.model.tower(batch.image, batch.camera))
         if batch.part_map is not None:
-            grid = (feature.shape[-2], feature.shape[-1])
-            part = vote(batch.part_map, grid, len(trainer.split.labels.parts), recipe.label_vote)
+            tower, parts = trained.model.tower, len(trainer.split.labels.parts)
+            part = cell_labels(recipe, tower, batch.part_map, feature.shape[-2:], parts)
             yield PixelBatch(feature, part, batch.person)

@@ -11,14 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pivl.data.labels import IGNORE
-from pivl.data.parts import BACKGROUND, vote
+from pivl.data.parts import BACKGROUND, Patches, vote
 from pivl.data.store import Batch
 from pivl.loop import Schedule, Step, autocast, fit, only_trainable, smooth_cosine, warm_cosine, warm_steps
 from pivl.losses import alignment, contrast, hard_triplet, identity_loss
 from pivl.model import ReIDModel
 from pivl.prompts import Prompts
 from pivl.recipe import Recipe
+from pivl.towers.clip import ImageTower
 from pivl.towers.features import Features
+from pivl.towers.vit import VisionTower
 
 Batches = Callable[[int], Sequence[Tensor]]  # from the epoch to its batches of picture indices
 
@@ -133,7 +135,8 @@ def align_images(
         if losses.image_to_text is not None:
             named["image_to_text"] = recipe.image_to_text_weight * losses.image_to_text
         if texts.parts is not None and pixels is not None:
-            assignment = assign_parts(batch, pixels.shape[-2:], texts.parts.shape[1], recipe)
+            labels = cell_labels(recipe, model.tower, batch.part_map, pixels.shape[-2:], texts.parts.shape[1])
+            assignment = assign_parts(labels, batch.person, texts.parts.shape[1])
             named["alignment"] = recipe.align_weight * alignment(
                 pixels, texts.parts.flatten(0, 1), assignment
             )
@@ -184,15 +187,26 @@ def image_optimizer(recipe: Recipe, model: ReIDModel, head: nn.Module) -> torch.
     return torch.optim.Adam([group for group in groups if group["params"]], weight_decay=recipe.weight_decay)
 
 
-def assign_parts(batch: Batch, grid: Sequence[int], parts: int, recipe: Recipe) -> Tensor:
-    """The (person, part) target of every cell: int64 [B, h, w] of person * parts + part, -1 where there is none."""
-    if batch.part_map is None:
-        raise ValueError("alignment needs part maps; the store has none")
-    labels = vote(batch.part_map, (grid[0], grid[1]), parts, recipe.label_vote)
-    absent = labels == IGNORE
-    if recipe.background == "ignore":
-        absent |= labels == BACKGROUND
-    return (batch.person[:, None, None] * parts + labels).masked_fill(absent, -1)
+def cell_labels(
+    recipe: Recipe, tower: ImageTower, part_map: Tensor | None, grid: Sequence[int], parts: int
+) -> Tensor:
+    """The part of every cell of `grid`, int64 [B, h, w], by the recipe's vote; IGNORE where no text applies.
+
+    A ViT's own tokens are windows of its patch, which may overlap; every other grid parts the image evenly.
+    Raises ValueError without part maps, which alignment and part prompts need.
+    """
+    if part_map is None:
+        raise ValueError("part texts need part maps; the data set has none")
+    windows = None
+    if isinstance(tower, VisionTower) and tower.stride != tower.patch and tuple(grid) == tower.grid:
+        windows = Patches(tower.patch, tower.stride)
+    labels = vote(part_map, (grid[0], grid[1]), parts, recipe.label_vote, windows)
+    return labels.masked_fill(labels == BACKGROUND, IGNORE) if recipe.background == "ignore" else labels
+
+
+def assign_parts(labels: Tensor, person: Tensor, parts: int) -> Tensor:
+    """The (person, part) target of every cell: person * parts + part, -1 where IGNORE; [B, h, w] and [B] to [B, h, w]."""
+    return (person[:, None, None] * parts + labels).masked_fill(labels == IGNORE, -1)
 
 
 def prompt_schedule(recipe: Recipe, epochs: int) -> Schedule:

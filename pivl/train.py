@@ -9,22 +9,28 @@ import torch
 from torch import Tensor, nn
 
 from pivl.data.augment import Augmentation, augment
-from pivl.data.labels import IGNORE
-from pivl.data.parts import BACKGROUND, vote
 from pivl.data.pictures import Split
 from pivl.data.sampler import identity_batches, shuffled_batches
 from pivl.data.store import CLIP, HALF, IMAGENET, Batch, Normalization, Store, plain
-from pivl.errors import UserError
 from pivl.fusion import CnnFusion, LastTokens, VitFusion
 from pivl.loop import Report, Step
 from pivl.model import ReIDModel
 from pivl.prompts import Prompts, draw_identity_tokens
 from pivl.recipe import Recipe, Stage
-from pivl.stages import Similarity, Supply, Texts, align_images, tune_identity_prompts, tune_part_prompts
+from pivl.stages import (
+    Similarity,
+    Supply,
+    Texts,
+    align_images,
+    cell_labels,
+    tune_identity_prompts,
+    tune_part_prompts,
+)
 from pivl.streams import torch_stream
 from pivl.towers.clip import Clip, ImageTower
 from pivl.towers.features import Features
 from pivl.towers.resnet import ResNetTower
+from pivl.towers.vit import VisionTower
 
 NORMALIZATIONS: dict[str, Normalization] = {"imagenet": IMAGENET, "half": HALF, "clip": CLIP}
 
@@ -79,14 +85,11 @@ class Trainer:
     def tune_part_prompts(self, tokens: Tensor) -> Tensor:
         """Stage 1b: the tokens of stage 1a, tuned on by dense contrast; [P, M, W] on the CPU."""
         recipe, store = self.recipe, Store.hold(self.split.train, self.device)
-        if store.part_map is None:
-            raise UserError(f"{self.split.name} has no part maps; part prompts need them: give their folder")
         tuned = nn.Parameter(tokens.to(self.device).clone())
         dense = self._cache(store, lambda features: features.tokens)
-        grid = (dense.shape[-2], dense.shape[-1])
-        labels = vote(store.part_map, grid, len(self.split.labels.parts), recipe.label_vote)
-        if recipe.background == "ignore":
-            labels = labels.masked_fill(labels == BACKGROUND, IGNORE)
+        labels = cell_labels(
+            recipe, self.clip.vision, store.part_map, dense.shape[-2:], len(self.split.labels.parts)
+        )
         steps = tune_part_prompts(
             recipe, self._prompts(), tuned, dense, labels, store.person, self._prompt_batches("part-prompts")
         )
@@ -106,6 +109,12 @@ class Trainer:
     def fresh(self) -> Trained:
         """The model and head as stage 2 begins: CLIP's image tower, and what this seed draws beside it."""
         tower = copy.deepcopy(self.clip.vision)
+        if isinstance(tower, VisionTower) and self.recipe.camera_embedding > 0:
+            sets = (self.split.train, self.split.query, self.split.gallery)
+            cameras = 1 + max(int(pictures.camera.max()) for pictures in sets)
+            tower.add_camera_embedding(
+                cameras, self.recipe.camera_embedding, self._stream("camera-embedding")
+            )
         model = ReIDModel(tower, self._people(), self._stream("classifiers")).to(self.device)
         model.to(memory_format=torch.channels_last)  # a fifth faster on a CPU for the embedded ResNet
         return Trained(model, make_head(self.recipe, tower, self._stream("fusion-head")).to(self.device))

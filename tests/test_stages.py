@@ -11,16 +11,17 @@ import torch
 from torch import nn
 
 from pivl.data.labels import IGNORE, LIP
-from pivl.data.store import Batch
 from pivl.prompts import Prompts, draw_identity_tokens
 from pivl.recipe import EMBEDDED
 from pivl.stages import (
     Similarity,
     assign_parts,
+    cell_labels,
     image_optimizer,
     tune_identity_prompts,
     tune_part_prompts,
 )
+from pivl.towers.clip import ImageInput, build_vision
 from pivl.train import Trainer, make_head
 from tests.tiny import RESNET, SIZE, VIT, tiny_clip, tiny_split
 
@@ -259,12 +260,48 @@ def test_the_dense_contrast_pairs_same_person_and_same_part_by_hand():
 
 
 def test_cells_are_assigned_to_their_persons_part():
-    part_map = torch.full((2, 4, 2), IGNORE, dtype=torch.uint8)
-    part_map[0, :2], part_map[1, 2:] = 5, 0
-    batch = Batch(torch.zeros(2, 3, 4, 2), torch.tensor([3, 1]), torch.zeros(2).long(), part_map)
-    assert assign_parts(batch, (2, 1), 20, RECIPE).flatten().tolist() == [65, -1, -1, 20]
-    ignoring = replace(RECIPE, background="ignore")
-    assert assign_parts(batch, (2, 1), 20, ignoring).flatten().tolist() == [65, -1, -1, -1]
+    part_map = torch.full((2, 32, 16), IGNORE, dtype=torch.uint8)
+    part_map[0, :16], part_map[1, 16:] = 5, 0
+    person, tower = torch.tensor([3, 1]), tiny_clip().vision
+    labels = cell_labels(RECIPE, tower, part_map, (2, 1), 20)
+    assert assign_parts(labels, person, 20).flatten().tolist() == [65, -1, -1, 20]
+    labels = cell_labels(replace(RECIPE, background="ignore"), tower, part_map, (2, 1), 20)
+    assert assign_parts(labels, person, 20).flatten().tolist() == [65, -1, -1, -1]
+
+
+def test_overlapping_patches_are_labelled_by_their_own_windows():
+    """Patches of 8 pixels every 4: the second of a column looks at rows 4 to 11, which even cells do not."""
+    part_map = torch.zeros(1, 32, 16, dtype=torch.uint8)
+    part_map[:, 4:12] = 5
+    tower = build_vision(VIT, ImageInput(SIZE, stride=4))
+    assert tower.grid == (7, 3)
+    labels = cell_labels(RECIPE, tower, part_map, tower.grid, 20)
+    assert labels[0, :, 0].tolist() == [
+        5,
+        5,
+        5,
+        0,
+        0,
+        0,
+        0,
+    ]  # halves of the first and third, all of the second
+    assert labels.shape == (1, 7, 3)
+
+
+def test_without_part_maps_part_texts_are_refused():
+    with pytest.raises(ValueError, match="part texts need part maps"):
+        cell_labels(RECIPE, tiny_clip().vision, None, (2, 1), 20)
+
+
+def test_a_camera_embedding_is_drawn_for_a_vit_and_trained():
+    recipe = replace(RECIPE, camera_embedding=1.0)
+    trained = _train(recipe, vision=VIT)
+    embedding = trained.model.tower.camera_embedding
+    assert embedding is not None
+    assert embedding.shape == (4, 32)  # cameras 0..3 of the training pictures
+    fresh = _trainer(recipe, VIT).fresh().model.tower.camera_embedding
+    assert not torch.equal(embedding, fresh)
+    assert torch.equal(fresh, _trainer(recipe, VIT).fresh().model.tower.camera_embedding)
 
 
 def test_biases_and_the_head_train_at_rates_of_their_own():

@@ -32,6 +32,7 @@ class VisionTower(nn.Module):
             raise UserError(f"image size {image_size[0]}x{image_size[1]} is smaller than a patch of {patch}")
         self.architecture = architecture
         self.image_size = image_size
+        self.patch, self.stride = patch, stride
         self.grid = ((image_size[0] - patch) // stride + 1, (image_size[1] - patch) // stride + 1)
         width = architecture.width
         self.dims = (width, width, architecture.embed_dim)
