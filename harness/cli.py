@@ -62,7 +62,7 @@ def run(
     options = conduct.Options(device, parse_jobs(jobs), retry_failed)
     progress = Progress.on_stderr(quiet)
     store = Results(results, progress.warn)
-    store.check_writable()
+    store.prepare()
     conduct.answer(question, store, progress, options)
     recorded = conduct.read_answer(question, store, progress)
     table = printers.markdown(conduct.make_table(question, recorded))

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """Raised when a record's form changes, or when the method's code changes the numbers that a recipe gives."""
+
+ABANDONED = 3600.0  # seconds after which no process still writes a folder, which takes a moment
 
 Record = dict[str, Any]
 Files = Mapping[str, Callable[[Path], object]]
@@ -102,13 +105,19 @@ class Results:
         """Where a stage is, or would be."""
         return self.root / "stages" / stage_id
 
-    def check_writable(self) -> None:
-        """Raise UserError now, not after an hour of training, when the results folder cannot be written."""
+    def prepare(self) -> None:
+        """Make sure of the results folder, and take away what killed processes left half written in it.
+
+        Raises UserError now, not after an hour of training, when it cannot be written.
+        """
         with _writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root) as probe:
                 probe.write(b"0" * 4096)
                 probe.flush()
+            for left in [*self.root.glob("runs/.*"), *self.root.glob("stages/.*")]:
+                if time.time() - left.stat().st_mtime > ABANDONED:
+                    shutil.rmtree(left)
 
     def read_run(self, run_id: str) -> Finished | Failed | None:
         """The run with its queries, a failure, or None where there is nothing or nothing sound."""

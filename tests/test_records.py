@@ -169,12 +169,26 @@ def test_a_full_disk_is_one_line_and_what_stood_there_stays(results):
 def test_a_folder_that_cannot_be_written_is_said_before_any_work(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"):
-        Results(tmp_path / "file", complain).check_writable()
+        Results(tmp_path / "file", complain).prepare()
     if os.geteuid():  # root may write everywhere
         tmp_path.chmod(0o500)
         with pytest.raises(UserError, match="cannot write"):
-            Results(tmp_path / "results", complain).check_writable()
+            Results(tmp_path / "results", complain).prepare()
         tmp_path.chmod(0o700)
+
+
+def test_what_a_killed_process_left_is_taken_away_and_what_one_writes_now_is_not(results):
+    run = draw_run()
+    write_finished(results, run)
+    left, new = (results.root / "runs" / f".{run.id}.{name}" for name in ("left", "new"))
+    for folder in (left, new):
+        folder.mkdir()
+        (folder / "model.safetensors").write_bytes(b"half")
+    os.utime(left, (1000, 1000))
+    results.prepare()
+    assert not left.exists()
+    assert new.exists()
+    assert isinstance(results.read_run(run.id), Finished)
 
 
 def test_rows_share_stages_and_each_is_planned_once(results):
