@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,8 +116,9 @@ class Results:
                 probe.write(b"0" * 4096)
                 probe.flush()
             for left in [*self.root.glob("runs/.*"), *self.root.glob("stages/.*")]:
-                if time.time() - left.stat().st_mtime > ABANDONED:
-                    shutil.rmtree(left)
+                with suppress(FileNotFoundError):  # another command may be done with it this very moment
+                    if time.time() - left.stat().st_mtime > ABANDONED:
+                        shutil.rmtree(left)
 
     def read_run(self, run_id: str) -> Finished | Failed | None:
         """The run with its queries, a failure, or None where there is nothing or nothing sound."""
