@@ -68,7 +68,7 @@ def run(
     table = printers.markdown(conduct.make_table(question, recorded))
     click.echo(table, nl=False)
     if question.is_whole:
-        write_text(results / f"{question.name}.md", table)
+        write_text(results / "tables" / f"{question.name}.md", table)
     if not no_mlflow:
         conduct.track(question, recorded, table, store, progress)
     if not all(isinstance(found, Finished) for row in question.rows for found in recorded[row].values()):
