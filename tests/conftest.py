@@ -1,6 +1,17 @@
-"""What all tests share: one thread each, and no telemetry."""
+"""What all tests share: one thread each, no telemetry, and a cache folder of one's own for those that ask."""
 
 import os
+from pathlib import Path
+
+import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported; two threads make small tests erratic
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "true"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder, not made yet, in which this test's pictures are kept."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("PIVL_CACHE", str(folder))
+    return folder

@@ -1,12 +1,19 @@
-"""Data sets of a few pictures in the layouts in which the public ones come, for the tests of the data room."""
+"""Data sets of a few pictures in the layouts in which the public ones come, and how tests load them."""
 
 import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from pivl.data import catalog
+from pivl.data.decode import Report
+from pivl.data.pictures import Split
+from pivl.errors import UserError
+
 SIZE = (32, 16)  # height, width of the pictures on disk
+TRAINING_SIZE = (48, 20)
 
 
 def write_picture(path: Path, seed: int = 0, size: tuple[int, int] = SIZE) -> None:
@@ -25,6 +32,13 @@ def write_map(path: Path, label: int = 5, size: tuple[int, int] = SIZE, palette:
     if palette:
         picture.putpalette([value for color in range(256) for value in (color, 255 - color, 0)])
     picture.save(path)
+
+
+def write_market_maps(root: Path, maps: Path, where: str = ".", palette: bool = False) -> None:
+    """A map for every training picture of write_market, each of a class of its own, at `where`/<stem>.png."""
+    write_meta(maps)
+    for label, path in enumerate(sorted((root / "bounding_box_train").glob("0*.jpg")), 5):
+        write_map(maps / where / f"{path.stem}.png", label, palette=palette)
 
 
 def write_meta(folder: Path, label_set: str = "lip") -> None:
@@ -97,3 +111,23 @@ CSV_ROWS = [
     "b/5.jpg,cleo,door,query", "b/6.jpg,dan,gate,query", "b/7.jpg,cleo,gate,gallery", "b/8.jpg,dan,door,gallery",
     "b/9.jpg,distractor,door,gallery",
 ]  # fmt: skip
+
+
+def load_market(
+    root: Path,
+    maps: Path | None = None,
+    report: Report | None = None,
+    size: tuple[int, int] = TRAINING_SIZE,
+) -> Split:
+    """What write_market wrote, whose counts are not those of the whole."""
+    return catalog.load("market1501", root, size, maps, True, report)
+
+
+def refusal(
+    name: str | Path, root: Path | None, maps: Path | None = None, allow_partial: bool = False
+) -> str:
+    """The one line that is said of a data set that cannot be loaded."""
+    with pytest.raises(UserError) as caught:
+        catalog.load(str(name), root, SIZE, maps, allow_partial)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)

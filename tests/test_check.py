@@ -15,7 +15,7 @@ from tests.small_sets import (
     write_csv,
     write_map,
     write_market,
-    write_meta,
+    write_market_maps,
     write_msmt17,
 )
 
@@ -28,9 +28,7 @@ def market(tmp_path, monkeypatch):
     monkeypatch.setitem(BENCHMARKS, "market1501", SMALL)
     root, maps = tmp_path / "market", tmp_path / "maps"
     write_market(root)
-    write_meta(maps)
-    for label, path in enumerate(sorted((root / "bounding_box_train").glob("0*.jpg")), 5):
-        write_map(maps / f"{path.stem}.png", label)
+    write_market_maps(root, maps)
     return root, maps
 
 

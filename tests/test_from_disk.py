@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from PIL import Image
 
@@ -44,8 +45,8 @@ def weights_and_scores(split: Split) -> tuple[torch.Tensor, list[float]]:
     return weights, retrieval.average_precision.tolist()
 
 
-def test_training_from_disk_equals_training_from_memory(tmp_path, monkeypatch):
-    monkeypatch.setenv("PIVL_CACHE", str(tmp_path / "cache"))
+@pytest.mark.usefixtures("cache")
+def test_training_from_disk_equals_training_from_memory(tmp_path):
     memory = tiny_split()
     write_set(memory.train, tmp_path / "bounding_box_train", 1, tmp_path / "maps" / "train")
     write_set(memory.query, tmp_path / "query", 101)
