@@ -1,6 +1,7 @@
-"""Data sets of a few pictures in the layouts in which the public ones come, and how tests load them."""
+"""Data sets of a few pictures, in the layouts in which the public ones come or rendered, and how tests load them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,21 @@ from pivl.data import catalog
 from pivl.data.decode import Report
 from pivl.data.pictures import Split
 from pivl.errors import UserError
+from pivl.people.benchmark import SYNTHPED_MINI
 
 SIZE = (32, 16)  # height, width of the pictures on disk
-TRAINING_SIZE = (48, 20)
+TRAINING_SIZE = (48, 20)  # to which they are decoded, so that both sides change
+FEW_SIZE = (64, 32)  # of the rendered pictures of FEW_PEOPLE
+FEW_PEOPLE = replace(
+    SYNTHPED_MINI,
+    name="few",
+    size=FEW_SIZE,
+    training_people=4,
+    training_shots=4,
+    test_people=4,
+    cameras=3,
+    passers_by=6,
+)
 
 
 def write_picture(path: Path, seed: int = 0, size: tuple[int, int] = SIZE) -> None:

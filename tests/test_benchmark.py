@@ -1,9 +1,7 @@
-"""The embedded benchmark: pictures by seed, people in one set only, a cache that heals, an export that reads back."""
+"""The embedded benchmark: pictures by seed, people in one set only, an export that reads back."""
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,9 +18,9 @@ from pivl.people.camera import draw_cameras
 from pivl.people.export import export_market, schp_palette
 from pivl.people.sheet import LIP_COLORS, draw_sheet
 from pivl.streams import numpy_stream
+from tests.small_sets import FEW_PEOPLE, FEW_SIZE
 
-SMALL = (64, 32)
-# SYNTHPED_MINI at SMALL: SHA-256 of its part maps, training before test; mean RGB of each camera's test pictures.
+# SYNTHPED_MINI at FEW_SIZE: SHA-256 of its part maps, training before test; mean RGB of each camera's test pictures.
 MAPS_OF_MINI = "4c594dff441a63ae9354f10d8daadd2d7823e3065e142492b25cf699e44362df"
 COLORS_OF_MINI = (
     (116.8, 109.6, 91.8),
@@ -32,53 +30,39 @@ COLORS_OF_MINI = (
     (88.4, 75.6, 72.8),
     (113.1, 107.7, 97.1),
 )
-TINY = replace(
-    benchmark.SYNTHPED_MINI,
-    name="tiny",
-    size=SMALL,
-    training_people=4,
-    training_shots=4,
-    test_people=4,
-    cameras=3,
-    passers_by=6,
-)
 
 
 @pytest.fixture(scope="module")
 def tiny_world() -> tuple[picture.World, album.Shots]:
-    return benchmark.build_world(TINY), benchmark.plan_training(TINY).join(benchmark.plan_test(TINY))
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PIVL_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+    return benchmark.build_world(FEW_PEOPLE), benchmark.plan_training(FEW_PEOPLE).join(
+        benchmark.plan_test(FEW_PEOPLE)
+    )
 
 
 @pytest.fixture(scope="module")
 def mini(tmp_path_factory: pytest.TempPathFactory) -> Split:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIVL_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return benchmark.load(benchmark.SYNTHPED_MINI, SMALL)
+        return benchmark.load(benchmark.SYNTHPED_MINI, FEW_SIZE)
 
 
 def test_a_picture_is_the_same_bits_alone_and_in_any_company(tiny_world, monkeypatch):
     world, shots = tiny_world
-    images, part_maps = picture.take(world, shots.person, shots.camera, shots.seed, SMALL)
+    images, part_maps = picture.take(world, shots.person, shots.camera, shots.seed, FEW_SIZE)
     order = np.random.default_rng(0).permutation(len(shots))
     for pixels_at_a_time in (4 * 64 * 32, 7 * 64 * 32):
         monkeypatch.setattr(picture, "CHUNK", pixels_at_a_time)
-        again = picture.take(world, shots.person[order], shots.camera[order], shots.seed[order], SMALL)
+        again = picture.take(world, shots.person[order], shots.camera[order], shots.seed[order], FEW_SIZE)
         assert np.array_equal(again[0], images[order])
         assert np.array_equal(again[1], part_maps[order])
-    alone = picture.take(world, shots.person[5:6], shots.camera[5:6], shots.seed[5:6], SMALL)
+    alone = picture.take(world, shots.person[5:6], shots.camera[5:6], shots.seed[5:6], FEW_SIZE)
     assert np.array_equal(alone[0][0], images[5])
 
 
 def test_another_seed_gives_another_picture_of_the_same_person(tiny_world):
     world, shots = tiny_world
     first, second = (
-        picture.take(world, shots.person[:4], shots.camera[:4], shots.seed[:4] + step, SMALL)
+        picture.take(world, shots.person[:4], shots.camera[:4], shots.seed[:4] + step, FEW_SIZE)
         for step in (0, 1)
     )
     assert (first[1] != second[1]).any(axis=(1, 2)).all()
@@ -86,11 +70,11 @@ def test_another_seed_gives_another_picture_of_the_same_person(tiny_world):
 
 def test_two_processes_render_what_one_does(tiny_world, monkeypatch):
     world, shots = tiny_world
-    one = album.render(world, shots, SMALL)
+    one = album.render(world, shots, FEW_SIZE)
     monkeypatch.setattr(album, "JOB", 10)
     monkeypatch.setattr(album, "cores", lambda: 2)
     seen: list[tuple[int, int]] = []
-    two = album.render(world, shots, SMALL, lambda done, total: seen.append((done, total)))
+    two = album.render(world, shots, FEW_SIZE, lambda done, total: seen.append((done, total)))
     assert np.array_equal(one.image, two.image)
     assert np.array_equal(one.part_map, two.part_map)
     assert len(seen) == 3
@@ -106,24 +90,14 @@ def test_nothing_in_front_hides_more_than_half_of_a_person(tiny_world, monkeypat
     camera, seed = np.resize(np.arange(3), 60), np.arange(60)
     monkeypatch.setattr(picture, "IN_FRONT", 0.0)
     monkeypatch.setattr(picture, "PROPS_SHARE", 0.0)
-    free = picture.take(world, person, camera, seed, SMALL)[1]
+    free = picture.take(world, person, camera, seed, FEW_SIZE)[1]
     monkeypatch.setattr(picture, "IN_FRONT", 0.5)
     monkeypatch.setattr(picture, "PROPS_SHARE", 1.0)
-    hidden = picture.take(world, person, camera, seed, SMALL)[1]
+    hidden = picture.take(world, person, camera, seed, FEW_SIZE)[1]
     assert ((hidden == free) | (hidden == 0)).all()
     remaining = (hidden > 0).sum((1, 2)) / (free > 0).sum((1, 2))
     assert remaining.min() >= 0.47  # half of all its pixels; those of the nape carry no label either
     assert (remaining < 0.9).any()
-
-
-def test_every_module_that_decides_pixels_names_the_cached_file_and_none_needs_torch():
-    names = "import sys, pivl.people.picture; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", names], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert "pivl.people.render" in loaded
-    assert not {f"pivl.people.{name}" for name in album.NO_PIXELS} & set(loaded)
-    assert "torch" not in loaded  # a worker would load it for nothing
 
 
 def test_no_family_stands_in_two_sets_and_no_two_people_dress_alike():
@@ -149,8 +123,8 @@ def test_every_person_has_the_promised_pictures_and_every_query_a_match_by_anoth
 
 
 def test_the_split_says_what_it_holds(mini):
-    assert mini.train.image.shape == (256, 3, *SMALL)
-    assert mini.query.part_map.shape == (144, *SMALL)
+    assert mini.train.image.shape == (256, 3, *FEW_SIZE)
+    assert mini.query.part_map.shape == (144, *FEW_SIZE)
     assert mini.query.image is mini.gallery.image
     assert sorted(set(mini.train.person.tolist())) == list(range(32))
     assert sorted(set(mini.query.person.tolist())) == list(range(32, 56))
@@ -178,62 +152,9 @@ def test_the_pictures_of_this_version_have_not_changed(mini):
     assert torch.allclose(torch.stack(by_camera), torch.tensor(COLORS_OF_MINI), rtol=0, atol=2)
 
 
-def test_the_fingerprint_tells_configurations_and_sizes_apart(cache):
-    splits = [
-        benchmark.load(TINY),
-        benchmark.load(replace(TINY, severity=0.5)),  # the same maps under other colours
-        benchmark.load(TINY, (48, 24)),
-    ]
-    assert len({split.fingerprint for split in splits}) == 3
-    assert benchmark.load(TINY).fingerprint == splits[0].fingerprint
-
-
-def test_a_second_load_finds_the_file_and_renders_nothing(cache):
-    seen: list[int] = []
-    first = benchmark.load(TINY, report=lambda done, _: seen.append(done))
-    assert seen[-1] == 28
-    second = benchmark.load(TINY, report=lambda done, _: pytest.fail("rendered again"))
-    assert torch.equal(first.train.image, second.train.image)
-    assert torch.equal(first.gallery.part_map, second.gallery.part_map)
-    assert [path.suffix for path in sorted(cache.iterdir())] == [".json", ".npz"]
-
-
-@pytest.mark.parametrize("damage", ["cut in half", "one bit", "no checksum"])
-def test_a_damaged_file_is_rendered_again_with_one_line(cache, capsys, damage):
-    first = benchmark.load(TINY)
-    (path,) = cache.glob("*.npz")
-    content = path.read_bytes()
-    if damage == "cut in half":
-        path.write_bytes(content[: len(content) // 2])
-    elif damage == "one bit":
-        path.write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
-    else:
-        path.with_suffix(".json").write_text("{")
-    second = benchmark.load(TINY)
-    line = capsys.readouterr().err
-    assert line.count("\n") == 1
-    assert str(path) in line
-    assert "rendering it again" in line
-    assert torch.equal(first.train.image, second.train.image)
-    assert path.read_bytes() == content
-
-
-def test_a_cache_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("PIVL_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(UserError, match=r"cannot write the cache folder .*PIVL_CACHE") as caught:
-        benchmark.load(TINY)
-    assert "\n" not in str(caught.value)
-
-
-def test_too_little_space_is_said_before_anything_is_rendered(cache):
-    with pytest.raises(UserError, match=r"MB free, the pictures need .*PIVL_CACHE"):
-        benchmark.load(TINY, (2**20, 2**20))
-
-
 def test_families_must_fill_the_sets():
     with pytest.raises(ValueError, match="families of 3"):
-        replace(TINY, family=3)
+        replace(FEW_PEOPLE, family=3)
 
 
 def test_severity_zero_makes_cameras_render_colours_alike():
@@ -246,19 +167,19 @@ def test_severity_zero_makes_cameras_render_colours_alike():
 
 
 def test_pretraining_people_come_with_their_pictures(cache):
-    config = replace(benchmark.PRETRAINING, people=7, shots=3, cameras=4, passers_by=4, size=SMALL)
+    config = replace(benchmark.PRETRAINING, people=7, shots=3, cameras=4, passers_by=4, size=FEW_SIZE)
     drawn = benchmark.pretraining_people(config)
     assert len(drawn.people) == 7
     assert drawn.pictures.person.tolist() == [person for person in range(7) for _ in range(3)]
-    assert drawn.pictures.image.shape == (21, 3, *SMALL)
+    assert drawn.pictures.image.shape == (21, 3, *FEW_SIZE)
     other = benchmark.pretraining_people(replace(config, name="held-out"))
     assert not set(other.people.texture_seed.tolist()) & set(drawn.people.texture_seed.tolist())
 
 
 def test_the_export_reads_back_as_market1501(cache, tmp_path):
     folder = tmp_path / "export"
-    export_market(TINY, SMALL, folder)
-    split = benchmark.load(TINY)
+    export_market(FEW_PEOPLE, FEW_SIZE, folder)
+    split = benchmark.load(FEW_PEOPLE)
     stems = [Path(name).stem for name in split.train.names]
     assert sorted(path.stem for path in (folder / "bounding_box_train").iterdir()) == sorted(stems)
     for part, pictures in (("query", split.query), ("bounding_box_test", split.gallery)):
@@ -287,9 +208,9 @@ def test_the_palette_spreads_the_bits_of_the_class_id():
 def test_an_export_never_mixes_with_other_files(cache, tmp_path):
     (tmp_path / "old.jpg").write_text("")
     with pytest.raises(UserError, match="is not empty"):
-        export_market(TINY, SMALL, tmp_path)
+        export_market(FEW_PEOPLE, FEW_SIZE, tmp_path)
     with pytest.raises(UserError, match="is a file"):
-        export_market(TINY, SMALL, tmp_path / "old.jpg")
+        export_market(FEW_PEOPLE, FEW_SIZE, tmp_path / "old.jpg")
 
 
 def test_the_sheet_shows_pictures_beside_their_maps(mini, tmp_path):

@@ -1,6 +1,5 @@
 """Part maps on disk: found in every layout, resized by the nearest pixel, and what is said of those of no use."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,11 @@ from PIL import Image
 
 from pivl.data import catalog
 from pivl.data.labels import IGNORE
-from pivl.people.benchmark import SYNTHPED, load
+from pivl.people.benchmark import load
 from pivl.people.export import export_market
 from tests.small_sets import (
     CSV_ROWS,
+    FEW_PEOPLE,
     SIZE,
     TRAINING_SIZE,
     load_market,
@@ -165,11 +165,8 @@ def test_a_flat_folder_must_not_serve_two_pictures_by_one_map(tmp_path):
 
 @pytest.mark.usefixtures("cache")
 def test_the_export_of_the_embedded_benchmark_loads_as_market1501_with_its_maps(tmp_path):
-    config = replace(
-        SYNTHPED, name="decode", training_people=4, training_shots=3, test_people=4, passers_by=4
-    )
-    export_market(config, SIZE, tmp_path / "export")
-    drawn = load(config, SIZE)
+    export_market(FEW_PEOPLE, SIZE, tmp_path / "export")
+    drawn = load(FEW_PEOPLE, SIZE)
     split = load_market(tmp_path / "export", tmp_path / "export" / "part_maps" / "lip", size=SIZE)
     for which in ("train", "query", "gallery"):
         found, meant = getattr(split, which), getattr(drawn, which)
