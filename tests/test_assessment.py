@@ -7,40 +7,21 @@ import torch
 
 from pivl.assessment import assess, restore
 from pivl.data.labels import LIP
-from pivl.recipe import EMBEDDED
-from pivl.train import Trainer, run_stage
-from tests.tiny import SIZE, tiny_clip, tiny_split
-
-RECIPE = replace(
-    EMBEDDED,
-    image_size=SIZE,
-    identity_epochs=2,
-    part_epochs=2,
-    epochs=2,
-    prompt_batch=16,
-    people_per_batch=4,
-    padding=2,
-)
-PI_VL = replace(RECIPE, part_text="identity+label", fusion="pyramid")
-
-
-def _trainer(recipe, split=None):
-    return Trainer(
-        recipe, split or tiny_split(), tiny_clip(), 0, torch.device("cpu"), lambda stage, step: None
-    )
+from pivl.train import run_stage
+from tests.tiny import PI_VL, RECIPE, SIZE, tiny_split, tiny_trainer
 
 
 def _run(recipe):
     before = {}
     for stage in recipe.stages():
-        before[stage] = run_stage(_trainer(recipe), stage, before)
+        before[stage] = run_stage(tiny_trainer(recipe), stage, before)
     return before["image-tower"]
 
 
 @pytest.mark.parametrize("recipe", [RECIPE, PI_VL], ids=["clip-reid", "pi-vl"])
 def test_a_stored_model_scores_as_the_one_that_was_trained(recipe):
     state = _run(recipe)
-    first, again = (assess(_trainer(recipe), restore(_trainer(recipe), state)) for _ in range(2))
+    first, again = (assess(tiny_trainer(recipe), restore(tiny_trainer(recipe), state)) for _ in range(2))
     assert (first.retrieval.average_precision == again.retrieval.average_precision).all()
     assert len(first.retrieval.person) == 18
     assert first.tokens is not None
@@ -52,12 +33,12 @@ def test_stored_weights_of_pi_vl_load_into_the_baselines_model():
     deployed = {name: value for name, value in state.items() if not name.startswith("head.")}
     assert set(deployed) == set(_run(RECIPE))
     image = torch.randn(3, 3, *SIZE)
-    baseline = restore(_trainer(RECIPE), deployed).model
-    torch.testing.assert_close(baseline.embed(image), restore(_trainer(PI_VL), state).model.embed(image))
+    baseline = restore(tiny_trainer(RECIPE), deployed).model
+    torch.testing.assert_close(baseline.embed(image), restore(tiny_trainer(PI_VL), state).model.embed(image))
 
 
 def test_consistency_is_named_for_tokens_and_for_the_fused_map():
-    trainer = _trainer(PI_VL)
+    trainer = tiny_trainer(PI_VL)
     metrics = assess(trainer, restore(trainer, _run(PI_VL))).consistency_metrics(LIP.flip_pairs)
     expected = {"accuracy", "majority", "margin", "margin_across"}
     assert set(metrics) == {f"{name}_{key}" for name in ("part", "fused_part") for key in expected}
@@ -68,6 +49,6 @@ def test_consistency_is_named_for_tokens_and_for_the_fused_map():
 def test_test_pictures_without_part_maps_have_no_consistency():
     split = tiny_split()
     bare = replace(split, query=replace(split.query, part_map=None))
-    assessment = assess(_trainer(RECIPE, bare), restore(_trainer(RECIPE), _run(RECIPE)))
+    assessment = assess(tiny_trainer(RECIPE, split=bare), restore(tiny_trainer(RECIPE), _run(RECIPE)))
     assert assessment.tokens is None
     assert assessment.consistency_metrics(LIP.flip_pairs) == {}

@@ -1,6 +1,5 @@
 """A data set read from disk trains and scores, bit for bit, what the same pictures do that never were on disk."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,8 @@ from pivl.data import catalog
 from pivl.data.pictures import Pictures, Split
 from pivl.data.store import IMAGENET
 from pivl.evaluation import score
-from pivl.recipe import EMBEDDED
-from pivl.train import Trainer
 from tests.small_sets import write_meta
-from tests.tiny import SIZE, tiny_clip, tiny_split
-
-RECIPE = replace(
-    EMBEDDED, image_size=SIZE, identity_epochs=1, part_epochs=1, epochs=1, prompt_batch=16, people_per_batch=4,
-    padding=2, part_text="identity+label", fusion="pyramid",
-)  # fmt: skip
+from tests.tiny import PI_VL, SIZE, tiny_split, train
 
 
 def write_set(pictures: Pictures, folder: Path, first: int, maps: Path | None = None) -> None:
@@ -37,9 +29,7 @@ def write_set(pictures: Pictures, folder: Path, first: int, maps: Path | None = 
 
 def weights_and_scores(split: Split) -> tuple[torch.Tensor, list[float]]:
     """Weights after all three stages, flat, and the average precision of every query."""
-    trainer = Trainer(RECIPE, split, tiny_clip(), 0, torch.device("cpu"), lambda stage, step: None)
-    identity = trainer.tune_identity_prompts()
-    trained = trainer.align_images(trainer.texts(identity, trainer.tune_part_prompts(identity)))
+    trained = train(PI_VL, split=split)
     weights = torch.cat([value.flatten().double() for value in trained.model.state_dict().values()])
     retrieval = score(trained.model.eval().embed, split, IMAGENET, 16, torch.device("cpu"))
     return weights, retrieval.average_precision.tolist()

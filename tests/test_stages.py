@@ -1,10 +1,6 @@
-"""Who trains in each stage, on what, and that rows of one seed differ only by what they claim."""
+"""Who trains in each stage, on what, and by which targets."""
 
-import hashlib
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +8,6 @@ from torch import nn
 
 from pivl.data.labels import IGNORE, LIP
 from pivl.prompts import Prompts, draw_identity_tokens
-from pivl.recipe import EMBEDDED
 from pivl.stages import (
     Similarity,
     assign_parts,
@@ -22,31 +17,7 @@ from pivl.stages import (
     tune_part_prompts,
 )
 from pivl.towers.clip import ImageInput, build_vision
-from pivl.train import Trainer, make_head
-from tests.tiny import RESNET, SIZE, VIT, tiny_clip, tiny_split
-
-RECIPE = replace(
-    EMBEDDED,
-    image_size=SIZE,
-    identity_epochs=3,
-    part_epochs=3,
-    epochs=2,
-    prompt_batch=16,
-    people_per_batch=4,
-    padding=2,
-)
-PI_VL = replace(RECIPE, part_text="identity+label", fusion="pyramid")
-
-
-def _trainer(recipe=RECIPE, vision=RESNET, seed=0, report=lambda stage, step: None):
-    return Trainer(recipe, tiny_split(), tiny_clip(vision), seed, torch.device("cpu"), report)
-
-
-def _train(recipe, seed=0, vision=RESNET, report=lambda stage, step: None):
-    trainer = _trainer(recipe, vision, seed, report)
-    identity = trainer.tune_identity_prompts() if "identity-prompts" in recipe.stages() else None
-    parts = trainer.tune_part_prompts(identity) if "part-prompts" in recipe.stages() else None
-    return trainer.align_images(trainer.texts(identity, parts))
+from tests.tiny import PI_VL, RECIPE, SIZE, VIT, tiny_clip, tiny_trainer, train
 
 
 def _bits(module: nn.Module) -> dict[str, torch.Tensor]:
@@ -54,7 +25,7 @@ def _bits(module: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def test_stage_one_moves_tokens_and_nothing_else():
-    trainer = _trainer(PI_VL)
+    trainer = tiny_trainer(PI_VL)
     vision, text = _bits(trainer.clip.vision), _bits(trainer.clip.text)
     identity = trainer.tune_identity_prompts()
     parts = trainer.tune_part_prompts(identity)
@@ -89,7 +60,7 @@ def test_stage_one_learns_texts_that_tell_people_and_parts_apart():
 
 
 def test_stage_two_leaves_the_frozen_clip_and_the_necks_biases_alone():
-    trainer = _trainer(PI_VL)
+    trainer = tiny_trainer(PI_VL)
     identity = trainer.tune_identity_prompts()
     parts = trainer.tune_part_prompts(identity)
     vision, text = _bits(trainer.clip.vision), _bits(trainer.clip.text)
@@ -102,126 +73,6 @@ def test_stage_two_leaves_the_frozen_clip_and_the_necks_biases_alone():
     for name, value in trainer.clip.vision.named_parameters():
         # softmax drops a bias of all keys alike, so there is nothing to learn for it without dense tokens
         assert name.endswith("k_proj.bias") or not torch.equal(moved[name], value), name
-
-
-@pytest.mark.parametrize("vision", [RESNET, VIT], ids=["cnn", "vit"])
-@pytest.mark.parametrize(
-    ("part_text", "fusion"),
-    [("none", "last"), ("label", "last"), ("identity+label", "last"), ("identity+label", "pyramid")],
-)
-def test_every_row_trains_with_either_tower(part_text, fusion, vision):
-    terms: dict[str, float] = {}
-    recipe = replace(RECIPE, part_text=part_text, fusion=fusion)
-    trained = _train(recipe, vision=vision, report=lambda stage, step: terms.update(step.terms))
-    assert ("alignment" in terms) == (part_text != "none")
-    assert all(torch.isfinite(value).all() for value in trained.model.state_dict().values())
-
-
-def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
-    one, again, other = (_train(PI_VL, seed).model.state_dict() for seed in (0, 0, 1))
-    assert all(torch.equal(one[name], again[name]) for name in one)
-    assert any(not torch.equal(one[name], other[name]) for name in one)
-
-
-def test_another_process_gives_the_same_bits():
-    code = (
-        "from tests.test_stages import PI_VL, _digest, _train\n"
-        "import torch; torch.set_num_threads(1)\n"
-        "print(_digest(_train(PI_VL).model))"
-    )
-    root = Path(__file__).parents[1]
-    found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        assert found.stdout.strip() == _digest(_train(PI_VL).model)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _digest(module: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(name.encode() + value.numpy().tobytes())
-    return digest.hexdigest()
-
-
-def test_rows_of_a_seed_see_the_same_pictures_and_start_from_the_same_classifiers():
-    first: dict[str, list[dict[str, float]]] = {}
-    for recipe, name in ((RECIPE, "clip-reid"), (PI_VL, "pi-vl")):
-
-        def note(stage, step, name=name):
-            if stage == "image-tower":
-                first.setdefault(name, []).append({key: float(value) for key, value in step.terms.items()})
-
-        _train(recipe, report=note)
-    # before the first update only the tower, the classifiers, the batch and its augmentation decide these two
-    for term in ("identity", "triplet"):
-        assert first["clip-reid"][0][term] == first["pi-vl"][0][term]
-    assert first["clip-reid"][1]["identity"] != first["pi-vl"][1]["identity"]
-
-
-def test_inference_adds_nothing():
-    baseline, informed = _train(RECIPE), _train(PI_VL)
-    assert list(informed.head.parameters())
-    assert not list(baseline.head.parameters())
-    shapes = {name: value.shape for name, value in baseline.model.state_dict().items()}
-    assert shapes == {name: value.shape for name, value in informed.model.state_dict().items()}
-    baseline.model.load_state_dict(informed.model.state_dict())
-    image = torch.randn(2, 3, *SIZE)
-    torch.testing.assert_close(baseline.model.embed(image), informed.model.embed(image))
-    assert _flops(baseline.model, image) == _flops(informed.model, image)
-
-
-def _flops(model, image):
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model.embed(image)
-    return counter.get_total_flops()
-
-
-def test_label_texts_are_the_same_for_everybody_and_identity_texts_are_not():
-    trainer = _trainer(replace(RECIPE, part_text="label"))
-    tokens = draw_identity_tokens(8, 4, 32, torch.Generator().manual_seed(0))
-    labels = trainer.texts(tokens, None).parts
-    assert torch.equal(labels[0], labels[7])
-    parts = _trainer(PI_VL).texts(tokens, tokens).parts
-    assert not torch.equal(parts[0], parts[7])
-
-
-def test_global_text_comes_from_the_tokens_that_the_recipe_names():
-    before = draw_identity_tokens(8, 4, 32, torch.Generator().manual_seed(0))
-    after = draw_identity_tokens(8, 4, 32, torch.Generator().manual_seed(1))
-    base = _trainer(RECIPE).texts(before, None).people
-    torch.testing.assert_close(
-        _trainer(replace(PI_VL, global_text="before-parts")).texts(before, after).people, base
-    )
-    assert not torch.allclose(_trainer(PI_VL).texts(before, after).people, base)
-
-
-def test_controls_replace_only_the_targets():
-    tokens = draw_identity_tokens(8, 4, 32, torch.Generator().manual_seed(0))
-    right, permuted, random = (
-        _trainer(replace(PI_VL, part_targets=targets)).texts(tokens, tokens)
-        for targets in ("text", "permuted", "random")
-    )
-    assert torch.equal(right.people, permuted.people)
-    assert torch.equal(right.people, random.people)
-    same_rows = torch.equal(
-        right.parts.flatten(0, 1).sort(dim=0).values, permuted.parts.flatten(0, 1).sort(dim=0).values
-    )
-    assert same_rows
-    assert not torch.equal(right.parts, permuted.parts)
-    assert not torch.equal(right.parts, random.parts)
-
-
-def test_without_text_there_is_no_stage_one_and_no_text():
-    recipe = replace(RECIPE, image_to_text_weight=0.0)
-    assert recipe.stages() == ("image-tower",)
-    texts = _trainer(recipe).texts(None, None)
-    assert texts.people is None
-    assert texts.parts is None
 
 
 def test_the_dense_contrast_pairs_same_person_and_same_part_by_hand():
@@ -295,29 +146,20 @@ def test_without_part_maps_part_texts_are_refused():
 
 def test_a_camera_embedding_is_drawn_for_a_vit_and_trained():
     recipe = replace(RECIPE, camera_embedding=1.0)
-    trained = _train(recipe, vision=VIT)
+    trained = train(recipe, vision=VIT)
     embedding = trained.model.tower.camera_embedding
     assert embedding is not None
     assert embedding.shape == (4, 32)  # cameras 0..3 of the training pictures
-    fresh = _trainer(recipe, VIT).fresh().model.tower.camera_embedding
+    fresh = tiny_trainer(recipe, VIT).fresh().model.tower.camera_embedding
     assert not torch.equal(embedding, fresh)
-    assert torch.equal(fresh, _trainer(recipe, VIT).fresh().model.tower.camera_embedding)
+    assert torch.equal(fresh, tiny_trainer(recipe, VIT).fresh().model.tower.camera_embedding)
 
 
 def test_biases_and_the_head_train_at_rates_of_their_own():
     recipe = replace(PI_VL, rate=1e-3, bias_rate_factor=2.0, head_rate=5e-3)
-    trained = _train(recipe)
+    trained = train(recipe)
     optimizer = image_optimizer(recipe, trained.model, trained.head)
     assert [group["lr"] for group in optimizer.param_groups] == [1e-3, 2e-3, 5e-3]
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(
         trained.model.trained_parameters()
     ) + len(list(trained.head.parameters()))
-
-
-def test_a_head_that_is_drawn_or_not_changes_no_other_draw():
-    tower = tiny_clip().vision
-    stream = torch.Generator().manual_seed(0)
-    make_head(PI_VL, tower, stream)
-    used = stream.get_state()
-    make_head(RECIPE, tower, stream)
-    assert torch.equal(used, stream.get_state())

@@ -1,14 +1,30 @@
-"""A CLIP and a benchmark of a few kilobytes, random but complete, for tests of the training core."""
+"""A CLIP and a benchmark of a few kilobytes, random but complete, and their training in a second."""
+
+from dataclasses import replace
 
 import torch
 
 from pivl.data.labels import LIP
 from pivl.data.pictures import Pictures, Split
+from pivl.loop import Report
+from pivl.recipe import EMBEDDED, Recipe
 from pivl.towers.architecture import ClipArchitecture, TextArchitecture, VisionArchitecture
 from pivl.towers.clip import Clip, ImageInput, build_clip
 from pivl.towers.vocabulary import Vocabulary
+from pivl.train import Trained, Trainer
 
 SIZE = (32, 16)
+RECIPE = replace(
+    EMBEDDED,
+    image_size=SIZE,
+    identity_epochs=3,
+    part_epochs=3,
+    epochs=2,
+    prompt_batch=16,
+    people_per_batch=4,
+    padding=2,
+)
+PI_VL = replace(RECIPE, part_text="identity+label", fusion="pyramid")
 RESNET = VisionArchitecture("resnet", (1, 1, 1, 1), 8, 4, 32)
 VIT = VisionArchitecture("vit", (2,), 32, 2, 32, 8)
 TEXTS = ["A photo of a person.", *(f"A photo of a person's {part}." for part in LIP.parts)]
@@ -42,3 +58,28 @@ def tiny_split() -> Split:
     """A benchmark of 8 training people x 4 pictures and 6 test people x 3 cameras."""
     test = tiny_pictures(6, 3, seed=2)
     return Split("tiny", tiny_pictures(8, 4, seed=1), test, test, LIP, "0" * 16)
+
+
+def tiny_trainer(
+    recipe: Recipe,
+    vision: VisionArchitecture = RESNET,
+    seed: int = 0,
+    report: Report = lambda stage, step: None,
+    split: Split | None = None,
+) -> Trainer:
+    """What trains a tiny CLIP on `split`, or on the tiny one."""
+    return Trainer(recipe, split or tiny_split(), tiny_clip(vision), seed, torch.device("cpu"), report)
+
+
+def train(
+    recipe: Recipe,
+    vision: VisionArchitecture = RESNET,
+    seed: int = 0,
+    report: Report = lambda stage, step: None,
+    split: Split | None = None,
+) -> Trained:
+    """The outcome of all stages of `recipe`, one after the other; arguments are those of tiny_trainer."""
+    trainer = tiny_trainer(recipe, vision, seed, report, split)
+    identity = trainer.tune_identity_prompts() if "identity-prompts" in recipe.stages() else None
+    parts = trainer.tune_part_prompts(identity) if "part-prompts" in recipe.stages() else None
+    return trainer.align_images(trainer.texts(identity, parts))
