@@ -30,7 +30,8 @@ LIP = LabelSet(
     "lip",
     (
         "background", "hat", "hair", "glove", "sunglasses", "upper clothes", "dress", "coat", "socks", "pants",
-        "jumpsuits", "scarf", "skirt", "face", "left arm", "right arm", "left leg", "right leg", "left shoe", "right shoe",
+        "jumpsuits", "scarf", "skirt", "face", "left arm", "right arm", "left leg", "right leg", "left shoe",
+        "right shoe",
     ),
     ((14, 15), (16, 17), (18, 19)),
 )  # fmt: skip
