@@ -11,7 +11,7 @@ from pivl.data.pictures import Pictures, Split
 from pivl.data.store import IMAGENET
 from pivl.evaluation import score
 from tests.small_sets import write_meta
-from tests.tiny import PI_VL, SIZE, tiny_split, train
+from tests.tiny import PI_VL, SIZE, tiny_split, tiny_trainer, train
 
 
 def write_set(pictures: Pictures, folder: Path, first: int, maps: Path | None = None) -> None:
@@ -29,7 +29,7 @@ def write_set(pictures: Pictures, folder: Path, first: int, maps: Path | None = 
 
 def weights_and_scores(split: Split) -> tuple[torch.Tensor, list[float]]:
     """Weights after all three stages, flat, and the average precision of every query."""
-    trained = train(PI_VL, split=split)
+    trained = train(tiny_trainer(PI_VL, split=split))
     weights = torch.cat([value.flatten().double() for value in trained.model.state_dict().values()])
     retrieval = score(trained.model.eval().embed, split, IMAGENET, 16, torch.device("cpu"))
     return weights, retrieval.average_precision.tolist()

@@ -23,13 +23,13 @@ from tests.tiny import PI_VL, RECIPE, RESNET, SIZE, VIT, tiny_clip, tiny_trainer
 def test_every_row_trains_with_either_tower(part_text, fusion, vision):
     terms: dict[str, float] = {}
     recipe = replace(RECIPE, part_text=part_text, fusion=fusion)
-    trained = train(recipe, vision=vision, report=lambda stage, step: terms.update(step.terms))
+    trained = train(tiny_trainer(recipe, vision, report=lambda stage, step: terms.update(step.terms)))
     assert ("alignment" in terms) == (part_text != "none")
     assert all(torch.isfinite(value).all() for value in trained.model.state_dict().values())
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
-    one, again, other = (train(PI_VL, seed=seed).model.state_dict() for seed in (0, 0, 1))
+    one, again, other = (train(tiny_trainer(PI_VL, seed=seed)).model.state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(one[name], again[name]) for name in one)
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
@@ -37,16 +37,16 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
 def test_another_process_gives_the_same_bits():
     code = (
         "from tests.test_rows import _digest\n"
-        "from tests.tiny import PI_VL, train\n"
+        "from tests.tiny import PI_VL, tiny_trainer, train\n"
         "import torch; torch.set_num_threads(1)\n"
-        "print(_digest(train(PI_VL).model))"
+        "print(_digest(train(tiny_trainer(PI_VL)).model))"
     )
     root = Path(__file__).parents[1]
     found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        assert found.stdout.strip() == _digest(train(PI_VL).model)
+        assert found.stdout.strip() == _digest(train(tiny_trainer(PI_VL)).model)
     finally:
         torch.set_num_threads(threads)
 
@@ -66,7 +66,7 @@ def test_rows_of_a_seed_see_the_same_pictures_and_start_from_the_same_classifier
             if stage == "image-tower":
                 first.setdefault(name, []).append({key: float(value) for key, value in step.terms.items()})
 
-        train(recipe, report=note)
+        train(tiny_trainer(recipe, report=note))
     # before the first update only the tower, the classifiers, the batch and its augmentation decide these two
     for term in ("identity", "triplet"):
         assert first["clip-reid"][0][term] == first["pi-vl"][0][term]
@@ -74,7 +74,7 @@ def test_rows_of_a_seed_see_the_same_pictures_and_start_from_the_same_classifier
 
 
 def test_inference_adds_nothing():
-    baseline, informed = train(RECIPE), train(PI_VL)
+    baseline, informed = train(tiny_trainer(RECIPE)), train(tiny_trainer(PI_VL))
     assert list(informed.head.parameters())
     assert not list(baseline.head.parameters())
     shapes = {name: value.shape for name, value in baseline.model.state_dict().items()}

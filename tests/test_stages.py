@@ -146,7 +146,7 @@ def test_without_part_maps_part_texts_are_refused():
 
 def test_a_camera_embedding_is_drawn_for_a_vit_and_trained():
     recipe = replace(RECIPE, camera_embedding=1.0)
-    trained = train(recipe, vision=VIT)
+    trained = train(tiny_trainer(recipe, VIT))
     embedding = trained.model.tower.camera_embedding
     assert embedding is not None
     assert embedding.shape == (4, 32)  # cameras 0..3 of the training pictures
@@ -157,7 +157,7 @@ def test_a_camera_embedding_is_drawn_for_a_vit_and_trained():
 
 def test_biases_and_the_head_train_at_rates_of_their_own():
     recipe = replace(PI_VL, rate=1e-3, bias_rate_factor=2.0, head_rate=5e-3)
-    trained = train(recipe)
+    trained = train(tiny_trainer(recipe))
     optimizer = image_optimizer(recipe, trained.model, trained.head)
     assert [group["lr"] for group in optimizer.param_groups] == [1e-3, 2e-3, 5e-3]
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(

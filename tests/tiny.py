@@ -71,15 +71,9 @@ def tiny_trainer(
     return Trainer(recipe, split or tiny_split(), tiny_clip(vision), seed, torch.device("cpu"), report)
 
 
-def train(
-    recipe: Recipe,
-    vision: VisionArchitecture = RESNET,
-    seed: int = 0,
-    report: Report = lambda stage, step: None,
-    split: Split | None = None,
-) -> Trained:
-    """The outcome of all stages of `recipe`, one after the other; arguments are those of tiny_trainer."""
-    trainer = tiny_trainer(recipe, vision, seed, report, split)
-    identity = trainer.tune_identity_prompts() if "identity-prompts" in recipe.stages() else None
-    parts = trainer.tune_part_prompts(identity) if "part-prompts" in recipe.stages() else None
+def train(trainer: Trainer) -> Trained:
+    """The outcome of all stages of the trainer's recipe, one after the other."""
+    stages = trainer.recipe.stages()
+    identity = trainer.tune_identity_prompts() if "identity-prompts" in stages else None
+    parts = trainer.tune_part_prompts(identity) if "part-prompts" in stages else None
     return trainer.align_images(trainer.texts(identity, parts))
