@@ -1,0 +1,135 @@
+"""Figures of the original code as files keep them, and how ours are held to them (shared/reference/README.md)."""
+
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pivl.errors import UserError
+
+ROUNDINGS = 3
+NOT_WHOLE = (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """A reference file: its `meta`, which says what was computed from what, and its arrays by key."""
+
+    path: Path
+    meta: dict[str, Any]
+    values: dict[str, NDArray[Any]]
+
+    def whole(self, key: str, least: int = 1) -> int:
+        """The whole number `key` of meta; UserError where it is absent, none, or below `least`."""
+        value = self.meta.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise self.unfit(f"{key} is {value!r}, not a whole number from {least} on")
+        return value
+
+    def wholes(self, key: str, least: int = 1) -> tuple[int, ...]:
+        """The list of whole numbers `key` of meta; UserError as for `whole`."""
+        value = self.meta.get(key)
+        if (
+            not isinstance(value, list)
+            or not value
+            or any(not isinstance(item, int) or isinstance(item, bool) or item < least for item in value)
+        ):
+            raise self.unfit(f"{key} is {value!r}, not a list of whole numbers from {least} on")
+        return tuple(value)
+
+    def unfit(self, why: str) -> UserError:
+        """The error for a file whose meta or arrays cannot be computed again."""
+        return UserError(f"{self.path}: {why}; use a reference file as it was made")
+
+
+def read_figures(path: Path) -> Figures:
+    """A reference file, whole in memory. Raises UserError, one line, where it is absent, cut short or something else."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such reference file; check the path")
+    try:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+            values = {key: file[key] for key in file.files}
+        meta = json.loads(str(values.pop("meta")))
+    except OSError as error:
+        reason = error.strerror or "not a whole .npz"
+        raise UserError(f"{path}: cannot be read ({reason}); check the file and its rights") from error
+    except (*NOT_WHOLE, AttributeError, TypeError) as error:
+        raise UserError(
+            f"{path}: not a whole .npz file of figures with its meta; copy or make it again"
+        ) from error
+    if not isinstance(meta, dict):
+        raise UserError(f"{path}: its meta is no table of names; copy or make it again")
+    return Figures(path, meta, values)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How far ours may be from a figure: each difference, relative to the largest figure, to its own, or as it is."""
+
+    tolerance: float
+    relative_to: Literal["largest", "each", "nothing"] = "largest"
+
+    def deviations(self, ours: Tensor, figure: NDArray[Any]) -> Tensor:
+        """float64 of the figure's shape, not negative, NaN where either is; one infinity if they do not compare."""
+        if ours.numel() == 0 or tuple(ours.shape) != figure.shape or figure.dtype.kind not in "fiu":
+            return torch.tensor(torch.inf, dtype=torch.float64)
+        kept = ours.detach().cpu().numpy().astype(figure.dtype)  # ours as the file would keep it
+        theirs = torch.from_numpy(figure.astype(np.float64))
+        difference = (torch.from_numpy(kept.astype(np.float64)) - theirs).abs()
+        if self.relative_to == "nothing":
+            return difference
+        size = theirs.abs() if self.relative_to == "each" else theirs.abs().max()
+        return torch.where(difference == 0, 0.0, difference / size)
+
+
+FORWARD = Measure(1e-5)  # one pass in float32
+AFTER_STEPS = Measure(1e-3)  # Adam enlarges rounding where gradients are small
+RATES = Measure(1e-9, "each")
+EXACT = Measure(1e-12, "nothing")  # the last bits of a mean
+RERANKED = Measure(1e-2, "nothing")  # the original computes in half precision
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """What this project's code gives for one key, and how it is to be compared."""
+
+    key: str
+    ours: Tensor
+    measure: Measure
+
+
+@dataclass(frozen=True)
+class Check:
+    """The outcome for one key of a file; a key that we do not compute deviates infinitely.
+
+    `rounding`: what the smallest change of the inputs does to ours, where that had to be asked (see compare).
+    """
+
+    key: str
+    deviation: float
+    tolerance: float
+    passed: bool
+    rounding: float = 0.0
+
+
+def compare(item: Recomputed, figure: NDArray[Any], nudged: Tensor | None = None) -> Check:
+    """Hold one recomputed value to its figure.
+
+    `nudged` is the same value from inputs changed by one rounding. Several steps of Adam through a deep network can
+    turn that into percents: the sign of a gradient near zero moves a weight by the full rate. A deviation of up to
+    three times what rounding alone does passes, entry by entry in a list of losses, so that a first step stays exact.
+    """
+    deviations = item.measure.deviations(item.ours, figure)
+    rounding = torch.zeros_like(deviations)
+    if nudged is not None and deviations.isfinite().all():
+        rounding = item.measure.deviations(nudged, item.ours.detach().cpu().numpy().astype(figure.dtype))
+    limit = (ROUNDINGS * rounding).clamp_min(item.measure.tolerance)
+    passed = bool((deviations <= (limit if limit.ndim == 1 else limit.max())).all())
+    return Check(item.key, float(deviations.max()), item.measure.tolerance, passed, float(rounding.max()))

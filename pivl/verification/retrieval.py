@@ -1,0 +1,65 @@
+"""The figures of the original evaluation, from the features in the file, by the evaluation that `run` uses."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pivl.evaluation import Retrieval, rank
+from pivl.reranking import Reciprocal, rerank
+from pivl.verification.figures import EXACT, RERANKED, Figures, Measure, Recomputed
+
+FEATURES = ("query_features", "gallery_features")
+PEOPLE = ("query_pids", "query_camids", "gallery_pids", "gallery_camids")
+INPUTS = frozenset(FEATURES + PEOPLE)
+
+
+def recompute(figures: Figures, progress: Callable[[str], None]) -> Iterator[Recomputed]:
+    """cmc and mAP, plain and re-ranked, of an evaluation file. UserError where its inputs or meta are unfit."""
+    query, gallery, *people = read_inputs(figures)
+    query_person, query_camera, gallery_person, gallery_camera = people
+    inputs = query, gallery, query_person, query_camera, gallery_person, gallery_camera
+    progress("ranking")
+    yield from scores(figures, "", rank(*inputs), EXACT)
+    if {"reranked_cmc", "reranked_mAP"} & figures.values.keys():
+        progress("re-ranking")
+        retrieval = rerank(*inputs, read_choice(figures))
+        yield from scores(figures, "reranked_", retrieval, RERANKED)
+
+
+def scores(figures: Figures, prefix: str, retrieval: Retrieval, measure: Measure) -> Iterator[Recomputed]:
+    """cmc, as far as the file's goes, and mAP."""
+    ranks = np.size(figures.values.get(f"{prefix}cmc", np.zeros(50)))
+    cmc = torch.tensor([retrieval.cmc(k) for k in range(1, ranks + 1)], dtype=torch.float64)
+    yield Recomputed(f"{prefix}cmc", cmc, measure)
+    yield Recomputed(f"{prefix}mAP", torch.tensor(retrieval.map, dtype=torch.float64), measure)
+
+
+def read_inputs(figures: Figures) -> list[Tensor]:
+    """Features of queries and gallery, then person and camera of either, as `rank` takes them."""
+    absent = sorted(INPUTS - figures.values.keys())
+    if absent:
+        raise figures.unfit(f"it lacks {', '.join(absent)}")
+    query, gallery = (figures.values[key] for key in FEATURES)
+    if query.ndim != 2 or gallery.ndim != 2 or query.shape[1:] != gallery.shape[1:]:
+        raise figures.unfit(f"its features are of shape {query.shape} and {gallery.shape}")
+    for key in PEOPLE:
+        count = len(query) if key.startswith("query") else len(gallery)
+        if figures.values[key].shape != (count,) or figures.values[key].dtype.kind not in "iu":
+            raise figures.unfit(f"{key} is not {count} whole numbers")
+    if not all(features.dtype.kind == "f" and np.isfinite(features).all() for features in (query, gallery)):
+        raise figures.unfit("its features are not finite numbers")
+    return [
+        *(torch.from_numpy(features) for features in (query, gallery)),
+        *(torch.from_numpy(figures.values[key].astype(np.int64)) for key in PEOPLE),
+    ]
+
+
+def read_choice(figures: Figures) -> Reciprocal:
+    """The choices of re-ranking in meta."""
+    try:
+        written = figures.meta["rerank"]
+        return Reciprocal(int(written["k1"]), int(written["k2"]), float(written["lambda_value"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise figures.unfit("its meta says nothing usable under rerank") from error
