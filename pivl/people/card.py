@@ -76,7 +76,8 @@ def _recipe(made: Made) -> list[str]:
         f"- {_listed(choices)}",
         f"- a step sees: {_listed(mix)}",
         "- regions: the mean dense token over a part against the text of that part, and against the bare texts "
-        "of all parts (`A photo of a person's pants.`), the background's among them",
+        "of all parts (`A photo of a person's pants.`), the background's among them; single cells against the "
+        "bare texts too, by what covers them",
         "- batch-norm statistics are measured again on whole pictures at the end; the last step is what is shipped",
     ]
 
