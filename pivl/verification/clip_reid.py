@@ -43,8 +43,8 @@ STAGE_1_STEPS = 5
 RAW = Similarity(normalized=False, temperature=1.0)
 
 
-def recompute(figures: Figures, progress: Progress, nudge: float = 0.0) -> Iterator[Recomputed]:
-    """Every figure of a clip-reid file, in the order of its stages, from inputs moved by `nudge` (Drawing.read).
+def recompute(figures: Figures, progress: Progress, nudge: int = 0) -> Iterator[Recomputed]:
+    """Every figure of a clip-reid file, in the order of its stages, from inputs moved by a `nudge` (Drawing.read).
 
     UserError where its meta describes no CLIP.
     """

@@ -16,6 +16,7 @@ from pivl.towers.weights import clip_from_state
 from pivl.verification.figures import Figures
 
 IDENTITY_TOKENS = 4
+ONE_ROUNDING = np.float32(2.0**-24)
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,14 @@ class Drawing:
     labels: tuple[int, ...]
     identities: int
     seed: int
-    nudge: float
+    nudge: int
 
     @classmethod
-    def read(cls, figures: Figures, nudge: float = 0.0) -> "Drawing":
+    def read(cls, figures: Figures, nudge: int = 0) -> "Drawing":
         """From the meta of a clip-reid file; UserError where it describes none.
 
-        Images and identity tokens are moved by `nudge` times a normal number, relative to each of their values.
+        With a `nudge` of 1, 2, ... images and identity tokens move by about one rounding of a float32, each nudge by
+        other ones.
         """
         backbone, size = figures.meta.get("backbone"), figures.wholes("image_size")
         labels, identities = figures.wholes("labels", 0), figures.whole("identities", 2)
@@ -108,7 +110,7 @@ class Drawing:
 
     def _nudged(self, values: NDArray[np.float32]) -> Tensor:
         if self.nudge:
-            values = values + values * np.float32(self.nudge) * draw("nudge", values.shape, self.seed)
+            values = values + values * ONE_ROUNDING * draw(f"nudge {self.nudge}", values.shape, self.seed)
         return torch.from_numpy(values)
 
 

@@ -3,6 +3,7 @@
 import json
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -119,17 +120,19 @@ class Check:
     rounding: float = 0.0
 
 
-def compare(item: Recomputed, figure: NDArray[Any], nudged: Tensor | None = None) -> Check:
+def compare(item: Recomputed, figure: NDArray[Any], nudged: Sequence[Tensor] = ()) -> Check:
     """Hold one recomputed value to its figure.
 
-    `nudged` is the same value from inputs changed by one rounding. Several steps of Adam through a deep network can
-    turn that into percents: the sign of a gradient near zero moves a weight by the full rate. A deviation of up to
+    `nudged` are the same value from inputs changed by one rounding each. Several steps of Adam through a deep network
+    can turn that into percents: the sign of a gradient near zero moves a weight by the full rate. A deviation of up to
     three times what rounding alone does passes, entry by entry in a list of losses, so that a first step stays exact.
     """
     deviations = item.measure.deviations(item.ours, figure)
     rounding = torch.zeros_like(deviations)
-    if nudged is not None and deviations.isfinite().all():
-        rounding = item.measure.deviations(nudged, item.ours.detach().cpu().numpy().astype(figure.dtype))
+    if deviations.isfinite().all():
+        ours = item.ours.detach().cpu().numpy().astype(figure.dtype)
+        for moved in nudged:
+            rounding = rounding.maximum(item.measure.deviations(moved, ours))
     limit = (ROUNDINGS * rounding).clamp_min(item.measure.tolerance)
     passed = bool((deviations <= (limit if limit.ndim == 1 else limit.max())).all())
     return Check(item.key, float(deviations.max()), item.measure.tolerance, passed, float(rounding.max()))
