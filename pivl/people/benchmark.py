@@ -2,6 +2,8 @@
 
 Difficulty was fixed by the baseline's mAP alone: camera severity, yaw spread, family size and number of changed items
 were chosen so that CLIP-ReID reaches 45 to 65 % mAP on the test people, before any part-informed row was run on them.
+Seven settings were tried with CLIP-ReID at one seed, from 89 % (severity .4, pairs with 5 changes: too easy) to 54 %; the
+one taken gave 59 %.
 
 No person is in two sets. Every set draws its people from a stream of its own, and a family's members, which share all
 but a few items, are drawn together, so they stay in one set. A family carries a 62-bit texture seed, by which a test
@@ -36,14 +38,14 @@ class SynthpedConfig:
 
     name: str = "synthped"
     size: tuple[int, int] = (128, 64)  # height, width
-    training_people: int = 150
+    training_people: int = 152
     training_shots: int = 8
     test_people: int = 200
     cameras: int = 6
-    family: int = 2
-    changes: int = 5
-    severity: float = 0.4
-    yaw_spread: float = 0.4
+    family: int = 4
+    changes: int = 2
+    severity: float = 0.9
+    yaw_spread: float = 0.8
     passers_by: int = 60
     seed: int = 0
 
