@@ -169,6 +169,29 @@ def test_a_deviation_passes_up_to_three_times_what_rounding_does() -> None:
     assert not nudged(float("nan"), 2e-2).passed
 
 
+def test_distances_that_tie_up_to_rounding_may_change_places(tmp_path: Path) -> None:
+    """A match and a stranger, who stands first in the gallery, at one distance: the file has the match first."""
+
+    def change(arrays: dict[str, Any], _: dict[str, Any]) -> None:
+        angle = np.random.RandomState(0).uniform(0, 1, (8, 1))
+        query = np.concatenate([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
+        height = np.array([[[0, 0, -0.7]], [[0, 0, 0.7]]])
+        arrays.clear()
+        arrays |= {
+            "query_features": query.astype(np.float32),
+            "gallery_features": (query + height).reshape(-1, 3).astype(np.float32),
+            "query_pids": np.arange(8),
+            "query_camids": np.zeros(8, dtype=int),
+            "gallery_pids": np.concatenate([np.full(8, 20), np.arange(8)]),
+            "gallery_camids": np.ones(16, dtype=int),
+            "mAP": np.array(1.0),
+        }
+
+    (check,) = verify(rewritten(EVALUATION, tmp_path / "ties.npz", change))
+    assert check.deviation > 0.1
+    assert check.passed
+
+
 def test_the_first_of_a_list_of_losses_stays_exact_where_later_ones_are_at_rounding_s_mercy() -> None:
     item = Recomputed("losses", torch.ones(3, dtype=torch.float64), AFTER_STEPS)
     moved = torch.tensor([1.0, 1.001, 1.1], dtype=torch.float64)

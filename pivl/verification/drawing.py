@@ -19,6 +19,13 @@ IDENTITY_TOKENS = 4
 ONE_ROUNDING = np.float32(2.0**-24)
 
 
+def nudged(values: NDArray[np.float32], nudge: int) -> NDArray[np.float32]:
+    """The values, each moved by about one rounding of a float32; a `nudge` of 0 moves nothing, others differ."""
+    if not nudge:
+        return values
+    return values + values * ONE_ROUNDING * draw(f"nudge {nudge}", values.shape, 0)
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A CLIP, pictures and people of the reference, as sizes and a seed; every method draws afresh.
@@ -47,8 +54,7 @@ class Drawing:
     def read(cls, figures: Figures, nudge: int = 0) -> "Drawing":
         """From the meta of a clip-reid file; UserError where it describes none.
 
-        With a `nudge` of 1, 2, ... images and identity tokens move by about one rounding of a float32, each nudge by
-        other ones.
+        Images and identity tokens are moved by `nudge`, see `nudged`.
         """
         backbone, size = figures.meta.get("backbone"), figures.wholes("image_size")
         labels, identities = figures.wholes("labels", 0), figures.whole("identities", 2)
@@ -109,9 +115,7 @@ class Drawing:
         return torch.from_numpy(0.001 * draw(f"{name}.weight", (self.identities, width), self.seed))
 
     def _nudged(self, values: NDArray[np.float32]) -> Tensor:
-        if self.nudge:
-            values = values + values * ONE_ROUNDING * draw(f"nudge {self.nudge}", values.shape, self.seed)
-        return torch.from_numpy(values)
+        return torch.from_numpy(nudged(values, self.nudge))
 
 
 def draw(name: str, shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:

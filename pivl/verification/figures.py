@@ -93,7 +93,7 @@ class Measure:
 FORWARD = Measure(1e-5)  # one pass in float32
 AFTER_STEPS = Measure(1e-3)  # Adam enlarges rounding where gradients are small
 RATES = Measure(1e-9, "each")
-EXACT = Measure(1e-12, "nothing")  # the last bits of a mean
+EXACT = Measure(1e-12, "nothing")  # the last bits of a mean; distances that tie up to rounding: see compare
 RERANKED = Measure(1e-2, "nothing")  # the original computes in half precision
 
 
@@ -124,8 +124,9 @@ def compare(item: Recomputed, figure: NDArray[Any], nudged: Sequence[Tensor] = (
     """Hold one recomputed value to its figure.
 
     `nudged` are the same value from inputs changed by one rounding each. Several steps of Adam through a deep network
-    can turn that into percents: the sign of a gradient near zero moves a weight by the full rate. A deviation of up to
-    three times what rounding alone does passes, entry by entry in a list of losses, so that a first step stays exact.
+    can turn that into percents: the sign of a gradient near zero moves a weight by the full rate. And two gallery
+    pictures at distances that differ by less can change places. A deviation of up to three times what rounding alone
+    does passes, entry by entry in a list, so that the loss of a first step stays exact.
     """
     deviations = item.measure.deviations(item.ours, figure)
     rounding = torch.zeros_like(deviations)

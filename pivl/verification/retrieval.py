@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pivl.evaluation import Retrieval, rank
 from pivl.reranking import Reciprocal, rerank
+from pivl.verification.drawing import nudged
 from pivl.verification.figures import EXACT, RERANKED, Figures, Measure, Recomputed
 
 FEATURES = ("query_features", "gallery_features")
@@ -15,9 +16,12 @@ PEOPLE = ("query_pids", "query_camids", "gallery_pids", "gallery_camids")
 INPUTS = frozenset(FEATURES + PEOPLE)
 
 
-def recompute(figures: Figures, progress: Callable[[str], None]) -> Iterator[Recomputed]:
-    """cmc and mAP, plain and re-ranked, of an evaluation file. UserError where its inputs or meta are unfit."""
-    query, gallery, *people = read_inputs(figures)
+def recompute(figures: Figures, progress: Callable[[str], None], nudge: int) -> Iterator[Recomputed]:
+    """cmc and mAP, plain and re-ranked, of an evaluation file, its features moved by `nudge` (drawing.nudged).
+
+    UserError where its inputs or meta are unfit.
+    """
+    query, gallery, *people = read_inputs(figures, nudge)
     query_person, query_camera, gallery_person, gallery_camera = people
     inputs = query, gallery, query_person, query_camera, gallery_person, gallery_camera
     progress("ranking")
@@ -36,7 +40,7 @@ def scores(figures: Figures, prefix: str, retrieval: Retrieval, measure: Measure
     yield Recomputed(f"{prefix}mAP", torch.tensor(retrieval.map, dtype=torch.float64), measure)
 
 
-def read_inputs(figures: Figures) -> list[Tensor]:
+def read_inputs(figures: Figures, nudge: int) -> list[Tensor]:
     """Features of queries and gallery, then person and camera of either, as `rank` takes them."""
     absent = sorted(INPUTS - figures.values.keys())
     if absent:
@@ -51,7 +55,7 @@ def read_inputs(figures: Figures) -> list[Tensor]:
     if not all(features.dtype.kind == "f" and np.isfinite(features).all() for features in (query, gallery)):
         raise figures.unfit("its features are not finite numbers")
     return [
-        *(torch.from_numpy(features) for features in (query, gallery)),
+        *(torch.from_numpy(nudged(features.astype(np.float32), nudge)) for features in (query, gallery)),
         *(torch.from_numpy(figures.values[key].astype(np.int64)) for key in PEOPLE),
     ]
 
