@@ -7,13 +7,14 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from harness import embedded
-from harness.options import parse_jobs, question_options
+from harness import disk, embedded
+from harness.options import debug_option, parse_jobs, question_options
 from pivl.errors import UserError
 
 EXAMPLES = """\b
@@ -44,21 +45,22 @@ def commands() -> None:
 @click.option("--no-mlflow", is_flag=True, help="Leave MLflow alone.")
 @click.option("--quiet", is_flag=True, help="No progress; only warnings and the table.")
 def run(
-    study: str, rows: str | None, seeds: str | None, preset: str, results: Path,
-    device: str, jobs: str, retry_failed: bool, no_mlflow: bool, quiet: bool,
-) -> None:  # fmt: skip
+    results: Path, device: str, jobs: str, retry_failed: bool, no_mlflow: bool, quiet: bool, **typed: Any
+) -> None:
     """Train and score what STUDY still lacks, then print its table.
 
-    STUDY is ablation (the paper's Table 3) or controls. Stop with Ctrl-C whenever you like: the same command
-    goes on with what is missing. Try --preset smoke first.
+    STUDY is ablation (the paper's Table 3), controls, or comparison (Table 2). Stop with Ctrl-C whenever you like:
+    the same command goes on with what is missing. Try --preset smoke first. For pictures on disk, name --dataset,
+    --data-root, --part-maps, --backbone and --weights.
     """
     from harness import conduct, printers
     from harness.progress import Progress
+    from harness.question import Asked, ask
     from harness.records import Finished, Results
     from pivl.files import write_text
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, workers and all
-    question = conduct.ask(study, preset, rows, seeds)
+    question = ask(Asked(**typed, device=device))
     options = conduct.Options(device, parse_jobs(jobs), retry_failed)
     progress = Progress.on_stderr(quiet)
     store = Results(results, progress.warn)
@@ -69,7 +71,9 @@ def run(
     click.echo(table, nl=False)
     if question.is_whole:
         write_text(results / "tables" / f"{question.name}.md", table)
-    if not no_mlflow:
+    if not (
+        no_mlflow or question.limit_steps or question.rerank
+    ):  # it shows results as they were recorded first
         conduct.track(question, recorded, table, store, progress)
     if not all(isinstance(found, Finished) for row in question.rows for found in recorded[row].values()):
         sys.exit(1)
@@ -81,15 +85,7 @@ def run(
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="FILE", help="A file instead of the screen."
 )
-def table(
-    study: str,
-    rows: str | None,
-    seeds: str | None,
-    preset: str,
-    results: Path,
-    form: str,
-    output: Path | None,
-) -> None:
+def table(results: Path, form: str, output: Path | None, **typed: Any) -> None:
     """Print the table of STUDY from what is recorded; trains nothing.
 
     What is missing or failed says so in its place; pivl-bench run STUDY fills it.
@@ -97,10 +93,11 @@ def table(
     from harness import conduct, printers
     from harness.choose import choose
     from harness.progress import Progress
+    from harness.question import Asked, ask
     from harness.records import Results
     from pivl.files import write_text
 
-    question = conduct.ask(study, preset, rows, seeds)
+    question = ask(Asked(**typed))
     print_as = printers.PRINTERS[choose("format", form, printers.PRINTERS)]
     progress = Progress.on_stderr(quiet=False)
     recorded = conduct.read_answer(question, Results(results, progress.warn), progress)
@@ -111,6 +108,32 @@ def table(
         write_text(output, text)
 
 
+@commands.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--quiet", is_flag=True, help="No progress.")
+@debug_option
+def verify(files: tuple[Path, ...], quiet: bool) -> None:
+    """Hold this code to FILES of figures that the original CLIP-ReID code computed (tests/reference/*.npz).
+
+    Prints every figure's largest deviation and its tolerance; exit status 1 if one fails.
+    """
+    from harness.progress import Progress
+    from pivl.verification import format_checks, verify_file
+
+    progress = Progress.on_stderr(quiet)
+    failed = 0
+    for path in files:
+        checks = verify_file(path, partial(progress.update, str(path)))
+        progress.close()
+        failed += sum(not check.passed for check in checks)
+        click.echo(f"{path}\n{format_checks(checks)}\n")
+    click.echo(f"{failed} figures failed" if failed else "all figures pass")
+    if failed:
+        sys.exit(1)
+
+
+embedded.data.add_command(disk.check_data)
+embedded.data.add_command(disk.build_occluded_duke)
 commands.add_command(embedded.data)
 commands.add_command(embedded.pretrain)
 

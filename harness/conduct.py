@@ -1,54 +1,23 @@
-"""How a study is conducted: what is asked, what is still to do, doing it, and the table of what is recorded."""
+"""How a study is conducted: what is still to do of a question, doing it, and the table of what is recorded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness import inputs
-from harness.choose import choose, choose_all, parse_seeds
+from harness.inputs import Found
 from harness.plan import Cell, Plan, lay_out, make_plan
 from harness.progress import Progress
+from harness.question import Question
 from harness.records import Failed, Finished, Results
-from studies.catalog import PRESETS, STUDIES
-from studies.presets import Preset
-from studies.study import Study
+from pivl.errors import UserError
+from studies.published import DATASETS
 
 if TYPE_CHECKING:
     from harness.tables import Table
 
 Recorded = Mapping[str, Mapping[int, Finished | Failed | None]]
 """What is recorded of each row, by name, at each seed."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A study, or the rows and seeds of it that were asked for, at the size of a preset."""
-
-    study: Study
-    preset: Preset
-    rows: tuple[str, ...]
-    seeds: tuple[int, ...]
-
-    @property
-    def dataset(self) -> str:
-        """The name of the data set that answers it."""
-        return self.preset.dataset or self.study.dataset
-
-    @property
-    def name(self) -> str:
-        """`ablation`, or `ablation-smoke` for a preset other than the default."""
-        return self.study.name if self.preset.name == "default" else f"{self.study.name}-{self.preset.name}"
-
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """The rows of its table: those asked for, and the one that they are compared with."""
-        return tuple(row.name for row in self.study.rows if row.name in (*self.rows, self.study.reference))
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it leaves out no row and no seed of the study: the question whose table is kept as a file."""
-        usual = self.preset.seeds or self.study.seeds
-        return len(self.rows) == len(self.study.rows) and set(usual) <= set(self.seeds)
 
 
 @dataclass(frozen=True)
@@ -60,40 +29,55 @@ class Options:
     retry_failed: bool = False
 
 
-def ask(study: str, preset: str, rows: str | None, seeds: str | None) -> Question:
-    """A question from what a person typed; UserError for unknown names and for seeds that are none."""
-    found = STUDIES[choose("study", study, STUDIES)]
-    size = PRESETS[choose("preset", preset, PRESETS)]
-    names = [row.name for row in found.rows]
-    chosen = names if rows is None else choose_all("row", rows, names)
-    return Question(found, size, tuple(chosen), parse_seeds(seeds) if seeds else size.seeds or found.seeds)
-
-
 def read_answer(question: Question, results: Results, progress: Progress) -> Recorded:
-    """What is recorded of the rows of the question's table; the data set is rendered if it is not known yet."""
-    fingerprint = inputs.noted_fingerprint(question.dataset, results)
-    if fingerprint is None:
-        fingerprint = inputs.load(question.dataset, progress).fingerprint
-    found: dict[str, dict[int, Finished | Failed | None]] = {}
-    for cell in _lay_out(question, question.shown, fingerprint):
-        found.setdefault(cell.row, {})[cell.run.seed] = results.read_run(cell.run.id)
-    return found
+    """What is recorded of the rows of the question's table.
+
+    A data set is looked at where it was named, and taken as runs noted it where no folder is given.
+    """
+    found = None
+    if question.inputs.data_root is None and not question.inputs.is_csv:
+        found = inputs.noted(question.inputs, question.size, results)
+    if found is None:
+        found = inputs.find(question.inputs, question.size, results, progress)
+    read = results.read_reranked if question.rerank else results.read_run
+    recorded: dict[str, dict[int, Finished | Failed | None]] = {}
+    for cell in _lay_out(question, question.shown, found, results):
+        recorded.setdefault(cell.row, {})[cell.run.seed] = read(cell.run.id)
+    return recorded
 
 
 def answer(question: Question, results: Results, progress: Progress, options: Options) -> None:
     """Do what is still to do of the question, and record it."""
-    noted = inputs.noted_fingerprint(question.dataset, results)
-    plan = None if noted is None else _plan(question, noted, results, options)
-    if plan is None or plan.tasks:
+    found = inputs.find(question.inputs, question.size, results, progress)
+    plan = _plan(question, found, results, options)
+    if plan.tasks:
+        _check(question, plan, found)
         # Into the cache once, before several processes want it; and what a note says is not taken for granted.
-        fingerprint = inputs.load(question.dataset, progress).fingerprint
-        inputs.note_fingerprint(question.dataset, fingerprint, results)
-        plan = _plan(question, fingerprint, results, options)
+        found = replace(found, fingerprint=inputs.load(question.inputs, question.size, progress).fingerprint)
+        plan = _plan(question, found, results, options)
+    inputs.note(question.inputs, question.size, found, results)
+    inputs.note_weights(question.inputs, inputs.weights_digest(question.inputs, results), results)
     progress.note(f"{question.name}: {plan}")
     if plan.tasks:
         from harness.launch import Launcher
 
         Launcher(plan.tasks, results, options.device, options.jobs, progress).run()
+
+
+def _check(question: Question, plan: Plan, found: Found) -> None:
+    """Raise UserError, before pictures are decoded, for weights of another backbone and for part maps that lack."""
+    lacking = {task.run.recipe for task in plan.tasks if task.run.recipe.part_text != "none"}
+    if lacking and not found.has_maps:
+        rows = [row.name for row in question.study.rows if question.recipe(row).part_text != "none"]
+        without = [row.name for row in question.study.rows if row.name not in rows]
+        raise UserError(
+            f"{question.dataset} has no part maps, which {', '.join(rows)} need; name their folder with "
+            f"--part-maps, or choose --rows {','.join(without)}"
+        )
+    from harness.starts import load_start
+
+    recipe = question.recipe(question.study.rows[0])
+    load_start(question.inputs, recipe.image_size, recipe.patch_stride)
 
 
 def make_table(question: Question, recorded: Recorded) -> "Table":
@@ -102,8 +86,21 @@ def make_table(question: Question, recorded: Recorded) -> "Table":
 
     outcomes = {row: {seed: _say(run) for seed, run in seeds.items()} for row, seeds in recorded.items()}
     rows = tuple(row for row in question.study.rows if row.name in question.shown)
-    study = replace(question.study, rows=rows)
-    return tables.build(study, question.dataset, outcomes, question.preset.warning)
+    printed = DATASETS.get(question.dataset, "")
+    setting = tables.Setting(printed, question.base.printed, _inequality(question))
+    study, warning = replace(question.study, rows=rows), question.preset.warning
+    return tables.build(study, question.setting, outcomes, warning, setting)
+
+
+def _inequality(question: Question) -> str:
+    """What else but their own changes tells the rows of the two methods apart, as a note; empty: nothing."""
+    ours, theirs = (
+        asdict(question.base.recipes[method]) | dict(question.changes) for method in ("PI-VL", "CLIP-ReID")
+    )
+    named = [f"{name} {ours[name]} instead of {theirs[name]}" for name in ours if ours[name] != theirs[name]]
+    if not named:
+        return ""
+    return f"as the paper says, rows of PI-VL also have {', '.join(named)}; --set FIELD=VALUE makes all rows equal"
 
 
 def track(question: Question, recorded: Recorded, table: str, results: Results, progress: Progress) -> None:
@@ -113,9 +110,7 @@ def track(question: Question, recorded: Recorded, table: str, results: Results, 
         from harness import tracking
 
         rows = [
-            tracking.TrackedRow(
-                row.name, row.title, asdict(replace(row.recipe, **question.preset.changes)), seeds
-            )
+            tracking.TrackedRow(row.name, row.title, asdict(question.recipe(row)), seeds)
             for row in question.study.rows
             if (seeds := recorded.get(row.name))
         ]
@@ -134,17 +129,21 @@ def track(question: Question, recorded: Recorded, table: str, results: Results, 
         )
 
 
-def _plan(question: Question, fingerprint: str, results: Results, options: Options) -> Plan:
-    return make_plan(_lay_out(question, question.rows, fingerprint), results, options.retry_failed)
+def _plan(question: Question, found: Found, results: Results, options: Options) -> Plan:
+    cells = _lay_out(question, question.rows, found, results)
+    return make_plan(cells, results, options.retry_failed, question.inputs, question.rerank)
 
 
-def _lay_out(question: Question, rows: Sequence[str], fingerprint: str) -> list[Cell]:
-    weights = inputs.checkpoint_digest
-    return lay_out(question.study, question.preset, rows, question.seeds, fingerprint, weights)
+def _lay_out(question: Question, rows: Sequence[str], found: Found, results: Results) -> list[Cell]:
+    digest = inputs.weights_digest(question.inputs, results)
+    return lay_out(question, rows, found.fingerprint, digest)
 
 
 def _say(run: Finished | Failed | None) -> Finished | str:
     """A run that is there, or why it is not, as a table says it after "seed 1 "."""
-    if isinstance(run, Finished):
-        return run
-    return "missing" if run is None else f"failed: {run.error}"
+    if run is None:
+        return "missing"
+    if isinstance(run, Failed):
+        return f"failed: {run.error}"
+    steps = run.record.get("limit_steps")
+    return f"is a trial of {steps} steps per stage, no result" if steps else run

@@ -22,7 +22,8 @@ def show_data(dataset: str, output: Path) -> None:
     from harness.progress import Progress
     from pivl.people.sheet import draw_sheet
 
-    draw_sheet(inputs.load(dataset, Progress.on_stderr(quiet=False)), output)
+    size = inputs.find_config(dataset).size
+    draw_sheet(inputs.load(inputs.Inputs(dataset), size, Progress.on_stderr(quiet=False)), output)
     click.echo(f"{output}: look at it")
 
 

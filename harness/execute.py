@@ -7,7 +7,6 @@ hand. The process ends when its input does, or when nobody reads its output any 
 
 import argparse
 import json
-import math
 import os
 import sys
 import time
@@ -19,23 +18,28 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from safetensors.torch import save
 
-from harness.inputs import find_checkpoint, find_config
-from harness.origin import choose_device, describe_device, peak_memory, read_commit, suitable_slots, versions
+from harness.inputs import Inputs, load
+from harness.origin import (
+    choose_device,
+    describe_device,
+    peak_memory,
+    read_commit,
+    set_arithmetic,
+    suitable_slots,
+    versions,
+)
 from harness.plan import Task
 from harness.records import Record, Results
-from pivl.assessment import Assessment, assess, restore
+from harness.scores import query_table, score_model
+from harness.starts import load_start
 from pivl.data.pictures import Split
 from pivl.errors import TrainingFailed, UserError
-from pivl.evaluation import Retrieval
 from pivl.loop import Step
-from pivl.people import benchmark
-from pivl.recipe import Stage
-from pivl.towers.clip import Clip, ImageInput
-from pivl.towers.weights import load_clip
+from pivl.recipe import Recipe, Stage
+from pivl.towers.clip import Clip
 from pivl.train import Trainer, run_stage
 
 Send = Callable[[Mapping[str, Any]], None]
@@ -88,57 +92,36 @@ def execute(task: Task, results: Results, device: torch.device, send: Send) -> s
     """Do one task, store what comes of it and say in a few words what that is. TrainingFailed, UserError."""
     began, run = time.monotonic(), task.run
     send({"event": "phase", "phase": "loading"})
-    split, clip = _load_split(run.dataset), _load_clip(run.recipe.backbone, run.recipe.image_size)
+    rounded = set_arithmetic(device, run.recipe.precision)
+    split = _load_split(task.inputs, run.recipe.image_size)
+    clip = _load_clip(task.inputs, run.recipe.image_size, run.recipe.patch_stride)
     if split.fingerprint != run.fingerprint:
         raise UserError(f"{run.dataset} is no longer what it was when this began; run the command again")
-    before = {stage: results.read_stage(stage_id) for stage, stage_id in _stages_before(task).items()}
     monitor = Monitor(send)
-    monitor.begin(task.stage)
-    trainer = Trainer(run.recipe, split, clip, run.seed, device, monitor.report)
-    state = run_stage(trainer, task.stage, before)
-    record: Record = {"id": task.id, "status": "finished", **_origin(device), **_what(task)}
-    files: dict[str, Callable[[Path], object]] = {
-        "model.safetensors": lambda path: path.write_bytes(save(state)),
-        "history.jsonl": lambda path: path.write_text("".join(json.dumps(x) + "\n" for x in monitor.history)),
-    }
-    if not task.is_run:
-        record["cost"] = _cost(began, monitor, device)
-        results.write(results.stage_folder(task.id), record, files)
-        return "stored"
-    send({"event": "phase", "phase": "scoring"})
-    assessment = assess(trainer, restore(trainer, state))
-    metrics = summarize(assessment, split)
-    record |= {"metrics": finite(metrics), "signature": signature(split, assessment.retrieval)}
+    trainer = Trainer(run.recipe, split, clip, run.seed, device, monitor.report, run.limit_steps)
+    record: Record = {"id": task.id, "status": "finished", **_origin(device), "tf32": rounded, **_what(task)}
+    files: dict[str, Callable[[Path], object]] = {}
+    folder, summary = results.stage_folder(task.id), "stored"
+    if task.rerank:
+        state = results.read_tensors(results.run_folder(run.id))
+    else:
+        before = {stage: results.read_stage(stage_id) for stage, stage_id in _stages_before(task).items()}
+        monitor.begin(task.stage)
+        state = run_stage(trainer, task.stage, before)
+        files["model.safetensors"] = lambda path: path.write_bytes(save(state))
+        files["history.jsonl"] = lambda path: path.write_text(
+            "".join(json.dumps(x) + "\n" for x in monitor.history)
+        )
+    if task.is_run or task.rerank:
+        send({"event": "phase", "phase": "scoring"})
+        found, retrieval = score_model(trainer, state, task.rerank)
+        files["queries.parquet"] = lambda path: query_table(retrieval).to_parquet(path, index=False)
+        folder = results.reranked_folder(run.id) if task.rerank else results.run_folder(run.id)
+        summary = f"mAP {found['metrics']['mAP']:.1f}, Rank-1 {found['metrics']['rank1']:.1f}"
+        record |= found
     record["cost"] = _cost(began, monitor, device)
-    files["queries.parquet"] = lambda path: query_table(assessment.retrieval).to_parquet(path, index=False)
-    results.write(results.run_folder(task.id), record, files)
-    return f"mAP {metrics['mAP']:.1f}, Rank-1 {metrics['rank1']:.1f}"
-
-
-def query_table(retrieval: Retrieval) -> pd.DataFrame:
-    """A line per scored query: query, person, camera, average_precision, first_match, inp."""
-    names = ("query", "person", "camera", "average_precision", "first_match", "inp")
-    return pd.DataFrame({name: getattr(retrieval, name) for name in names})
-
-
-def summarize(assessment: Assessment, split: Split) -> dict[str, float]:
-    """mAP, Rank-1, -5, -10, mINP and the shares among the consistency figures in percent; margins are cosines."""
-    retrieval = assessment.retrieval
-    ranks = {f"rank{k}": 100 * retrieval.cmc(k) for k in (1, 5, 10)}
-    parts = assessment.consistency_metrics(split.labels.flip_pairs)
-    shares = {name: 100 * value for name, value in parts.items() if name.endswith(("accuracy", "majority"))}
-    return {"mAP": 100 * retrieval.map, **ranks, "mINP": 100 * retrieval.mean_inp, **parts, **shares}
-
-
-def finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    """The metrics as JSON can hold them: a figure that is not defined, NaN, becomes null."""
-    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-
-
-def signature(split: Split, retrieval: Retrieval) -> str:
-    """What the numbers mean; only numbers with one signature stand in one table."""
-    data = f"{split.name}@{split.fingerprint[:6]}|q{len(retrieval.query)} g{len(split.gallery)}"
-    return f"mAP|{data}|junk:same-camera|feat:before-neck|dist:euclid-l2|rerank:none"
+    results.write(folder, record, files)
+    return summary
 
 
 def _what(task: Task) -> Record:
@@ -151,6 +134,8 @@ def _what(task: Task) -> Record:
         "dataset": run.dataset,
         "fingerprint": run.fingerprint,
         "weights": run.weights,
+        "inputs": {**asdict(task.inputs), "called": task.inputs.called},
+        **({} if run.limit_steps is None else {"limit_steps": run.limit_steps}),
     }
 
 
@@ -179,22 +164,33 @@ def _cost(began: float, monitor: Monitor, device: torch.device) -> Record:
 
 
 @lru_cache(maxsize=1)
-def _load_split(name: str) -> Split:
-    return benchmark.load(find_config(name))
+def _load_split(inputs: Inputs, size: tuple[int, int]) -> Split:
+    return load(inputs, size)
 
 
 @lru_cache(maxsize=1)
-def _load_clip(backbone: str, image_size: tuple[int, int]) -> Clip:
-    return load_clip(find_checkpoint(backbone), ImageInput(image_size))
+def _load_clip(inputs: Inputs, image_size: tuple[int, int], patch_stride: int) -> Clip:
+    return load_start(inputs, image_size, patch_stride)
+
+
+def describe_shortage(recipe: Recipe, stage: Stage) -> str:
+    """What to try when the GPU's memory did not suffice for `stage`."""
+    pictures = recipe.people_per_batch * recipe.images_per_person
+    batch, smaller = f"{pictures} pictures", f"--set people_per_batch={max(2, recipe.people_per_batch // 2)}"
+    if stage != "image-tower":
+        half = max(1, recipe.prompt_batch // recipe.images_per_person // 2) * recipe.images_per_person
+        batch, smaller = f"{recipe.prompt_batch} pictures", f"--set prompt_batch={half}"
+    precise = "--precision bf16, or else " if recipe.precision == "fp32" else ""
+    return f"CUDA out of memory in {stage}, with batches of {batch} in {recipe.precision}; try {precise}{smaller}"
 
 
 def serve(tasks: Iterable[Mapping[str, Any]], results: Results, device: torch.device, send: Send) -> bool:
     """Do tasks one after the other; whether all went well. A UserError ends it: no other task would fare better."""
     well = True
     for value in tasks:
-        began = time.monotonic()
+        began, task = time.monotonic(), Task.from_json(value)
         try:
-            summary = execute(Task.from_json(value), results, device, send)
+            summary = execute(task, results, device, send)
             send({"event": "done", "summary": summary, "seconds": time.monotonic() - began})
         except UserError as error:
             send({"event": "user-error", "message": str(error)})
@@ -204,7 +200,10 @@ def serve(tasks: Iterable[Mapping[str, Any]], results: Results, device: torch.de
         except Exception as error:  # whatever it is, it is this run's failure and not the next one's
             lines = traceback.format_exc().splitlines()[-LAST_LINES:]
             kind = "" if isinstance(error, TrainingFailed) else f"{type(error).__name__}: "
-            send({"event": "failed", "error": f"{kind}{error}".splitlines()[0], "lines": lines})
+            said = f"{kind}{error}".splitlines()[0]
+            if isinstance(error, torch.OutOfMemoryError):
+                said = describe_shortage(task.run.recipe, task.stage)
+            send({"event": "failed", "error": said, "lines": lines})
             well = False
     return well
 

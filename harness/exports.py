@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,13 @@ def to_json(table: Table) -> str:
         "question": table.study.question,
         "dataset": table.dataset,
         "rows": [_row(line) for line in table.lines],
+        "published": [_published(item) for item in table.study.beside],
+        "contradictions": [asdict(item) for item in table.study.contradictions],
         "footer": {
             "warning": table.warning or None,
             "reference": table.study.reference,
             "equivalence_margin_map": table.study.margin,
+            "rows_also_differ": table.setting.note or None,
             **(_footer(table.footer) if table.footer else {}),
         },
     }
@@ -36,9 +40,13 @@ def _row(line: Line) -> dict[str, Any]:
     return {
         "row": line.row.name,
         "title": line.row.title,
-        "paper": _paper(line.row.published),
+        "paper": _published(line.row.published),
         **{KEYS[metric]: _estimate(line.means.get(metric)) for metric in METRICS},
         **{f"{KEYS[metric]}_gain": _gain(line.gains.get(metric)) for metric in METRICS},
+        **{
+            f"{KEYS[metric]}_less_paper": _plain(line.differences[metric]) if line.differences else None
+            for metric in METRICS
+        },
         "consistency": {item.key: _estimate(line.consistency.get(item.key)) for item in CONSISTENCY},
         "verdict": line.verdict,
         "seeds": line.finished,
@@ -47,10 +55,11 @@ def _row(line: Line) -> dict[str, Any]:
     }
 
 
-def _paper(published: Published | None) -> dict[str, Any] | None:
+def _published(published: Published | None) -> dict[str, Any] | None:
     if published is None:
         return None
     return {
+        "method": published.method,
         "rank1": published.rank1,
         "map": published.mean_ap,
         "dataset": published.dataset,
@@ -114,11 +123,13 @@ def to_csv(table: Table) -> str:
 
 
 def _flat(table: Table, line: Line) -> dict[str, Any]:
-    paper = _paper(line.row.published) or {}
+    paper = _published(line.row.published) or {}
     flat: dict[str, Any] = {"row": line.row.name, "title": line.row.title}
     flat |= {f"paper_{name}": paper.get(name) for name in ("dataset", "rank1", "map")}
     for metric in METRICS:
         flat |= _flat_interval(KEYS[metric], line.means.get(metric))
+    for metric in METRICS:
+        flat[f"{KEYS[metric]}_less_paper"] = _plain(line.differences.get(metric, float("nan")))
     for metric in METRICS:
         name, judgement = f"{KEYS[metric]}_gain", line.gains.get(metric)
         flat |= _flat_interval(name, judgement.comparison.gain if judgement else None)

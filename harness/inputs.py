@@ -1,41 +1,82 @@
-"""What runs start from, by name: data sets and checkpoints, and the digests of both, which name runs.
+"""What runs start from, by name: data sets and initial weights, and the digests of both, which name runs.
 
-The fingerprint of a rendered data set needs its pictures, and those need torch. A note in the results folder
-keeps it beside a digest of the code that renders, so that a study with nothing left to do is shown in a second.
+A note in the results folder keeps the digests that cost much to find: the fingerprint of a rendered data set needs
+its pictures and those need torch, OpenAI's weights need the network. It also lets a table be made from records where
+the pictures are not at hand.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pivl
 from harness.choose import choose
 from harness.progress import Progress
 from harness.records import Results
+from pivl.data.facts import BENCHMARKS
 from pivl.errors import UserError
 from pivl.files import sha256_of, write_text
+from studies.bases import BASES, EMBEDDED_BACKBONE
 
 if TYPE_CHECKING:
     from pivl.data.pictures import Split
     from pivl.people.benchmark import SynthpedConfig
 
 NOTE = "datasets.json"
-CHECKPOINTS = {"tiny": Path(pivl.__file__).parent / "people" / "tiny_clip.safetensors"}
-"""From a recipe's backbone to the CLIP that comes with the package."""
+SHIPPED = Path(pivl.__file__).parent / "people" / "tiny_clip.safetensors"
+OPENAI = "openai"
+EMBEDDED_SETS = (
+    "synthped",
+    "synthped-mini",
+)  # VARIANTS of pivl.people.benchmark, known without loading torch
+Size = tuple[int, int]
 
 
-def find_checkpoint(backbone: str) -> Path:
-    """The weights that runs of `backbone` start from; UserError where there are none."""
-    path = CHECKPOINTS[choose("backbone", backbone, CHECKPOINTS)]
-    if not path.exists():
-        raise UserError(f"{path} is missing; pivl-bench pretrain makes it in half an hour")
-    return path
+@dataclass(frozen=True)
+class Inputs:
+    """Where the pictures, part maps and initial weights of a study lie; ids of runs hash what is found there.
+
+    dataset: an embedded set, a public one or a csv file. backbone: of studies.bases.BASES. weights: a file, `openai`,
+    or None for the CLIP that comes with the package.
+    """
+
+    dataset: str
+    data_root: str | None = None
+    part_maps: str | None = None
+    allow_partial: bool = False
+    backbone: str = EMBEDDED_BACKBONE
+    weights: str | None = None
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the pictures are rendered, not read from disk."""
+        return self.dataset in EMBEDDED_SETS
+
+    @property
+    def called(self) -> str:
+        """The data set's name as files and tables have it."""
+        return Path(self.dataset).stem if self.is_csv else self.dataset
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether the data set is a csv file of a person's own."""
+        return self.dataset.lower().endswith(".csv")
 
 
-def checkpoint_digest(backbone: str) -> str:
-    """The SHA-256 of those weights."""
-    return sha256_of(find_checkpoint(backbone))
+@dataclass(frozen=True)
+class Found:
+    """What a data set is: the fingerprint of its content, and whether its training pictures have part maps."""
+
+    fingerprint: str
+    has_maps: bool
+
+
+def choose_dataset(name: str) -> str:
+    """`name` if it is known or a csv file; UserError with the known names and the nearest."""
+    return name if name.lower().endswith(".csv") else choose("data set", name, [*EMBEDDED_SETS, *BENCHMARKS])
 
 
 def find_config(name: str) -> "SynthpedConfig":
@@ -45,36 +86,117 @@ def find_config(name: str) -> "SynthpedConfig":
     return VARIANTS[choose("data set", name, VARIANTS)]
 
 
-def load(name: str, progress: Progress) -> "Split":
-    """The data set, rendered into the user's cache where it is not there yet."""
+def load(inputs: Inputs, size: Size, progress: Progress | None = None) -> "Split":
+    """The data set at `size`, rendered or decoded into the user's cache where it is not there yet."""
+    from pivl.data import catalog
     from pivl.people import benchmark
 
-    report = progress.count(name, "rendering into the cache, once")
+    doing = "rendering into the cache, once" if inputs.is_embedded else "decoding into the cache, once"
+    report = progress.count(inputs.called, doing) if progress else None
     try:
-        return benchmark.load(find_config(name), report=report)
+        if inputs.is_embedded:
+            return benchmark.load(find_config(inputs.dataset), size, report)
+        root, maps = _path(inputs.data_root), _path(inputs.part_maps)
+        return catalog.load(inputs.dataset, root, size, maps, inputs.allow_partial, report)
     finally:
-        progress.close()
+        if progress:
+            progress.close()
 
 
-def noted_fingerprint(name: str, results: Results) -> str | None:
-    """The fingerprint that `note_fingerprint` kept for the code as it is now, or None."""
-    try:
-        note = json.loads((results.root / NOTE).read_text(encoding="utf-8"))
-        entry = note.get(name, {})
-        return str(entry["fingerprint"]) if entry.get("code") == _code_digest() else None
-    except (OSError, ValueError, AttributeError):
+def find(inputs: Inputs, size: Size, results: Results, progress: Progress) -> Found:
+    """What the data set is. Rendered pictures are taken as noted; files on disk are listed and checked again.
+
+    Raises UserError for whatever is wrong with the data set.
+    """
+    if inputs.is_embedded:
+        return noted(inputs, size, results) or Found(load(inputs, size, progress).fingerprint, True)
+    from pivl.data import catalog
+
+    root, maps = _path(inputs.data_root), _path(inputs.part_maps)
+    listing, found = catalog.survey(inputs.dataset, root, maps, inputs.allow_partial)
+    return Found(catalog.identify(listing, found), found is not None)
+
+
+def noted(inputs: Inputs, size: Size, results: Results) -> Found | None:
+    """What `note` kept of the data set for the code as it is now, or None."""
+    entry = _read_note(results).get(_key(inputs, size), {})
+    if inputs.is_embedded and entry.get("code") != _code_digest():
         return None
+    return Found(str(entry["fingerprint"]), bool(entry["maps"])) if "maps" in entry else None
 
 
-def note_fingerprint(name: str, fingerprint: str, results: Results) -> None:
-    """Keep the fingerprint of `name` for the code as it is now."""
-    path = results.root / NOTE
+def note(inputs: Inputs, size: Size, found: Found, results: Results) -> None:
+    """Keep what the data set is."""
+    code = {"code": _code_digest()} if inputs.is_embedded else {}
+    entry = {**code, "fingerprint": found.fingerprint, "maps": found.has_maps}
+    _write_note(results, _key(inputs, size), entry)
+
+
+def find_weights(inputs: Inputs) -> Path | None:
+    """The file that runs start from, None where OpenAI's are fetched; UserError where there is none."""
+    if inputs.weights == OPENAI:
+        if BASES[inputs.backbone].clip is None:
+            raise UserError(f"--weights openai: {inputs.backbone} is none of OpenAI's; name a weights file")
+        return None
+    if inputs.weights is None and inputs.backbone != EMBEDDED_BACKBONE:
+        raise UserError(
+            f"{inputs.backbone}: name CLIP's weights with --weights: a file, or openai to have them downloaded"
+        )
+    path = SHIPPED if inputs.weights is None else Path(inputs.weights)
+    if not path.is_file():
+        hint = "pivl-bench pretrain makes it in half an hour" if inputs.weights is None else "check the path"
+        raise UserError(f"{path}: no such weights file; {hint}")
+    return path
+
+
+def weights_digest(inputs: Inputs, results: Results) -> str:
+    """The SHA-256 of the weights file; of OpenAI's, that of their tensors, fetched once.
+
+    Where no weights are named, those that runs of this backbone started from last.
+    """
+    key = f"weights {inputs.backbone}"
+    if inputs.weights is None and inputs.backbone != EMBEDDED_BACKBONE:
+        entry = _read_note(results).get(key, {})
+        if "sha256" in entry:
+            return str(entry["sha256"])
+    path = find_weights(inputs)
+    if path is not None:
+        return sha256_of(path)
+    openai = f"weights openai {BASES[inputs.backbone].clip}"
+    entry = _read_note(results).get(openai, {})
+    if "sha256" not in entry:
+        from harness.starts import openai_digest
+
+        entry = {"sha256": openai_digest(inputs)}
+        _write_note(results, openai, entry)
+    return str(entry["sha256"])
+
+
+def note_weights(inputs: Inputs, digest: str, results: Results) -> None:
+    """Keep the digest for tables that are asked for without naming weights."""
+    _write_note(results, f"weights {inputs.backbone}", {"sha256": digest})
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
+def _key(inputs: Inputs, size: Size) -> str:
+    return f"{inputs.dataset} {size[0]}x{size[1]}" if inputs.is_embedded else inputs.dataset
+
+
+def _read_note(results: Results) -> dict[str, dict[str, Any]]:
     try:
-        note = dict(json.loads(path.read_text(encoding="utf-8")))
+        found = json.loads((results.root / NOTE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        note = {}  # only a note: what it held is found out again
-    note[name] = {"code": _code_digest(), "fingerprint": fingerprint}
-    write_text(path, json.dumps(note, indent=2, sort_keys=True) + "\n")
+        return {}  # only a note: what it held is found out again
+    entries = found.items() if isinstance(found, dict) else ()
+    return {key: entry for key, entry in entries if isinstance(entry, dict)}
+
+
+def _write_note(results: Results, key: str, entry: Mapping[str, Any]) -> None:
+    text = json.dumps({**_read_note(results), key: entry}, indent=2, sort_keys=True)
+    write_text(results.root / NOTE, text + "\n")
 
 
 def _code_digest() -> str:

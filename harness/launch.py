@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -37,6 +38,7 @@ class Worker:
     stderr: IO[bytes]
     task: Task | None = None
     ready: bool = False
+    listener: threading.Thread = field(default_factory=threading.Thread)
 
     @classmethod
     def start(
@@ -70,7 +72,8 @@ class Worker:
                 events.put((worker, json.loads(line)))
             events.put((worker, None))
 
-        threading.Thread(target=listen, daemon=True).start()
+        worker.listener = threading.Thread(target=listen, daemon=True)
+        worker.listener.start()
         return worker
 
     def give(self, task: Task) -> None:
@@ -92,7 +95,11 @@ class Worker:
         """Kill the process; what it had stored is whole."""
         self.process.kill()
         self.process.wait()
-        self.stderr.close()
+        self.listener.join()  # it reads to the end of what the process wrote
+        for pipe in (self.process.stdin, self.process.stdout, self.stderr):
+            assert pipe is not None
+            with suppress(BrokenPipeError):
+                pipe.close()
 
 
 @dataclass

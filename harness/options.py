@@ -19,17 +19,38 @@ def path_option(name: str, default: str, help_text: str) -> Callable[[Command], 
 
 
 def question_options(command: Command) -> Command:
-    """The argument and options by which `run` and `table` say what they are about."""
+    """The argument and options by which `run` and `table` say what they are about; harness.question.Asked has them."""
     for option in (
         debug_option,
         path_option("--results", "results", "Where runs are recorded."),
+        click.option("--rerank", is_flag=True, help="Scores after k-reciprocal re-ranking (20, 6, 0.3)."),
+        click.option("--limit-steps", type=click.IntRange(min=1), metavar="N",
+                     help="End each stage after N steps, to see it work; such runs are no results."),
+        click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE",
+                     help="Another choice of the recipe, for all rows, as epochs=60. Repeatable."),
+        click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto",
+                     show_default=True, help="auto: bf16 on a GPU that has it; fp32 on a CPU and for tiny."),
+        click.option("--weights", metavar="FILE", help="CLIP's weights, or openai to have them downloaded."),
+        click.option("--backbone", metavar="NAME", help="tiny, rn50, vit-b-16, vit-b-16-sie-olp, ..."
+                     "  [default: tiny for synthped, else rn50]"),
+        click.option("--allow-partial", is_flag=True, help="Take a data set of which pictures or maps lack."),
+        disk_option("--part-maps", "The folder of its part maps, with their meta.json."),
+        disk_option("--data-root", "The folder that holds the data set."),
+        click.option("--dataset", metavar="NAME", help="synthped, market1501, dukemtmc, msmt17, occluded-duke or a "
+                     "csv file.  [default: synthped]"),
         click.option("--preset", default="default", show_default=True, help="default, or smoke: a minute."),
         click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: the study's own]"),
         click.option("--rows", metavar="NAMES", help="Only these rows, as clip-reid,pi-vl.  [default: all]"),
         click.argument("study"),
-    ):
+    ):  # fmt: skip
         command = option(command)
     return command
+
+
+def disk_option(name: str, help_text: str, required: bool = False) -> Callable[[Command], Command]:
+    """An option that takes a folder, and has none to begin with."""
+    kind = click.Path(path_type=Path)
+    return click.option(name, type=kind, metavar="PATH", required=required, help=help_text)
 
 
 def debug_option(command: Command) -> Command:

@@ -39,6 +39,21 @@ def suitable_slots(device: torch.device) -> int:
     return max(1, min(available_cores(), memory // 2**31))
 
 
+def suitable_precision(device: torch.device) -> str:
+    """bf16 on a GPU that has it, fp16 on one that has not, fp32 elsewhere."""
+    if device.type != "cuda":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def set_arithmetic(device: torch.device, precision: str) -> bool:
+    """Whether float32 products and convolutions are rounded to TF32 from here on: on a GPU, unless fp32 was chosen."""
+    rounded = device.type == "cuda" and precision != "fp32"
+    torch.set_float32_matmul_precision("high" if rounded else "highest")
+    torch.backends.cudnn.allow_tf32 = rounded
+    return rounded
+
+
 def describe_device(device: torch.device) -> str:
     """The device as a record names it, e.g. `cpu (AMD EPYC)` or `cuda (NVIDIA H100 80GB HBM3)`."""
     model = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()

@@ -3,16 +3,14 @@
 A task is what one process does at a time: a stage that several runs start from, stored once, or a run.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.records import Failed, Results, Run
+from harness.inputs import Inputs
+from harness.question import Question
+from harness.records import Failed, Finished, Results, Run
 from pivl.recipe import Recipe, Stage
-from studies.presets import Preset
-from studies.study import Study
-
-Weights = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -28,19 +26,22 @@ class Cell:
 class Task:
     """Train and store `stage` of `run`; the last stage also scores the model and stores the whole run.
 
-    `needs` are the ids of the tasks that must have ended well before.
+    `needs` are the ids of the tasks that must have ended well before. `rerank`: train nothing, score the stored model
+    with re-ranking.
     """
 
     id: str
     name: str
     stage: Stage
     run: Run
-    needs: tuple[str, ...]
+    inputs: Inputs
+    needs: tuple[str, ...] = ()
+    rerank: bool = False
 
     @property
     def is_run(self) -> bool:
-        """Whether this is the run itself, not one of the stages it starts from."""
-        return self.stage == self.run.recipe.stages()[-1]
+        """Whether this is the run itself, not one of the stages it starts from nor its re-ranking."""
+        return self.stage == self.run.recipe.stages()[-1] and not self.rerank
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads, in JSON's types."""
@@ -52,25 +53,24 @@ class Task:
         stored: Mapping[str, Any] = value["run"]["recipe"]
         choices: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in stored.items()}
         run = Run(**{**value["run"], "recipe": Recipe(**choices)})
-        return cls(value["id"], value["name"], value["stage"], run, tuple(value["needs"]))
+        inputs, needs = Inputs(**value["inputs"]), tuple(value["needs"])
+        return cls(**{**value, "run": run, "inputs": inputs, "needs": needs})
 
 
-def lay_out(
-    study: Study,
-    preset: Preset,
-    rows: Sequence[str],
-    seeds: Sequence[int],
-    fingerprint: str,
-    weights: Weights,
-) -> list[Cell]:
-    """The cells of `rows` (names) at `seeds`, row by row; `weights` gives the digest of a backbone's checkpoint."""
+def lay_out(question: Question, rows: Sequence[str], fingerprint: str, weights: str) -> list[Cell]:
+    """The cells of `rows` (names) at the question's seeds, row by row; `weights` is their digest."""
     cells = []
-    for row in study.rows:
+    for row in question.study.rows:
         if row.name in rows:
-            recipe = replace(row.recipe, **preset.changes)
-            dataset = preset.dataset or study.dataset
-            runs = [Run(recipe, dataset, fingerprint, weights(recipe.backbone), seed) for seed in seeds]
-            cells += [Cell(row.name, row.title, run) for run in runs]
+            recipe, dataset = question.recipe(row), question.dataset
+            cells += [
+                Cell(
+                    row.name,
+                    row.title,
+                    Run(recipe, dataset, fingerprint, weights, seed, question.limit_steps),
+                )
+                for seed in question.seeds
+            ]
     return cells
 
 
@@ -80,40 +80,70 @@ class Plan:
 
     finished: int
     failed: int
+    todo: int
     tasks: tuple[Task, ...]
 
     def __str__(self) -> str:
-        todo = sum(task.is_run for task in self.tasks)
         failed = f", {self.failed} failed before (--retry-failed does them again)" if self.failed else ""
-        return (
-            f"{self.finished} of {self.finished + self.failed + todo} runs are finished, {todo} to do{failed}"
-        )
+        total = self.finished + self.failed + self.todo
+        return f"{self.finished} of {total} runs are finished, {self.todo} to do{failed}"
 
 
-def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool) -> Plan:
+def make_plan(
+    cells: Sequence[Cell], results: Results, retry_failed: bool, inputs: Inputs, rerank: bool = False
+) -> Plan:
     """What is still to do of `cells`: each task once, stages before the runs that start from them.
 
-    A finished run is never done again, a failed one only with `retry_failed`.
+    A finished run is never done again, a failed one only with `retry_failed`. With `rerank`, runs are finished when
+    their re-ranked scores are stored.
     """
     runs = {cell.run.id: cell for cell in cells}
     found = {run_id: results.read_run(run_id) for run_id in runs}
     failed = [] if retry_failed else [run_id for run_id in runs if isinstance(found[run_id], Failed)]
     todo = [
-        cell for run_id, cell in runs.items() if found[run_id] is None or isinstance(found[run_id], Failed)
+        cell
+        for run_id, cell in runs.items()
+        if run_id not in failed and not isinstance(found[run_id], Finished)
     ]
-    todo = [cell for cell in todo if cell.run.id not in failed]
     stages: dict[str, Task] = {}
-    for run in (cell.run for cell in todo):
-        for stage in run.recipe.stages()[:-1]:
-            stage_id = run.stage_id(stage)
-            stages.setdefault(stage_id, Task(stage_id, f"{stage}, seed {run.seed}", stage, run, ()))
+    for cell in todo:
+        for stage in cell.run.recipe.stages()[:-1]:
+            stage_id, name = cell.run.stage_id(stage), f"{stage}, seed {cell.run.seed}"
+            if name in {task.name for known, task in stages.items() if known != stage_id}:
+                name = (
+                    f"{stage} of {cell.title}, seed {cell.run.seed}"  # rows of two methods may not share it
+                )
+            stages.setdefault(stage_id, Task(stage_id, name, stage, cell.run, inputs))
     missing = {stage_id for stage_id in stages if not results.has_stage(stage_id)}
     tasks = [task for task in stages.values() if task.id in missing]
     for cell in todo:
         last, run = cell.run.recipe.stages()[-1], cell.run
-        tasks.append(Task(run.id, f"{cell.title}, seed {run.seed}", last, run, ()))
-    ordered = tuple(replace(task, needs=_needs(task, missing)) for task in tasks)
-    return Plan(len(runs) - len(failed) - len(todo), len(failed), ordered)
+        tasks.append(Task(run.id, f"{cell.title}, seed {run.seed}", last, run, inputs))
+    ordered = [replace(task, needs=_needs(task, missing)) for task in tasks]
+    finished = [run_id for run_id in runs if isinstance(found[run_id], Finished)]
+    if rerank:
+        finished = [run_id for run_id in finished if results.read_reranked(run_id) is not None]
+        ordered += _rerankings(
+            [cell for run_id, cell in runs.items() if run_id not in {*finished, *failed}], todo, inputs
+        )
+    return Plan(len(finished), len(failed), len(runs) - len(finished) - len(failed), tuple(ordered))
+
+
+def _rerankings(cells: Sequence[Cell], todo: Sequence[Cell], inputs: Inputs) -> list[Task]:
+    """The re-rankings of `cells`, each after its run where that is still to do."""
+    waiting = {cell.run.id for cell in todo}
+    return [
+        Task(
+            f"{cell.run.id}-reranked",
+            f"{cell.title}, seed {cell.run.seed}, re-ranking",
+            cell.run.recipe.stages()[-1],
+            cell.run,
+            inputs,
+            needs=(cell.run.id,) if cell.run.id in waiting else (),
+            rerank=True,
+        )
+        for cell in cells
+    ]
 
 
 def _needs(task: Task, missing: set[str]) -> tuple[str, ...]:

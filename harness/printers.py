@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from tabulate import tabulate
 
+from harness import beside
 from harness.exports import to_csv, to_json
 from harness.statistics import Estimate, Judgement
 from harness.tables import CONSISTENCY, MAJORITY, METRICS, RANK1, Footer, Line, Table
@@ -17,6 +18,8 @@ def markdown(table: Table) -> str:
         blocks[0] = f"### {table.warning.split(':')[0]}: {table.study.title}, measured on {table.dataset}"
         blocks.append(f"> **{table.warning}.**")
     blocks += [f"{table.study.question} {table.study.caption}", _results(table)]
+    if table.study.beside:
+        blocks.append(grid(*beside.rows(table), left=(0, 1)))
     if any(line.consistency for line in table.lines):
         blocks += [_consistency_note(table), _consistency(table)]
     blocks.append("\n".join(f"- {note}" for note in _notes(table)))
@@ -24,19 +27,26 @@ def markdown(table: Table) -> str:
 
 
 def _results(table: Table) -> str:
-    paper = f"Paper, {_paper_data(table)}"
+    printed = any(line.row.published for line in table.lines)
+    compared = any(line.differences for line in table.lines)
     headings = ["Row"]
-    headings += [f"{paper}: {metric}" for metric in METRICS]
+    headings += [f"Paper, {_paper_data(table)}: {metric}" for metric in METRICS if printed]
     headings += [f"Here, {table.dataset}: {metric}" for metric in METRICS]
+    headings += [f"{metric}, here less paper" for metric in METRICS if compared]
     headings += [f"{metric} gain over {table.reference}" for metric in METRICS]
     rows = []
     for line in table.lines:
         cells = [line.row.title]
-        cells += [_paper_cell(line, metric) for metric in METRICS]
+        cells += [_paper_cell(line, metric) for metric in METRICS if printed]
         cells += [_interval(line.means.get(metric), 1) for metric in METRICS]
+        cells += [_difference(line, metric) for metric in METRICS if compared]
         cells += ["" if line.verdict == "reference" else _gain(line.gains.get(metric)) for metric in METRICS]
         rows.append([*cells, line.verdict, _seeds(line)])
-    return _grid([*headings, "Verdict", "Seeds"], rows, left=(0, 7, 8))
+    return grid([*headings, "Verdict", "Seeds"], rows, left=(0, len(headings), len(headings) + 1))
+
+
+def _difference(line: Line, metric: str) -> str:
+    return _number(line.differences[metric], 1, "+") if line.differences else "-"
 
 
 def _consistency_note(table: Table) -> str:
@@ -55,10 +65,10 @@ def _consistency(table: Table) -> str:
         [line.row.title, *(_interval(line.consistency.get(item.key), item.decimals) for item in measured)]
         for line in table.lines
     ]
-    return _grid(["Row", *(item.heading for item in measured)], rows)
+    return grid(["Row", *(item.heading for item in measured)], rows)
 
 
-def _grid(headings: list[str], rows: list[list[str]], left: tuple[int, ...] = (0,)) -> str:
+def grid(headings: list[str], rows: list[list[str]], left: tuple[int, ...] = (0,)) -> str:
     """A Markdown table, its columns padded so that the source reads well too; numbers stand to the right."""
     cells = [[_one_line(cell) for cell in row] for row in [headings, *rows]]
     sides = ["left" if column in left else "right" for column in range(len(headings))]
@@ -121,10 +131,13 @@ def _notes(table: Table) -> list[str]:
     if published:
         sources = ", ".join(sorted({item.source.split(",")[0] for item in published}))
         backbones = ", ".join(sorted({item.backbone for item in published}))
-        notes.append(
-            f"**Paper**: {sources}, one run on {_paper_data(table)} with {backbones}. "
-            "Another data set and another network: compare signs, not sizes."
+        comparable = any(line.differences for line in table.lines)
+        compare = (
+            "Other runs on the same data set and backbone: a difference to them has no p-value."
+            if comparable
+            else "Another data set or another network: compare signs, not sizes."
         )
+        notes.append(f"**Paper**: {sources}, one run on {_paper_data(table)} with {backbones}. {compare}")
     notes += [
         "**Here**: percent; mean over seeds and queries [95 % interval over retraining and people].",
         f"**Gain**: same queries and seeds as {reference}, hence a narrower interval. p: the larger of a sign-flip "
@@ -132,12 +145,14 @@ def _notes(table: Table) -> list[str]:
         f"**Verdict**, on mAP: *better* or *worse* if p < 0.05 with at least 3 seeds, and only then in bold; "
         f"*equivalent* if the whole interval lies within ±{margin:g}, declared beforehand; else *inconclusive*.",
     ]
+    if table.setting.note:
+        notes.append(f"**Rows**: {table.setting.note}.")
     wins = "; ".join(_wins(line) for line in table.lines if line.gains)
     if wins:
         notes.append(
             f"**Right at rank 1 in the row alone : in {reference} alone**, all seeds together: {wins}."
         )
-    return notes + _measured(table.footer)
+    return notes + beside.notes(table) + _measured(table.footer)
 
 
 def _wins(line: Line) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Raised when a record's form changes, or when the method's code changes the numbers that a recipe gives."""
 
+KINDS = ("runs", "stages", "reranked")  # the folders below the results that hold records
 ABANDONED = 3600.0  # seconds after which no process still writes a folder, which takes a moment
 
 Record = dict[str, Any]
@@ -43,7 +44,7 @@ class Run:
     """What a run is: nothing else decides its weights.
 
     `weights` is the SHA-256 of the checkpoint it starts from; the name of the data set is not hashed, its
-    fingerprint is.
+    fingerprint is. `limit_steps`: each stage ended after so many steps, so that this is a trial and no result.
     """
 
     recipe: Recipe
@@ -51,6 +52,7 @@ class Run:
     fingerprint: str
     weights: str
     seed: int
+    limit_steps: int | None = None
 
     @property
     def id(self) -> str:
@@ -63,7 +65,8 @@ class Run:
 
     def _hash(self, kind: str, choices: Mapping[str, Any]) -> str:
         what = {"kind": kind, "schema": SCHEMA, "choices": choices, "data": self.fingerprint}
-        return _digest({**what, "weights": self.weights, "seed": self.seed})[:16]
+        trial = {} if self.limit_steps is None else {"limit_steps": self.limit_steps}
+        return _digest({**what, "weights": self.weights, "seed": self.seed, **trial})[:16]
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,10 @@ class Results:
         """Where a run is, or would be."""
         return self.root / "runs" / run_id
 
+    def reranked_folder(self, run_id: str) -> Path:
+        """Where the re-ranked scores of a run are, or would be."""
+        return self.root / "reranked" / run_id
+
     def stage_folder(self, stage_id: str) -> Path:
         """Where a stage is, or would be."""
         return self.root / "stages" / stage_id
@@ -115,14 +122,24 @@ class Results:
             with tempfile.TemporaryFile(dir=self.root) as probe:
                 probe.write(b"0" * 4096)
                 probe.flush()
-            for left in [*self.root.glob("runs/.*"), *self.root.glob("stages/.*")]:
+            for left in (left for kind in KINDS for left in self.root.glob(f"{kind}/.*")):
                 with suppress(FileNotFoundError):  # another command may be done with it this very moment
                     if time.time() - left.stat().st_mtime > ABANDONED:
                         shutil.rmtree(left)
 
     def read_run(self, run_id: str) -> Finished | Failed | None:
         """The run with its queries, a failure, or None where there is nothing or nothing sound."""
-        folder = self.run_folder(run_id)
+        return self._read(run_id, self.run_folder(run_id))
+
+    def read_reranked(self, run_id: str) -> Finished | Failed | None:
+        """The run with its re-ranked scores in place of the others; a failure of the run stays one."""
+        found = self._read(run_id, self.reranked_folder(run_id))
+        if found is not None:
+            return found
+        run = self.read_run(run_id)
+        return run if isinstance(run, Failed) else None
+
+    def _read(self, run_id: str, folder: Path) -> Finished | Failed | None:
         record = self._record(folder)
         if record is None:
             return None
@@ -153,9 +170,13 @@ class Results:
 
     def read_stage(self, stage_id: str) -> "dict[str, Tensor]":
         """The tensors of a stage that `has_stage`."""
+        return self.read_tensors(self.stage_folder(stage_id))
+
+    def read_tensors(self, folder: Path) -> "dict[str, Tensor]":
+        """The tensors of a stored run or stage."""
         from safetensors.torch import load_file
 
-        return load_file(self.stage_folder(stage_id) / "model.safetensors")
+        return load_file(folder / "model.safetensors")
 
     def read_history(self, folder: Path) -> list[dict[str, Any]]:
         """The loss terms of a run or stage by step; empty where history.jsonl is not there."""

@@ -4,7 +4,7 @@ Pure: the same records give the same table, to the byte of what `harness.printer
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from harness import statistics
 from harness.records import Finished
 from harness.statistics import Comparison, Estimate, Judgement
 from pivl.errors import UserError
+from studies.published import Published
 from studies.study import Row, Study
 
 Outcomes = Mapping[str, Mapping[int, Finished | str]]
@@ -41,15 +42,33 @@ CONSISTENCY = (
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What the paper calls the data set and the backbone at hand, empty where it has neither; only such are compared.
+
+    `note`: what else, by the recipes they start from, tells the rows apart.
+    """
+
+    dataset: str = ""
+    backbones: tuple[str, ...] = ()
+    note: str = ""
+
+    def has(self, published: Published) -> bool:
+        """Whether a published figure is of this data set and backbone."""
+        return published.dataset == self.dataset and published.backbone in self.backbones
+
+
+@dataclass(frozen=True)
 class Line:
     """One row of the table. `means`, `gains` and `consistency` lack the metrics that nothing was measured for.
 
+    `differences`: means less what the paper reports for the same data set and backbone, where it does.
     `finished` and `planned` count seeds; `problems` says in words what is missing or failed.
     """
 
     row: Row
     means: Mapping[str, Estimate]
     gains: Mapping[str, Judgement]
+    differences: Mapping[str, float]
     consistency: Mapping[str, Estimate]
     verdict: str
     finished: int
@@ -80,6 +99,7 @@ class Table:
     warning: str
     lines: tuple[Line, ...]
     footer: Footer | None
+    setting: Setting
 
     @property
     def reference(self) -> str:
@@ -88,19 +108,38 @@ class Table:
         return titles.get(self.study.reference, self.study.reference)
 
 
-def build(study: Study, dataset: str, outcomes: Outcomes, warning: str = "") -> Table:
+def build(
+    study: Study, dataset: str, outcomes: Outcomes, warning: str = "", setting: Setting | None = None
+) -> Table:
     """The table of `study` on `dataset`. A row or seed that `outcomes` does not have stands there as missing.
 
-    Without its reference a study has means and no gains.
+    Without its reference a study has means and no gains. `setting` None: nothing published is comparable.
 
     Raises UserError where runs were scored differently, since their numbers cannot stand in one table.
     """
+    setting = setting or Setting()
+    study = replace(study, rows=tuple(_with_published(study, row, setting) for row in study.rows))
     seeds = sorted({seed for row in study.rows for seed in outcomes.get(row.name, {})})
     runs = {row.name: _finished(outcomes.get(row.name, {})) for row in study.rows}
     _check_alike([run for of_row in runs.values() for run in of_row.values()])
     judged = {metric: _judge(study, runs, metric) for metric in METRICS}
     lines = tuple(_line(study, row, seeds, runs, outcomes.get(row.name, {}), judged) for row in study.rows)
-    return Table(study, dataset, warning, lines, _footer(seeds, runs, judged))
+    lines = tuple(replace(line, differences=_differences(line, setting)) for line in lines)
+    return Table(study, dataset, warning, lines, _footer(seeds, runs, judged), setting)
+
+
+def _with_published(study: Study, row: Row, setting: Setting) -> Row:
+    """The row with the figure of its method in the table beside the study, where it has none of its own."""
+    fitting = (item for item in study.beside if item.method == row.method and setting.has(item))
+    return row if row.published else replace(row, published=next(fitting, None))
+
+
+def _differences(line: Line, setting: Setting) -> dict[str, float]:
+    published = line.row.published
+    if published is None or not setting.has(published) or not line.means:
+        return {}
+    paper = {RANK1: published.rank1, MEAN_AP: published.mean_ap}
+    return {metric: line.means[metric].mean - paper[metric] for metric in METRICS}
 
 
 def _finished(outcomes: Mapping[int, Finished | str]) -> dict[int, Finished]:
@@ -169,6 +208,7 @@ def _line(
         row=row,
         means={metric: statistics.estimate(_scores(own, metric), _people(own)) for metric in METRICS if own},
         gains=gains,
+        differences={},
         consistency=_consistency(own),
         verdict="reference" if row.name == study.reference else verdict,
         finished=len(own),

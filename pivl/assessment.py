@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pivl.consistency import Consistency, PixelBatch, measure_consistency
 from pivl.data.store import Store, plain
-from pivl.evaluation import Retrieval, score
+from pivl.evaluation import Ranking, Retrieval, rank, score
 from pivl.fusion import LastTokens
 from pivl.prompts import Prompts
 from pivl.stages import cell_labels
@@ -60,13 +60,18 @@ def restore(trainer: Trainer, state: Mapping[str, Tensor]) -> Trained:
 
 def assess(trainer: Trainer, trained: Trained) -> Assessment:
     """Score `trained` on the benchmark's test people; the last epoch as it is, no epoch is chosen."""
-    normalization = NORMALIZATIONS[trainer.recipe.normalization]
-    retrieval = score(trained.model.embed, trainer.split, normalization, BATCH, trainer.device)
+    retrieval = search(trainer, trained, rank)
     if trainer.split.query.part_map is None:
         return Assessment(retrieval, None, None)
     tokens = _consistency(trainer, trained, lambda features: features.tokens)
     fused = None if isinstance(trained.head, LastTokens) else _consistency(trainer, trained, trained.head)
     return Assessment(retrieval, tokens, fused)
+
+
+def search(trainer: Trainer, trained: Trained, ranking: Ranking) -> Retrieval:
+    """Every query of the test people, by `rank` or by re-ranking."""
+    normalization = NORMALIZATIONS[trainer.recipe.normalization]
+    return score(trained.model.embed, trainer.split, normalization, BATCH, trainer.device, ranking)
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from pivl.data.mapped import release
 from pivl.data.pictures import Pictures, Split
 from pivl.data.store import Normalization
 from pivl.errors import TrainingFailed, UserError
@@ -97,6 +98,7 @@ def extract(
             if found is None:  # filled in place: gathering the batches at the end would need twice the memory
                 found = described.new_empty(len(pictures), described.shape[1])
             found[some] = described
+            release(pictures.image)  # a gallery on disk need not stay in memory once it was looked at
     if found is None:
         raise UserError("there are no pictures to describe; check the split")
     return found

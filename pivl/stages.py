@@ -50,7 +50,9 @@ def tune_identity_prompts(
 
     def terms(index: Tensor) -> dict[str, Tensor]:
         people, place = person[index].unique(return_inverse=True)
-        text = similarity.prepare(prompts.people(tokens[people]))[place]
+        with autocast(tokens.device, recipe.precision):
+            encoded = prompts.people(tokens[people])
+        text = similarity.prepare(encoded)[place]
         positives = place[:, None] == place[None]
         return {
             "image_to_text": contrast(image[index], text, positives, similarity.temperature),
@@ -58,9 +60,8 @@ def tune_identity_prompts(
         }
 
     optimizer = torch.optim.Adam([tokens], lr=recipe.prompt_rate, weight_decay=recipe.prompt_weight_decay)
-    return fit(
-        recipe.identity_epochs, batches, terms, optimizer, prompt_schedule(recipe, recipe.identity_epochs)
-    )
+    epochs = recipe.identity_epochs
+    return fit(epochs, batches, terms, optimizer, prompt_schedule(recipe, epochs), recipe.precision)
 
 
 def tune_part_prompts(
@@ -81,7 +82,8 @@ def tune_part_prompts(
         pixels = functional.normalize(dense[index].float().permute(0, 2, 3, 1)[labelled], dim=1)
         pair = (person[index, None, None] * parts + label)[labelled]
         pairs, place = pair.unique(return_inverse=True)
-        texts = prompts.parts(tokens[pairs // parts], pairs % parts)
+        with autocast(tokens.device, recipe.precision):
+            texts = prompts.parts(tokens[pairs // parts], pairs % parts)
         texts = functional.normalize(texts.float(), dim=1)
         positives = torch.arange(len(pairs), device=place.device)[:, None] == place[None]
         return {
@@ -90,7 +92,8 @@ def tune_part_prompts(
         }
 
     optimizer = torch.optim.Adam([tokens], lr=recipe.part_rate, weight_decay=recipe.prompt_weight_decay)
-    return fit(recipe.part_epochs, batches, terms, optimizer, prompt_schedule(recipe, recipe.part_epochs))
+    epochs = recipe.part_epochs
+    return fit(epochs, batches, terms, optimizer, prompt_schedule(recipe, epochs), recipe.precision)
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,9 @@ def image_optimizer(recipe: Recipe, model: ReIDModel, head: nn.Module) -> torch.
         },
         {"params": list(head.parameters()), "lr": recipe.head_rate},
     ]
-    return torch.optim.Adam([group for group in groups if group["params"]], weight_decay=recipe.weight_decay)
+    fused = next(model.parameters()).is_cuda or None  # None leaves it to torch
+    filled = [group for group in groups if group["params"]]
+    return torch.optim.Adam(filled, weight_decay=recipe.weight_decay, fused=fused)
 
 
 def cell_labels(

@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from pivl.data.pictures import Split
 from pivl.data.sampler import identity_batches, shuffled_batches
 from pivl.data.store import CLIP, HALF, IMAGENET, Batch, Normalization, Store, plain
 from pivl.fusion import CnnFusion, LastTokens, VitFusion
-from pivl.loop import Report, Step
+from pivl.loop import Report, Step, autocast
 from pivl.model import ReIDModel
 from pivl.prompts import Prompts, draw_identity_tokens
 from pivl.recipe import Recipe, Stage
@@ -52,7 +53,8 @@ class Trained:
 class Trainer:
     """Everything that the stages of one run share: recipe, benchmark, frozen CLIP, seed and device.
 
-    `clip` is never changed; stage 2 trains a copy of its image tower.
+    `clip` is never changed; stage 2 trains a copy of its image tower. `limit_steps`: end each stage after so many
+    steps, to see it work.
     """
 
     recipe: Recipe
@@ -61,6 +63,7 @@ class Trainer:
     seed: int
     device: torch.device
     report: Report
+    limit_steps: int | None = None
 
     def tune_identity_prompts(self) -> Tensor:
         """Stage 1a: identity tokens [P, M, W] on the CPU."""
@@ -102,8 +105,7 @@ class Trainer:
         model, head = fresh.model, fresh.head
         batches = self._identity_batches("image-batches", recipe.people_per_batch)
         supply = Supply(batches, self._augmented(store))
-        for step in align_images(recipe, model, head, texts, self.similarity(), supply):
-            self.report("image-tower", step)
+        self._follow("image-tower", align_images(recipe, model, head, texts, self.similarity(), supply))
         return Trained(model.eval(), head.eval())
 
     def fresh(self) -> Trained:
@@ -116,7 +118,8 @@ class Trainer:
                 cameras, self.recipe.camera_embedding, self._stream("camera-embedding")
             )
         model = ReIDModel(tower, self._people(), self._stream("classifiers")).to(self.device)
-        model.to(memory_format=torch.channels_last)  # a fifth faster on a CPU for the embedded ResNet
+        if isinstance(tower, ResNetTower):
+            model.to(memory_format=torch.channels_last)  # a fifth faster on a CPU for the embedded one
         return Trained(model, make_head(self.recipe, tower, self._stream("fusion-head")).to(self.device))
 
     @torch.no_grad()
@@ -193,12 +196,22 @@ class Trainer:
         """What `read` takes from the frozen tower's features of all training pictures, as they are."""
         vision = self.clip.vision.to(self.device).eval()
         normalization = NORMALIZATIONS[self.recipe.normalization]
-        chunks = torch.arange(len(store)).split(256)
-        return torch.cat([read(vision(plain(store.gather(index), normalization).image)) for index in chunks])
+        cached: Tensor | None = None
+        for index in torch.arange(len(store)).split(256):
+            with autocast(self.device, self.recipe.precision):
+                seen = read(vision(plain(store.gather(index), normalization).image))
+            if cached is None:  # filled in place: gathering the chunks at the end would need twice the memory
+                cached = seen.new_empty(len(store), *seen.shape[1:])
+            cached[index.to(cached.device)] = seen
+        assert cached is not None
+        return cached
+
+    def _follow(self, stage: str, steps: Iterator[Step]) -> None:
+        for step in islice(steps, self.limit_steps):
+            self.report(stage, step)
 
     def _finish(self, stage: str, steps: Iterator[Step], tokens: nn.Parameter) -> Tensor:
-        for step in steps:
-            self.report(stage, step)
+        self._follow(stage, steps)
         return tokens.detach().cpu()
 
 

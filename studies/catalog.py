@@ -1,8 +1,9 @@
 """Every study and preset by the name that is typed for it."""
 
 from studies.ablation import ABLATION
+from studies.comparison import COMPARISON
 from studies.controls import CONTROLS
 from studies.presets import DEFAULT, SMOKE
 
-STUDIES = {"ablation": ABLATION, "controls": CONTROLS}
+STUDIES = {"ablation": ABLATION, "controls": CONTROLS, "comparison": COMPARISON}
 PRESETS = {"default": DEFAULT, "smoke": SMOKE}

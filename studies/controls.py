@@ -1,19 +1,17 @@
 """Controls: is a gain of PI-VL one of language, of the right language, or of any extra regression?"""
 
-from dataclasses import replace
-
 from studies.ablation import CLIP_REID, clip_reid, pi_vl
 from studies.published import TABLE_3_PI_VL
 from studies.study import Row, Study
 
-no_text = replace(clip_reid, image_to_text_weight=0.0)
-random_targets = replace(pi_vl, part_targets="random")
-permuted_texts = replace(pi_vl, part_targets="permuted")
+no_text = {**clip_reid, "image_to_text_weight": 0.0}
+random_targets = {**pi_vl, "part_targets": "random"}
+permuted_texts = {**pi_vl, "part_targets": "permuted"}
 
-NO_TEXT = Row("no-text", "CLIP-ReID without text", no_text)
-PI_VL = Row("pi-vl", "PI-VL", pi_vl, TABLE_3_PI_VL)
-RANDOM_TARGETS = Row("random-targets", "PI-VL, random vectors as part texts", random_targets)
-PERMUTED_TEXTS = Row("permuted-texts", "PI-VL, part texts of other people and parts", permuted_texts)
+NO_TEXT = Row("no-text", "CLIP-ReID without text", "CLIP-ReID", no_text)
+PI_VL = Row("pi-vl", "PI-VL", "PI-VL", pi_vl, TABLE_3_PI_VL)
+RANDOM_TARGETS = Row("random-targets", "PI-VL, random vectors as part texts", "PI-VL", random_targets)
+PERMUTED_TEXTS = Row("permuted-texts", "PI-VL, part texts of other people and parts", "PI-VL", permuted_texts)
 
 CONTROLS = Study(
     name="controls",

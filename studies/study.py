@@ -1,19 +1,31 @@
-"""What a study is: rows of recipes, the row they are measured against, and what counts as no difference."""
+"""What a study is: rows of changes to a recipe, the row they are measured against, and what counts as no difference."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from pivl.recipe import Recipe
-from studies.published import Published
+from studies.published import Contradiction, Published
+
+Changes = Mapping[str, Any]
+"""From fields of Recipe to values."""
+
+Method = Literal["CLIP-ReID", "PI-VL"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: `name` is typed on the command line, `title` printed; `published` where the paper has it."""
+    """One row of a table: `name` is typed on the command line, `title` printed; `published` where the paper has it.
+
+    Its recipe is that of `method` on the backbone at hand (studies.bases) with `changes`, which alone make the row.
+    A row that is not `usual` is trained only where it is asked for by name.
+    """
 
     name: str
     title: str
-    recipe: Recipe
+    method: Method
+    changes: Changes
     published: Published | None = None
+    usual: bool = True
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,8 @@ class Study:
     """A question and the rows that answer it.
 
     `reference` names the row that the others are compared with. `margin`, in mAP points, is declared before any
-    run: a row whose whole interval lies within it is called equivalent to the reference.
+    run: a row whose whole interval lies within it is called equivalent to the reference. `beside` is a published
+    table to stand beside ours, whose figures also serve as those of the rows of that method; `contradictions` are its.
     """
 
     name: str
@@ -33,3 +46,5 @@ class Study:
     dataset: str = "synthped"
     seeds: tuple[int, ...] = (0, 1, 2)
     margin: float = 0.5
+    beside: tuple[Published, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()

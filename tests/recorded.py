@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 from safetensors.torch import save
 
+from harness.question import Asked, ask
 from harness.records import Results, Run
-from studies.ablation import ABLATION
 
 SIGNATURE = "mAP|drawn-v1@000000|q12 g12|junk:same-camera|feat:before-neck|dist:euclid-l2|rerank:none"
 
@@ -22,7 +22,8 @@ def complain(text: str) -> None:
 
 def draw_run(row: str = "clip-reid", seed: int = 0, **changes: object) -> Run:
     """A run of a row of the ablation on data that do not exist."""
-    recipe = next(one.recipe for one in ABLATION.rows if one.name == row)
+    question = ask(Asked("ablation"))
+    recipe = next(question.recipe(one) for one in question.study.rows if one.name == row)
     return Run(replace(recipe, **changes), "drawn", "0" * 12, "f" * 64, seed)
 
 

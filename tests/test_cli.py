@@ -24,7 +24,7 @@ def run_main(*typed):
     [
         (
             ["run", "ablatoin"],
-            "unknown study 'ablatoin'; known: ablation, controls; did you mean 'ablation'?",
+            "unknown study 'ablatoin'; known: ablation, controls, comparison; did you mean 'ablation'?",
         ),
         (["run", "ablation", "--rows", "pivl"], "did you mean 'pi-vl'?"),
         (["run", "ablation", "--rows", ","], "no row named"),
@@ -52,7 +52,7 @@ def test_a_mistake_is_one_line_that_says_what_to_do_and_status_2(typed, said, ca
 
 
 def test_an_unexpected_error_is_one_line_without_debug(capsys, monkeypatch):
-    monkeypatch.setattr("harness.conduct.ask", lambda *_: 1 / 0)
+    monkeypatch.setattr("harness.question.ask", lambda *_: 1 / 0)
     assert run_main("table", "ablation") == 1
     told = capsys.readouterr().err
     assert told.count("\n") == 1

@@ -6,13 +6,14 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
 
-from harness import conduct
 from harness.cli import commands
+from harness.question import Asked, ask
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("pivl", "studies", "harness")
@@ -99,7 +100,8 @@ def test_readme_shows_only_known_commands():
     for words in shown:
         command, values = parse(words)
         if command.name in ("run", "table"):
-            conduct.ask(values["study"], values["preset"], values["rows"], values["seeds"])
+            known = {item.name for item in fields(Asked)}
+            ask(Asked(**{name: value for name, value in values.items() if name in known}))
 
 
 def test_readme_shows_only_make_targets_that_exist():

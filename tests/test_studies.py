@@ -12,6 +12,7 @@ import studies
 from pivl.people.benchmark import VARIANTS
 from pivl.recipe import Recipe
 from studies import published
+from studies.bases import BASES
 from studies.catalog import PRESETS, STUDIES
 from studies.controls import CONTROLS
 from studies.published import Published
@@ -26,8 +27,13 @@ def _changes(one: Recipe, other: Recipe) -> dict[str, object]:
     return {name: value for name, value in asdict(other).items() if value != before[name]}
 
 
-def _recipe(study: Study, name: str) -> Recipe:
-    return next(row.recipe for row in study.rows if row.name == name)
+def _recipe(study: Study, name: str, backbone: str = "tiny") -> Recipe:
+    row = next(row for row in study.rows if row.name == name)
+    return replace(BASES[backbone].recipes[row.method], **row.changes)
+
+
+def _recipes(study: Study, backbone: str = "tiny") -> list[Recipe]:
+    return [_recipe(study, row.name, backbone) for row in study.rows]
 
 
 def _printed(method: str, backbone: str, dataset: str) -> Published:
@@ -36,7 +42,7 @@ def _printed(method: str, backbone: str, dataset: str) -> Published:
 
 
 def test_each_row_of_the_ablation_changes_what_its_title_says_and_nothing_else() -> None:
-    recipes = [row.recipe for row in ABLATION.rows]
+    recipes = _recipes(ABLATION)
     assert [_changes(above, below) for above, below in pairwise(recipes)] == [
         {"part_text": "label"},
         {"part_text": "identity+label"},
@@ -56,7 +62,7 @@ def test_each_control_changes_one_thing_and_its_other_rows_are_the_ablation_s() 
 
 
 def test_rows_share_their_stages() -> None:
-    recipes = [row.recipe for study in STUDIES.values() for row in study.rows]
+    recipes = [recipe for study in STUDIES.values() for recipe in _recipes(study)]
     for stage in ("identity-prompts", "part-prompts"):
         users = [recipe for recipe in recipes if stage in recipe.stages()]
         assert len(users) > 1
@@ -84,10 +90,10 @@ def test_a_smoke_run_is_another_recipe_on_other_data_and_says_so() -> None:
     assert smoke.dataset not in {study.dataset for study in STUDIES.values()}
     assert "SMOKE" in smoke.warning
     for study in STUDIES.values():
-        for row in study.rows:
-            changed = replace(row.recipe, **smoke.changes)
+        for recipe in _recipes(study):
+            changed = replace(recipe, **smoke.changes)
             epochs = {name: value for name, value in asdict(changed).items() if name.endswith("epochs")}
-            assert changed != row.recipe
+            assert changed != recipe
             assert max(epochs.values()) == 2
 
 

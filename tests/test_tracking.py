@@ -9,6 +9,7 @@ import pytest
 
 from harness import conduct
 from harness.progress import Progress
+from harness.question import Asked, ask
 from harness.records import Failed, Results
 from harness.tracking import LOGGED_STEPS, TrackedRow, sync, thin
 from tests.recorded import SIGNATURE, complain, draw_run, write_finished
@@ -104,7 +105,7 @@ def test_a_long_curve_is_logged_by_epoch_means():
 def test_a_tracking_server_that_is_down_costs_one_line(results, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    question = conduct.ask("ablation", "default", "clip-reid", "0")
+    question = ask(Asked("ablation", rows="clip-reid", seeds="0"))
     conduct.track(
         question, {"clip-reid": tracked_rows(results)[0].seeds}, "table", results, Progress.on_stderr(False)
     )

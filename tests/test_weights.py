@@ -245,5 +245,8 @@ def test_metadata_that_means_nothing_is_one_line(metadata: str, tmp_path: Path) 
 
 
 def test_a_name_that_is_no_clip_of_openais_is_refused() -> None:
-    with pytest.raises(UserError, match="no CLIP is called 'RN51'; choose one of RN50, ViT-B/16"):
+    with pytest.raises(
+        UserError,
+        match="no CLIP is called 'RN51'; choose one of RN50, RN101, RN50x4, ViT-B/16, ViT-B/32, ViT-L/14",
+    ):
         download_clip("RN51", ImageInput(SIZE))

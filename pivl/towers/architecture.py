@@ -3,7 +3,7 @@
 Image size, patch stride and camera embedding are not here: one checkpoint serves all of them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 HEAD_WIDTH = 64  # every attention head of OpenAI's CLIP is 64 wide, so heads follow from the width
@@ -74,8 +74,29 @@ RN50 = ClipArchitecture(
     VisionArchitecture("resnet", layers=(3, 4, 6, 3), width=64, heads=32, embed_dim=1024),
     TextArchitecture(layers=12, width=512, heads=8, embed_dim=1024),
 )
+RN101 = ClipArchitecture(
+    VisionArchitecture("resnet", layers=(3, 4, 23, 3), width=64, heads=32, embed_dim=512),
+    TextArchitecture(layers=12, width=512, heads=8, embed_dim=512),
+)
+RN50X4 = ClipArchitecture(
+    VisionArchitecture("resnet", layers=(4, 6, 10, 6), width=80, heads=40, embed_dim=640),
+    TextArchitecture(layers=12, width=640, heads=10, embed_dim=640),
+)
 VIT_B_16 = ClipArchitecture(
     VisionArchitecture("vit", layers=(12,), width=768, heads=12, embed_dim=512, patch=16),
     TextArchitecture(layers=12, width=512, heads=8, embed_dim=512),
 )
-NAMED = {"RN50": RN50, "ViT-B/16": VIT_B_16}
+VIT_B_32 = replace(VIT_B_16, vision=replace(VIT_B_16.vision, patch=32))
+VIT_L_14 = ClipArchitecture(
+    VisionArchitecture("vit", layers=(24,), width=1024, heads=16, embed_dim=768, patch=14),
+    TextArchitecture(layers=12, width=768, heads=12, embed_dim=768),
+)
+NAMED = {
+    "RN50": RN50,
+    "RN101": RN101,
+    "RN50x4": RN50X4,
+    "ViT-B/16": VIT_B_16,
+    "ViT-B/32": VIT_B_32,
+    "ViT-L/14": VIT_L_14,
+}
+"""OpenAI's own; others have the same shapes with another activation, which these towers do not compute."""

@@ -23,6 +23,7 @@ from pivl.towers.vocabulary import Vocabulary
 
 State = dict[str, Tensor]
 
+FAULTS = (KeyError, TypeError, ValueError, IndexError)  # of metadata or tensors that describe no CLIP
 POSITIONS = {"resnet": "visual.attnpool.positional_embedding", "vit": "visual.positional_embedding"}
 
 
@@ -92,20 +93,14 @@ def clip_from_state(
     state: State, metadata: dict[str, Any], source: str, image_input: ImageInput | None
 ) -> Clip:
     """The CLIP of a state dict with OpenAI's names (see load_clip); errors (UserError) call it `source`."""
-    if "token_embedding.weight" not in state or not any(name in state for name in POSITIONS.values()):
-        raise UserError(f"{source}: not a CLIP's weights; name a file with OpenAI's CLIP tensor names")
+    architecture = read_architecture(state, metadata, source)
     try:
-        architecture = (
-            _read_architecture(metadata) if "architecture" in metadata else infer_architecture(state)
-        )
         size = tuple(metadata.get("image_size", (256, 128)))
         grid = tuple(metadata["grid"]) if "grid" in metadata else None
         compact = metadata.get("vocabulary")
         vocabulary = Vocabulary(None if compact is None else tuple(compact))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise UserError(
-            f"{source}: its CLIP cannot be made out ({error}); use weights of OpenAI's form"
-        ) from error
+    except FAULTS as error:
+        raise _unclear(source, error) from error
     vision = build_vision(architecture.vision, image_input or ImageInput(size))
     text = TextTower(architecture.text)
     positions = POSITIONS[architecture.vision.kind]
@@ -117,6 +112,20 @@ def clip_from_state(
     return Clip(
         vision.eval(), text.eval(), vocabulary, INITIAL_LOGIT_SCALE if scale is None else float(scale)
     )
+
+
+def read_architecture(state: State, metadata: dict[str, Any], source: str) -> ClipArchitecture:
+    """The architecture that the metadata tell, or else the tensors; errors (UserError) call the file `source`."""
+    if "token_embedding.weight" not in state or not any(name in state for name in POSITIONS.values()):
+        raise UserError(f"{source}: not a CLIP's weights; name a file with OpenAI's CLIP tensor names")
+    try:
+        if "architecture" not in metadata:
+            return infer_architecture(state)
+        vision, text = metadata["architecture"]["vision"], metadata["architecture"]["text"]
+        layers = tuple(vision["layers"])
+        return ClipArchitecture(VisionArchitecture(**{**vision, "layers": layers}), TextArchitecture(**text))
+    except FAULTS as error:
+        raise _unclear(source, error) from error
 
 
 def infer_architecture(state: State) -> ClipArchitecture:
@@ -194,9 +203,5 @@ def _fill(vision: nn.Module, text: nn.Module, state: State, source: str) -> None
             expected[name].copy_(state[name])
 
 
-def _read_architecture(metadata: dict[str, Any]) -> ClipArchitecture:
-    """The architecture that save_clip wrote down."""
-    vision, text = metadata["architecture"]["vision"], metadata["architecture"]["text"]
-    return ClipArchitecture(
-        VisionArchitecture(**{**vision, "layers": tuple(vision["layers"])}), TextArchitecture(**text)
-    )
+def _unclear(source: str, error: Exception) -> UserError:
+    return UserError(f"{source}: its CLIP cannot be made out ({error}); use weights of OpenAI's form")

@@ -1,0 +1,156 @@
+"""What is asked: a study, or rows and seeds of it, on a data set and a backbone, from what a person typed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.choose import choose, choose_all, parse_seeds
+from harness.inputs import OPENAI, Inputs, choose_dataset
+from harness.overrides import parse_overrides, try_overrides
+from pivl.errors import UserError
+from pivl.recipe import Recipe
+from studies.bases import BASES, EMBEDDED_BACKBONE, Base
+from studies.catalog import PRESETS, STUDIES
+from studies.presets import Preset
+from studies.study import Row, Study
+
+USUAL_BACKBONE = "rn50"  # for pictures from disk: the paper's ablations are all on it
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was typed about a study; None where nothing was."""
+
+    study: str
+    preset: str = "default"
+    rows: str | None = None
+    seeds: str | None = None
+    dataset: str | None = None
+    data_root: Path | None = None
+    part_maps: Path | None = None
+    backbone: str | None = None
+    weights: str | None = None
+    precision: str = "auto"
+    overrides: tuple[str, ...] = ()
+    allow_partial: bool = False
+    limit_steps: int | None = None
+    rerank: bool = False
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A study's rows and seeds, the pictures and weights that answer them, and what is changed in every recipe.
+
+    limit_steps: stop each stage after so many steps; the runs are then no results. rerank: about re-ranked figures.
+    """
+
+    study: Study
+    preset: Preset
+    rows: tuple[str, ...]
+    seeds: tuple[int, ...]
+    inputs: Inputs
+    changes: Mapping[str, Any]
+    limit_steps: int | None
+    rerank: bool
+
+    @property
+    def base(self) -> Base:
+        """What its rows start from."""
+        return BASES[self.inputs.backbone]
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set that answers it."""
+        return self.inputs.called
+
+    @property
+    def setting(self) -> str:
+        """Data set and backbone as a table names them."""
+        embedded = self.inputs.backbone == EMBEDDED_BACKBONE
+        return self.dataset if embedded else f"{self.dataset}, {self.inputs.backbone}"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pictures that all rows train on."""
+        return self.recipe(self.study.rows[0]).image_size
+
+    @property
+    def name(self) -> str:
+        """`ablation`, and behind it whatever is not as usual: `ablation-smoke`, `ablation-market1501-rn50`."""
+        usual = self.preset.dataset or self.study.dataset
+        parts = [self.study.name]
+        parts += [self.preset.name] if self.preset.name != "default" else []
+        parts += [self.dataset] if self.inputs.dataset != usual else []
+        parts += [self.inputs.backbone] if self.inputs.backbone != EMBEDDED_BACKBONE else []
+        return "-".join([*parts, *(["reranked"] if self.rerank else [])])
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The rows of its table: those asked for, and the one that they are compared with."""
+        return tuple(row.name for row in self.study.rows if row.name in (*self.rows, self.study.reference))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it leaves out no usual row and no seed and changes nothing: its table is kept as a file."""
+        usual = {row.name for row in self.study.rows if row.usual}
+        seeds = self.preset.seeds or self.study.seeds
+        as_defined = not self.limit_steps and not set(self.changes) - {"precision"}
+        return usual <= set(self.rows) and set(seeds) <= set(self.seeds) and as_defined
+
+    def recipe(self, row: Row) -> Recipe:
+        """The recipe of a row here; what was typed and the preset give way to what the row itself changes."""
+        base = self.base.recipes[row.method]
+        return replace(base, **{**self.preset.changes, **self.changes, **row.changes})
+
+
+def ask(asked: Asked) -> Question:
+    """The question that was typed; UserError for unknown names, for seeds that are none, for what does not agree."""
+    study = STUDIES[choose("study", asked.study, STUDIES)]
+    preset = PRESETS[choose("preset", asked.preset, PRESETS)]
+    names = [row.name for row in study.rows]
+    usual = [row.name for row in study.rows if row.usual]
+    rows = usual if asked.rows is None else choose_all("row", asked.rows, names)
+    seeds = parse_seeds(asked.seeds) if asked.seeds else preset.seeds or study.seeds
+    inputs = _inputs(asked, preset.dataset or study.dataset)
+    base = BASES[inputs.backbone]
+    changes = parse_overrides(asked.overrides)
+    if (precision := _precision(asked, inputs.backbone)) != base.recipes["CLIP-ReID"].precision:
+        changes["precision"] = precision
+    for recipe in base.recipes.values():
+        try_overrides(recipe, {**preset.changes, **changes})
+    return Question(study, preset, tuple(rows), seeds, inputs, changes, asked.limit_steps, asked.rerank)
+
+
+def _inputs(asked: Asked, usual: str) -> Inputs:
+    dataset = choose_dataset(asked.dataset or usual)
+    found = Inputs(dataset)
+    if found.is_embedded and (asked.data_root or asked.part_maps):
+        option = "--data-root" if asked.data_root else "--part-maps"
+        raise UserError(f"{option}: {dataset} is rendered and has its part maps; name a --dataset on disk")
+    usual_backbone = EMBEDDED_BACKBONE if found.is_embedded else USUAL_BACKBONE
+    return Inputs(
+        dataset=str(Path(dataset).expanduser().resolve()) if found.is_csv else dataset,
+        data_root=_whole(asked.data_root),
+        part_maps=_whole(asked.part_maps),
+        allow_partial=asked.allow_partial,
+        backbone=choose("backbone", asked.backbone or usual_backbone, BASES),
+        weights=OPENAI if asked.weights == OPENAI else _whole(asked.weights),
+    )
+
+
+def _whole(path: Path | str | None) -> str | None:
+    """A path that means the same from any folder."""
+    return None if path is None else str(Path(path).expanduser().resolve())
+
+
+def _precision(asked: Asked, backbone: str) -> str:
+    """What was typed; `auto` is what suits the device, and fp32 for the embedded benchmark, which defines it so."""
+    if asked.precision != "auto":
+        return asked.precision
+    if backbone == EMBEDDED_BACKBONE:
+        return "fp32"
+    from harness.origin import choose_device, suitable_precision
+
+    return suitable_precision(choose_device(asked.device))

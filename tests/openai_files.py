@@ -1,0 +1,23 @@
+"""Weights files as OpenAI's, of CLIPs that are tiny and random but know every word."""
+
+from pathlib import Path
+
+import torch
+
+from pivl.towers.architecture import ClipArchitecture, TextArchitecture, VisionArchitecture
+from pivl.towers.clip import ImageInput, build_clip
+from pivl.towers.vocabulary import Vocabulary
+
+SQUARE = (64, 64)  # OpenAI's positions are those of a square
+TINY_RESNET = VisionArchitecture("resnet", (1, 1, 1, 1), 8, 4, 32)
+TINY_VIT = VisionArchitecture("vit", (2,), 64, 1, 32, 8)
+
+
+def write_weights(path: Path, vision: VisionArchitecture) -> Path:
+    """A state dict with OpenAI's names and shapes, by torch.save; the path."""
+    architecture = ClipArchitecture(vision, TextArchitecture(2, 64, 1, vision.embed_dim))
+    clip = build_clip(architecture, ImageInput(SQUARE), Vocabulary(None), torch.Generator().manual_seed(0))
+    state = {f"visual.{name}": value for name, value in clip.vision.net.state_dict().items()}
+    state |= clip.text.net.state_dict() | {"logit_scale": torch.tensor(clip.logit_scale)}
+    torch.save(state, path)
+    return path

@@ -1,0 +1,113 @@
+"""What a person typed becomes one question; what does not agree is one line."""
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from harness.inputs import EMBEDDED_SETS
+from harness.question import Asked, ask
+from pivl.data.facts import BENCHMARKS
+from pivl.errors import UserError
+from pivl.people.benchmark import VARIANTS
+from pivl.recipe import RECIPES
+from pivl.towers.architecture import NAMED
+from studies.bases import BASES
+from studies.published import DATASETS, TABLE_2
+
+
+def recipe(row="clip-reid", **typed):
+    question = ask(Asked("ablation", **typed))
+    return question.recipe(next(one for one in question.study.rows if one.name == row))
+
+
+def test_the_embedded_sets_are_those_that_are_rendered():
+    assert set(EMBEDDED_SETS) == set(VARIANTS)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "config"),
+    [("rn50", "clip-reid-cnn"), ("vit-b-16", "clip-reid-vit"), ("vit-b-16-sie-olp", "clip-reid-vit-sie-olp")],
+)
+def test_clip_reids_row_is_clip_reids_configuration(backbone, config):
+    assert recipe(dataset="market1501", backbone=backbone, precision="fp32") == RECIPES[config]
+
+
+def test_on_clips_backbones_pi_vl_has_the_papers_stage_1_and_is_made_equal_when_asked():
+    for backbone, base in BASES.items():
+        ours, theirs = (asdict(base.recipes[method]) for method in ("PI-VL", "CLIP-ReID"))
+        differ = {name: ours[name] for name in ours if ours[name] != theirs[name]}
+        epochs = {"identity_epochs": 60} if base.kind == "vit" else {}
+        wanted = {} if backbone == "tiny" else {"prompt_sampling": "identity", **epochs}
+        assert differ == wanted, backbone
+    typed = {"dataset": "market1501", "backbone": "rn50", "overrides": ("prompt_sampling=shuffle",)}
+    labels, base = recipe("part-labels", **typed), recipe(**typed)
+    assert labels == replace(base, part_text="label")
+
+
+def test_a_backbone_of_a_name_has_its_patches_and_its_architecture():
+    for name, base in BASES.items():
+        if base.clip is not None and base.kind == "vit" and not name.endswith("olp"):
+            assert base.recipes["CLIP-ReID"].patch_stride == NAMED[base.clip].vision.patch
+        assert {one.backbone for one in base.recipes.values()} == {name.removesuffix("-sie-olp")}
+        assert base.clip is None or NAMED[base.clip].vision.kind == base.kind
+
+
+def test_every_public_data_set_has_the_papers_name_for_it():
+    assert set(DATASETS) == set(BENCHMARKS)
+    assert {item.dataset for item in TABLE_2} == set(DATASETS.values())
+
+
+def test_overrides_reach_every_row_and_give_way_to_what_makes_the_row():
+    typed = {"overrides": ("epochs=3", "image_size=64x32", "fusion=last", "warmup_epochs=1.2")}
+    changed = recipe("pi-vl", **typed)
+    assert (changed.epochs, changed.image_size, changed.fusion) == (3, (64, 32), "pyramid")
+    assert ask(Asked("ablation", **typed)).is_whole is False
+    assert ask(Asked("ablation")).is_whole is True
+
+
+def test_an_override_that_equals_the_default_in_another_type_is_no_other_choice():
+    overridden = recipe(dataset="market1501", precision="fp32", overrides=("warmup_epochs=10.0",))
+    assert isinstance(overridden.warmup_epochs, int)  # 10 and 10.0 would be two ids
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("epoch=3", "did you mean 'epochs'?"),
+        ("epochs=many", "epochs takes a whole number, as 120"),
+        ("rate=nan", "rate takes a number, as 0.00035"),
+        ("image_size=64", "image_size takes whole numbers, as 256x128"),
+        ("fusion=sum", "fusion is 'sum'; it must be one of 'last', 'pyramid'"),
+        ("epochs=-1", "epochs is -1; it must not be negative"),
+        ("backbone=rn50", "unknown recipe field 'backbone'"),
+    ],
+)
+def test_a_wrong_override_is_one_line(override, said):
+    with pytest.raises(UserError) as refused:
+        ask(Asked("ablation", overrides=(override,)))
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"dataset": "market"}, "unknown data set 'market'; known: synthped, synthped-mini, market1501"),
+        ({"backbone": "rn-50"}, "did you mean 'rn50'?"),
+        ({"data_root": "/data"}, "--data-root: synthped is rendered"),
+        ({"part_maps": "/maps"}, "--part-maps: synthped is rendered"),
+    ],
+)
+def test_what_does_not_agree_is_one_line(typed, said):
+    with pytest.raises(UserError) as refused:
+        ask(Asked("ablation", **typed))
+    assert said in str(refused.value)
+
+
+def test_a_question_is_named_by_what_is_not_usual():
+    def name(**typed):
+        return ask(Asked("ablation", **typed)).name
+
+    assert name() == "ablation"
+    assert name(preset="smoke") == "ablation-smoke"
+    assert name(dataset="dukemtmc", precision="fp32") == "ablation-dukemtmc-rn50"
+    assert name(dataset="a/people.csv", backbone="tiny", rerank=True) == "ablation-people-reranked"
