@@ -16,14 +16,14 @@ from pivl.towers.weights import clip_from_state
 from pivl.verification.figures import Figures
 
 IDENTITY_TOKENS = 4
-ONE_ROUNDING = np.float32(2.0**-24)
+ONE_ROUNDING = 2.0**-24  # of a float32, relative
 
 
-def nudged(values: NDArray[np.float32], nudge: int) -> NDArray[np.float32]:
-    """The values, each moved by about one rounding of a float32; a `nudge` of 0 moves nothing, others differ."""
+def nudged(values: NDArray[np.float32], nudge: int, roundings: float = 1) -> NDArray[np.float32]:
+    """The values, each moved by about so many roundings of a float32; a `nudge` of 0 moves nothing, others differ."""
     if not nudge:
         return values
-    return values + values * ONE_ROUNDING * draw(f"nudge {nudge}", values.shape, 0)
+    return values + values * np.float32(roundings * ONE_ROUNDING) * draw(f"nudge {nudge}", values.shape, 0)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pivl.verification.figures import EXACT, RERANKED, Figures, Measure, Recompu
 
 FEATURES = ("query_features", "gallery_features")
 PEOPLE = ("query_pids", "query_camids", "gallery_pids", "gallery_camids")
+OF_A_DISTANCE = 8  # roundings of features that move a distance about as its own sums round
 INPUTS = frozenset(FEATURES + PEOPLE)
 
 
@@ -55,7 +56,10 @@ def read_inputs(figures: Figures, nudge: int) -> list[Tensor]:
     if not all(features.dtype.kind == "f" and np.isfinite(features).all() for features in (query, gallery)):
         raise figures.unfit("its features are not finite numbers")
     return [
-        *(torch.from_numpy(nudged(features.astype(np.float32), nudge)) for features in (query, gallery)),
+        *(
+            torch.from_numpy(nudged(features.astype(np.float32), nudge, OF_A_DISTANCE))
+            for features in (query, gallery)
+        ),
         *(torch.from_numpy(figures.values[key].astype(np.int64)) for key in PEOPLE),
     ]
 
