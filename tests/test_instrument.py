@@ -9,10 +9,10 @@ import torch
 import pivl.people
 from pivl.assessment import assess
 from pivl.people.benchmark import SYNTHPED, load
+from pivl.recipe import EMBEDDED
 from pivl.towers.clip import ImageInput, build_clip
 from pivl.towers.weights import load_clip
 from pivl.train import Trainer, run_stage
-from studies.ablation import clip_reid
 from studies.controls import no_text
 
 WEIGHTS = Path(pivl.people.__file__).parent / "tiny_clip.safetensors"
@@ -26,9 +26,9 @@ def test_language_and_clips_weights_move_map_by_far_more_than_a_seed():
         clip.architecture, ImageInput(SYNTHPED.size), clip.vocabulary, torch.Generator().manual_seed(0)
     )
     variants = {
-        "clip-reid": (clip_reid, clip),
-        "no text": (no_text, clip),
-        "no clip": (clip_reid, replace(clip, vision=random.vision)),
+        "clip-reid": (EMBEDDED, clip),
+        "no text": (replace(EMBEDDED, **no_text), clip),
+        "no clip": (EMBEDDED, replace(clip, vision=random.vision)),
     }
     scores = {
         name: [_map(recipe, split, start, seed) for seed in SEEDS]
