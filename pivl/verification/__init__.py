@@ -1,6 +1,7 @@
 """Equality with the original code: reference files computed again, key by key, by the code that `run` uses."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -10,8 +11,24 @@ from pivl.verification.figures import RATES, ROUNDINGS, Check, Figures, Recomput
 
 Progress = Callable[[str], None]
 Recompute = Callable[[Figures, Progress, int], Iterator[Recomputed]]
-NUDGES = 3
-KINDS: dict[str, Recompute] = {"clip-reid": clip_reid.recompute, "evaluation": retrieval.recompute}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How files of one kind are computed again, which of their keys are inputs, and how often rounding is tried.
+
+    `recompute` gives every figure of a file, with a nudge of 1, 2, ... from inputs moved by about one rounding.
+    """
+
+    recompute: Recompute
+    nudges: int
+    inputs: frozenset[str] = frozenset()
+
+
+KINDS = {
+    "clip-reid": Kind(clip_reid.recompute, nudges=3),
+    "evaluation": Kind(retrieval.recompute, nudges=10, inputs=retrieval.INPUTS),
+}
 
 
 def verify_file(path: Path, progress: Progress) -> list[Check]:
@@ -21,29 +38,29 @@ def verify_file(path: Path, progress: Progress) -> list[Check]:
     of a kind that is not known here, or describes nothing that can be computed.
     """
     figures = read_figures(path)
-    kind = str(figures.meta.get("kind"))
-    if kind not in KINDS:
+    kind = KINDS.get(str(figures.meta.get("kind")))
+    if kind is None:
         raise figures.unfit(f"its kind is {figures.meta.get('kind')!r}, not one of {', '.join(KINDS)}")
-    keys = [key for key in figures.values if key not in retrieval.INPUTS]
+    keys = [key for key in figures.values if key not in kind.inputs]
     if not keys:
         raise figures.unfit("it holds no figures")
-    ours = {item.key: item for item in KINDS[kind](figures, progress, 0) if item.key in keys}
+    ours = {item.key: item for item in kind.recompute(figures, progress, 0) if item.key in keys}
     checks = {key: compare(item, figures.values[key]) for key, item in ours.items()}
-    checks |= judge_doubtful(KINDS[kind], figures, ours, checks, progress)
+    checks |= judge_doubtful(kind, figures, ours, checks, progress)
     return [checks.get(key, Check(key, float("inf"), 0.0, False)) for key in keys]
 
 
 def judge_doubtful(
-    recompute: Recompute,
+    kind: Kind,
     figures: Figures,
     ours: dict[str, Recomputed],
     checks: dict[str, Check],
     progress: Progress,
 ) -> dict[str, Check]:
-    """New checks for what failed but depends on rounding, from up to three runs on inputs moved by one rounding.
+    """New checks for what failed but depends on rounding, from a few runs on inputs moved by one rounding.
 
     No further run is spent on a deviation of more than ten times what could pass; but whether two distances equal up to
-    rounding change places is a toss of a coin, so ranks are given all three.
+    rounding change places is a toss of a coin, so ranks are given all of them.
     """
     nudged: dict[str, list[Tensor]] = {
         key: []
@@ -52,11 +69,11 @@ def judge_doubtful(
     }
     again: dict[str, Check] = {}
     open_keys = list(nudged)
-    for number in range(1, NUDGES + 1):
+    for number in range(1, kind.nudges + 1):
         if not open_keys:
             break
         progress("again from inputs moved by one rounding, to see what that alone changes")
-        for item in recompute(figures, progress, number):
+        for item in kind.recompute(figures, progress, number):
             if item.key in nudged:
                 nudged[item.key].append(item.ours)
         again = {key: compare(ours[key], figures.values[key], moved) for key, moved in nudged.items()}
