@@ -13,8 +13,9 @@ from pivl.people.benchmark import SYNTHPED_MINI
 from pivl.people.export import export_market
 from tests.openai_files import TINY_RESNET, TINY_VIT, write_weights
 from tests.recorded import complain
+from tests.small_sets import CSV_ROWS, write_csv, write_duke, write_map, write_meta, write_msmt17
 
-PEOPLE = replace(SYNTHPED_MINI, training_people=20, training_shots=4, test_people=6)
+PEOPLE = replace(SYNTHPED_MINI, training_people=20, training_shots=4, test_people=8)
 SIZE = ("--set", "image_size=64x32")
 SHORT = (*SIZE, "--set", "epochs=1", "--set", "identity_epochs=1", "--set", "part_epochs=1")
 
@@ -133,6 +134,45 @@ def test_clips_backbones_need_weights_and_the_known_counts(disk, capsys, tmp_pat
     assert "rn50: name CLIP's weights with --weights" in capsys.readouterr().err
     assert end([*words, "--weights", str(disk / "resnet.pt"), "--precision", "fp32"]) == 2
     assert "market1501: expected 12936 train images, found 80" in capsys.readouterr().err
+
+
+def lay_out(layout, folder):
+    """A handful of pictures in a public layout, or listed in a csv file, with maps; what to type for them."""
+    if layout == "people.csv":
+        file = write_csv(folder, CSV_ROWS)
+        named, train = ["--dataset", str(file)], [row.split(",")[0] for row in CSV_ROWS if "train" in row]
+    else:
+        {"msmt17": write_msmt17}.get(layout, write_duke)(folder)
+        named, below = ["--dataset", layout, "--data-root", str(folder)], folder / "train"
+        below = below if layout == "msmt17" else folder / "bounding_box_train"
+        train = [str(path.relative_to(folder)) for path in below.rglob("*.jpg")]
+    write_meta(folder / "maps")
+    for name in train:
+        write_map((folder / "maps" / name).with_suffix(".png"), palette=True)
+    return [*named, "--part-maps", str(folder / "maps")]
+
+
+@pytest.mark.slow  # one row through all its stages in a worker process each, 8 s
+@pytest.mark.parametrize("layout", ["dukemtmc", "msmt17", "occluded-duke", "people.csv"])
+def test_every_layout_trains(disk, tmp_path, monkeypatch, capsys, layout):
+    monkeypatch.chdir(tmp_path)
+    words = ["run", "ablation", *lay_out(layout, tmp_path / "set"), "--allow-partial", "--rows", "pi-vl"]
+    words += [
+        "--backbone",
+        "vit",
+        "--weights",
+        str(disk / "vit.pt"),
+        *SIZE,
+        "--limit-steps",
+        "1",
+        "--seeds",
+        "0",
+    ]
+    words += ["--set", "people_per_batch=2", "--set", "prompt_batch=8", "--device", "cpu", "--no-mlflow"]
+    assert end(words) == 0, capsys.readouterr().err
+    (record,) = records(tmp_path)
+    assert record["dataset"] == layout.removesuffix(".csv")
+    assert set(record["stages"]) == {"identity-prompts", "part-prompts"}
 
 
 def test_a_trial_is_another_run():
