@@ -40,7 +40,7 @@ def question_options(command: Command) -> Command:
                      "csv file.  [default: synthped]"),
         click.option("--preset", default="default", show_default=True, help="default, or smoke: a minute."),
         click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: the study's own]"),
-        click.option("--rows", metavar="NAMES", help="Only these rows, as clip-reid,pi-vl.  [default: all]"),
+        click.option("--rows", metavar="NAMES", help="Only these rows, as clip-reid,pi-vl.  [default: the usual ones]"),
         click.argument("study"),
     ):  # fmt: skip
         command = option(command)

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ class Run:
     @property
     def id(self) -> str:
         """16 hexadecimal digits of the hash over recipe, data, initial weights, seed and schema version."""
-        return self._hash("run", asdict(self.recipe))
+        return self._hash("run", self.recipe.choices())
 
     def stage_id(self, stage: Stage) -> str:
         """The same over the choices that `stage` depends on: rows which agree on them share the stage."""

@@ -28,6 +28,11 @@ def _image(default: Any) -> Any:
     return _choice("image-tower", default)
 
 
+def _later(stage: Stage, default: Any) -> Any:
+    """A choice that came after records were written: at its default it is no part of their ids."""
+    return field(default=default, metadata={"stage": stage, "later": True})
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The choices of one run; learning rates are per step of Adam, image sizes in pixels, epochs over the train set.
@@ -64,6 +69,9 @@ class Recipe:
     part_epochs: int = _part(20)
     part_rate: float = _part(3.5e-4)
     part_temperature: float = _part(0.07)  # the paper gives no value (method.md 0)
+    part_schedule: Literal["after", "joint"] = _later(
+        "part-prompts", "after"
+    )  # joint: version 2, one stage 1 with both losses
     label_vote: Literal["majority", "foreground", "nearest"] = _part("majority")
     background: Literal["class", "ignore"] = _part("class")  # the paper lists it as a class
 
@@ -112,11 +120,13 @@ class Recipe:
                 raise ValueError(f"{item.name} is {value}; it must not be negative")
         if self.prompt_batch % self.images_per_person:
             raise ValueError("prompt_batch must be a multiple of images_per_person")
+        if self.part_schedule == "joint" and self.global_text == "before-parts":
+            raise ValueError("part_schedule joint leaves no tokens before parts for global_text")
 
     def stages(self) -> tuple[Stage, ...]:
         """The stages that this recipe needs, in order: no text needs no prompts, labels alone need no part tuning."""
         if self.part_text == "identity+label":
-            return STAGES
+            return STAGES if self.part_schedule == "after" else STAGES[1:]
         if self.image_to_text_weight > 0:
             return ("identity-prompts", "image-tower")
         return ("image-tower",)
@@ -124,9 +134,16 @@ class Recipe:
     def stage_choices(self, stage: Stage) -> dict[str, Any]:
         """The choices that the weights after `stage` depend on: its own and those of the stages before it."""
         reached = STAGES[: STAGES.index(stage) + 1]
-        return {
-            item.name: getattr(self, item.name) for item in fields(self) if item.metadata["stage"] in reached
-        }
+        return {name: value for name, (of, value) in self._named().items() if of in reached}
+
+    def choices(self) -> dict[str, Any]:
+        """The choices that name a run: all of them, but for later ones at their default."""
+        return {name: value for name, (_, value) in self._named().items()}
+
+    def _named(self) -> dict[str, tuple[Stage, Any]]:
+        named = {item.name: (item.metadata["stage"], getattr(self, item.name)) for item in fields(self)}
+        quiet = {item.name: item.default for item in fields(self) if item.metadata.get("later")}
+        return {name: found for name, found in named.items() if found[1] != quiet.get(name, ...)}
 
 
 CLIP_REID_CNN = Recipe()  # cnn_clipreid.yml

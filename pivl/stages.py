@@ -23,6 +23,7 @@ from pivl.towers.features import Features
 from pivl.towers.vit import VisionTower
 
 Batches = Callable[[int], Sequence[Tensor]]  # from the epoch to its batches of picture indices
+Terms = Callable[[Tensor], dict[str, Tensor]]  # from the indices of a batch to its named terms
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,7 @@ def tune_identity_prompts(
     Only the tokens train. Each person of a batch is encoded once.
     """
     only_trainable([tokens], prompts)
-    image = similarity.prepare(image)
-
-    def terms(index: Tensor) -> dict[str, Tensor]:
-        people, place = person[index].unique(return_inverse=True)
-        with autocast(tokens.device, recipe.precision):
-            encoded = prompts.people(tokens[people])
-        text = similarity.prepare(encoded)[place]
-        positives = place[:, None] == place[None]
-        return {
-            "image_to_text": contrast(image[index], text, positives, similarity.temperature),
-            "text_to_image": contrast(text, image[index], positives, similarity.temperature),
-        }
-
+    terms = identity_terms(recipe, prompts, tokens, image, person, similarity)
     optimizer = torch.optim.Adam([tokens], lr=recipe.prompt_rate, weight_decay=recipe.prompt_weight_decay)
     epochs = recipe.identity_epochs
     return fit(epochs, batches, terms, optimizer, prompt_schedule(recipe, epochs), recipe.precision)
@@ -74,6 +63,50 @@ def tune_part_prompts(
     all its labelled pixels by cosine; positives share person and part.
     """
     only_trainable([tokens], prompts)
+    terms = part_terms(recipe, prompts, tokens, dense, labels, person)
+    optimizer = torch.optim.Adam([tokens], lr=recipe.part_rate, weight_decay=recipe.prompt_weight_decay)
+    epochs = recipe.part_epochs
+    return fit(epochs, batches, terms, optimizer, prompt_schedule(recipe, epochs), recipe.precision)
+
+
+def tune_jointly(
+    recipe: Recipe, prompts: Prompts, tokens: nn.Parameter, batches: Batches, *both: Terms
+) -> Iterator[Step]:
+    """Stage 1 of the paper's version 2 (its Eq. 7): the tokens by `both` terms at once, for the epochs of 1a and 1b."""
+    only_trainable([tokens], prompts)
+
+    def terms(index: Tensor) -> dict[str, Tensor]:
+        return {name: value for some in both for name, value in some(index).items()}
+
+    optimizer = torch.optim.Adam([tokens], lr=recipe.prompt_rate, weight_decay=recipe.prompt_weight_decay)
+    epochs = recipe.identity_epochs + recipe.part_epochs
+    return fit(epochs, batches, terms, optimizer, prompt_schedule(recipe, epochs), recipe.precision)
+
+
+def identity_terms(
+    recipe: Recipe, prompts: Prompts, tokens: nn.Parameter, image: Tensor, person: Tensor, similarity: Similarity
+) -> Terms:  # fmt: skip
+    """The contrast of pictures and people, both ways (Eq. 2); arguments as in tune_identity_prompts."""
+    image = similarity.prepare(image)
+
+    def terms(index: Tensor) -> dict[str, Tensor]:
+        people, place = person[index].unique(return_inverse=True)
+        with autocast(tokens.device, recipe.precision):
+            encoded = prompts.people(tokens[people])
+        text = similarity.prepare(encoded)[place]
+        positives = place[:, None] == place[None]
+        return {
+            "image_to_text": contrast(image[index], text, positives, similarity.temperature),
+            "text_to_image": contrast(text, image[index], positives, similarity.temperature),
+        }
+
+    return terms
+
+
+def part_terms(
+    recipe: Recipe, prompts: Prompts, tokens: nn.Parameter, dense: Tensor, labels: Tensor, person: Tensor
+) -> Terms:
+    """The contrast of pixels and parts of people, both ways (Eq. 7-8); arguments as in tune_part_prompts."""
     parts = len(prompts.part_lengths)
 
     def terms(index: Tensor) -> dict[str, Tensor]:
@@ -91,9 +124,7 @@ def tune_part_prompts(
             "pixel_to_text": contrast(pixels, texts, positives.T, recipe.part_temperature),
         }
 
-    optimizer = torch.optim.Adam([tokens], lr=recipe.part_rate, weight_decay=recipe.prompt_weight_decay)
-    epochs = recipe.part_epochs
-    return fit(epochs, batches, terms, optimizer, prompt_schedule(recipe, epochs), recipe.precision)
+    return terms
 
 
 @dataclass(frozen=True)

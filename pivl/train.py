@@ -24,7 +24,10 @@ from pivl.stages import (
     Texts,
     align_images,
     cell_labels,
+    identity_terms,
+    part_terms,
     tune_identity_prompts,
+    tune_jointly,
     tune_part_prompts,
 )
 from pivl.streams import torch_stream
@@ -68,11 +71,7 @@ class Trainer:
     def tune_identity_prompts(self) -> Tensor:
         """Stage 1a: identity tokens [P, M, W] on the CPU."""
         recipe, store = self.recipe, Store.hold(self.split.train, self.device)
-        width = self.clip.text.architecture.width
-        drawn = draw_identity_tokens(
-            self._people(), recipe.identity_tokens, width, self._stream("identity-tokens")
-        )
-        tokens = nn.Parameter(drawn.to(self.device))
+        tokens = self._fresh_tokens()
         image = self._cache(store, lambda features: features.proj)
         steps = tune_identity_prompts(
             recipe,
@@ -89,14 +88,27 @@ class Trainer:
         """Stage 1b: the tokens of stage 1a, tuned on by dense contrast; [P, M, W] on the CPU."""
         recipe, store = self.recipe, Store.hold(self.split.train, self.device)
         tuned = nn.Parameter(tokens.to(self.device).clone())
-        dense = self._cache(store, lambda features: features.tokens)
-        labels = cell_labels(
-            recipe, self.clip.vision, store.part_map, dense.shape[-2:], len(self.split.labels.parts)
-        )
+        dense, labels = self._dense(store)
         steps = tune_part_prompts(
             recipe, self._prompts(), tuned, dense, labels, store.person, self._prompt_batches("part-prompts")
         )
         return self._finish("part-prompts", steps, tuned)
+
+    def tune_jointly(self) -> Tensor:
+        """Stages 1a and 1b in one, as in the paper's version 2; [P, M, W] on the CPU."""
+        recipe, store = self.recipe, Store.hold(self.split.train, self.device)
+        prompts, tokens = self._prompts(), self._fresh_tokens()
+        image = self._cache(store, lambda features: features.proj)
+        dense, labels = self._dense(store)
+        steps = tune_jointly(
+            recipe,
+            prompts,
+            tokens,
+            self._prompt_batches("part-prompts"),
+            identity_terms(recipe, prompts, tokens, image, store.person, self.similarity()),
+            part_terms(recipe, prompts, tokens, dense, labels, store.person),
+        )
+        return self._finish("part-prompts", steps, tokens)
 
     def align_images(self, texts: Texts) -> Trained:
         """Stage 2: the image tower under `texts`, in evaluation mode."""
@@ -146,6 +158,17 @@ class Trainer:
         if self.recipe.similarity == "dot":
             return Similarity(False, 1.0)
         return Similarity(True, 1 / math.exp(self.clip.logit_scale))
+
+    def _fresh_tokens(self) -> nn.Parameter:
+        count, width = self.recipe.identity_tokens, self.clip.text.architecture.width
+        drawn = draw_identity_tokens(self._people(), count, width, self._stream("identity-tokens"))
+        return nn.Parameter(drawn.to(self.device))
+
+    def _dense(self, store: Store) -> tuple[Tensor, Tensor]:
+        """The frozen tower's tokens of all training pictures [N, D, h, w], and the part of each [N, h, w]."""
+        dense = self._cache(store, lambda features: features.tokens)
+        parts = len(self.split.labels.parts)
+        return dense, cell_labels(self.recipe, self.clip.vision, store.part_map, dense.shape[-2:], parts)
 
     def _part_table(self, prompts: Prompts, tokens: Tensor) -> Tensor:
         part = torch.arange(len(self.split.labels.parts), device=self.device)
@@ -223,7 +246,9 @@ def run_stage(
     if stage == "identity-prompts":
         return {"tokens": trainer.tune_identity_prompts()}
     if stage == "part-prompts":
-        return {"tokens": trainer.tune_part_prompts(tokens["identity-prompts"])}
+        joint = trainer.recipe.part_schedule == "joint"
+        tuned = trainer.tune_jointly() if joint else trainer.tune_part_prompts(tokens["identity-prompts"])
+        return {"tokens": tuned}
     texts = trainer.texts(tokens.get("identity-prompts"), tokens.get("part-prompts"))
     return trainer.align_images(texts).state()
 

@@ -56,7 +56,7 @@ def test_a_stage_is_named_by_the_choices_up_to_it_and_no_others():
         ]
         for stage in ("identity-prompts", "part-prompts"):
             same = replace(run, recipe=changed).stage_id(stage) == run.stage_id(stage)
-            assert same == (name not in run.recipe.stage_choices(stage)), (name, stage)
+            assert same == (name not in changed.stage_choices(stage)), (name, stage)
 
 
 def one_change_each(recipe):
@@ -75,6 +75,7 @@ def one_change_each(recipe):
         "fusion": "pyramid",
         "global_text": "before-parts",
         "schedule": "steps",
+        "part_schedule": "joint",
         "images_per_person": 2,
     }
     for one in fields(recipe):

@@ -7,16 +7,21 @@ import torch
 from torch import nn
 
 from pivl.data.labels import IGNORE, LIP
+from pivl.data.store import Store, plain
 from pivl.prompts import Prompts, draw_identity_tokens
 from pivl.stages import (
     Similarity,
     assign_parts,
     cell_labels,
+    identity_terms,
     image_optimizer,
+    part_terms,
     tune_identity_prompts,
     tune_part_prompts,
 )
+from pivl.streams import torch_stream
 from pivl.towers.clip import ImageInput, build_vision
+from pivl.train import NORMALIZATIONS, run_stage
 from tests.tiny import PI_VL, RECIPE, SIZE, VIT, tiny_clip, tiny_trainer, train
 
 
@@ -163,3 +168,32 @@ def test_biases_and_the_head_train_at_rates_of_their_own():
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(
         trained.model.trained_parameters()
     ) + len(list(trained.head.parameters()))
+
+
+def test_joint_tuning_steps_on_both_losses_from_fresh_tokens():
+    """Its first step has the terms of a first step of 1a and of one of 1b from the same fresh tokens, on one batch."""
+    recipe = replace(
+        PI_VL, part_schedule="joint", prompt_sampling="identity", identity_epochs=2, part_epochs=1
+    )
+    steps = []
+    trainer = tiny_trainer(recipe, report=lambda stage, step: steps.append((stage, step)))
+    state = run_stage(trainer, "part-prompts", {})
+    assert {stage for stage, _ in steps} == {"part-prompts"}
+    assert steps[-1][1].epochs == 3
+    store = Store.hold(trainer.split.train, trainer.device)
+    fresh = draw_identity_tokens(8, 4, 32, torch_stream(trainer.seed, "identity-tokens"))
+    (index, *_) = trainer._prompt_batches("part-prompts")(1)
+    features = trainer.clip.vision(plain(store.gather(index), NORMALIZATIONS[recipe.normalization]).image)
+    prompts, person = trainer._prompts(), store.person[index]
+    labels = cell_labels(recipe, trainer.clip.vision, store.part_map[index], features.tokens.shape[-2:], 20)
+    everything = torch.arange(len(index))
+    wanted = {
+        **identity_terms(recipe, prompts, fresh, features.proj, person, trainer.similarity())(everything),
+        **part_terms(recipe, prompts, fresh, features.tokens, labels, person)(everything),
+    }
+    assert set(steps[0][1].terms) == set(wanted)
+    for name, value in wanted.items():
+        assert float(steps[0][1].terms[name]) == pytest.approx(float(value.detach()), rel=1e-5), name
+    texts = trainer.texts(None, state["tokens"])
+    assert texts.people is not None
+    assert texts.parts is not None
