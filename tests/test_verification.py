@@ -261,7 +261,6 @@ def set_meta(key: str, value: Any) -> Callable[[dict[str, Any], dict[str, Any]],
 @pytest.mark.parametrize(
     ("source", "change", "message"),
     [
-        (VIT, set_meta("kind", "schlep"), "its kind is 'schlep', not one of clip-reid, evaluation"),
         (VIT, set_meta("backbone", "mlp"), "backbone is 'mlp', neither resnet nor vit"),
         (VIT, set_meta("vision_width", "64"), "vision_width is '64', not a whole number from 1 on"),
         (VIT, set_meta("labels", [0] * 16), "labels do not name 16 pictures of 2 to 12 people"),
@@ -289,6 +288,15 @@ def test_a_file_that_describes_nothing_to_compute_is_one_line(
     ) as raised:
         verify(path)
     assert "\n" not in str(raised.value)
+
+
+def test_a_kind_that_is_unknown_is_named_with_those_that_are_not(tmp_path: Path) -> None:
+    path = rewritten(EVALUATION, tmp_path / "foreign.npz", set_meta("kind", "gait"))
+    with pytest.raises(
+        UserError,
+        match="foreign.npz: figures of kind 'gait' cannot be verified; give files of kind clip-reid or evaluation",
+    ):
+        verify(path)
 
 
 def _truncated(path: Path) -> None:

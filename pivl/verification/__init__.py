@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from pivl.errors import UserError
 from pivl.verification import clip_reid, retrieval
 from pivl.verification.figures import RATES, ROUNDINGS, Check, Figures, Recomputed, compare, read_figures
 
@@ -40,7 +41,10 @@ def verify_file(path: Path, progress: Progress) -> list[Check]:
     figures = read_figures(path)
     kind = KINDS.get(str(figures.meta.get("kind")))
     if kind is None:
-        raise figures.unfit(f"its kind is {figures.meta.get('kind')!r}, not one of {', '.join(KINDS)}")
+        raise UserError(
+            f"{path}: figures of kind {figures.meta.get('kind')!r} cannot be verified; give files of kind "
+            f"{' or '.join(KINDS)}"
+        )
     keys = [key for key in figures.values if key not in kind.inputs]
     if not keys:
         raise figures.unfit("it holds no figures")
