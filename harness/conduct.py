@@ -68,8 +68,9 @@ def _check(question: Question, plan: Plan, found: Found) -> None:
     """Raise UserError, before pictures are decoded, for weights of another backbone and for part maps that lack."""
     lacking = {task.run.recipe for task in plan.tasks if task.run.recipe.part_text != "none"}
     if lacking and not found.has_maps:
-        rows = [row.name for row in question.study.rows if question.recipe(row).part_text != "none"]
-        without = [row.name for row in question.study.rows if row.name not in rows]
+        needy = [row.name for row in question.study.rows if question.recipe(row).part_text != "none"]
+        rows = [name for name in needy if name in question.rows]
+        without = [row.name for row in question.study.rows if row.name not in needy]
         raise UserError(
             f"{question.dataset} has no part maps, which {', '.join(rows)} need; name their folder with "
             f"--part-maps, or choose --rows {','.join(without)}"

@@ -23,11 +23,12 @@ from safetensors.torch import save
 
 from harness.inputs import Inputs, load
 from harness.origin import (
+    allows_tf32,
     choose_device,
     describe_device,
+    forbid_tf32,
     peak_memory,
     read_commit,
-    set_arithmetic,
     suitable_slots,
     versions,
 )
@@ -92,14 +93,13 @@ def execute(task: Task, results: Results, device: torch.device, send: Send) -> s
     """Do one task, store what comes of it and say in a few words what that is. TrainingFailed, UserError."""
     began, run = time.monotonic(), task.run
     send({"event": "phase", "phase": "loading"})
-    rounded = set_arithmetic(device, run.recipe.precision)
     split = _load_split(task.inputs, run.recipe.image_size)
     clip = _load_clip(task.inputs, run.recipe.image_size, run.recipe.patch_stride)
     if split.fingerprint != run.fingerprint:
         raise UserError(f"{run.dataset} is no longer what it was when this began; run the command again")
     monitor = Monitor(send)
     trainer = Trainer(run.recipe, split, clip, run.seed, device, monitor.report, run.limit_steps)
-    record: Record = {"id": task.id, "status": "finished", **_origin(device), "tf32": rounded, **_what(task)}
+    record: Record = {"id": task.id, "status": "finished", **_origin(device), **_what(task)}
     files: dict[str, Callable[[Path], object]] = {}
     folder, summary = results.stage_folder(task.id), "stored"
     if task.rerank:
@@ -150,6 +150,7 @@ def _origin(device: torch.device) -> Record:
     date = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "device": describe_device(device),
+        "tf32": allows_tf32(),
         "versions": versions(),
         "commit": commit,
         "dirty": dirty,
@@ -221,6 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         device = choose_device(asked.device)
         send({"event": "ready", "slots": suitable_slots(device)})
         torch.set_num_threads(1)
+        forbid_tf32()
         lines = [asked.task.read_text()] if asked.task else sys.stdin
         return 0 if serve((json.loads(line) for line in lines), results, device, send) else 1
     except UserError as error:

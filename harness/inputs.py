@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +162,8 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
             return str(entry["sha256"])
     path = find_weights(inputs)
     if path is not None:
-        return sha256_of(path)
+        facts = path.stat()
+        return _digest_once(path, facts.st_mtime_ns, facts.st_size)
     openai = f"weights openai {BASES[inputs.backbone].clip}"
     entry = _read_note(results).get(openai, {})
     if "sha256" not in entry:
@@ -175,6 +177,12 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
 def note_weights(inputs: Inputs, digest: str, results: Results) -> None:
     """Keep the digest for tables that are asked for without naming weights."""
     _write_note(results, f"weights {inputs.backbone}", {"sha256": digest})
+
+
+@cache
+def _digest_once(path: Path, changed: int, size: int) -> str:
+    """The digest of a file as it is now: weights have hundreds of megabytes and are asked about several times."""
+    return sha256_of(path)
 
 
 def _path(text: str | None) -> Path | None:

@@ -33,7 +33,7 @@ def question_options(command: Command) -> Command:
         click.option("--weights", metavar="FILE", help="CLIP's weights, or openai to have them downloaded."),
         click.option("--backbone", metavar="NAME", help="tiny, rn50, vit-b-16, vit-b-16-sie-olp, ..."
                      "  [default: tiny for synthped, else rn50]"),
-        click.option("--allow-partial", is_flag=True, help="Take a data set of which pictures or maps lack."),
+        click.option("--allow-partial", is_flag=True, help="Go on with a data set that lacks pictures or maps."),
         disk_option("--part-maps", "The folder of its part maps, with their meta.json."),
         disk_option("--data-root", "The folder that holds the data set."),
         click.option("--dataset", metavar="NAME", help="synthped, market1501, dukemtmc, msmt17, occluded-duke or a "

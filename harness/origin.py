@@ -46,12 +46,15 @@ def suitable_precision(device: torch.device) -> str:
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
-def set_arithmetic(device: torch.device, precision: str) -> bool:
-    """Whether float32 products and convolutions are rounded to TF32 from here on: on a GPU, unless fp32 was chosen."""
-    rounded = device.type == "cuda" and precision != "fp32"
-    torch.set_float32_matmul_precision("high" if rounded else "highest")
-    torch.backends.cudnn.allow_tf32 = rounded
-    return rounded
+def forbid_tf32() -> None:
+    """Let float32 be float32: mixed precision leaves only losses and scores in it."""
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def allows_tf32() -> bool:
+    """Whether a GPU may round the products or convolutions of float32 to TF32 here."""
+    return torch.get_float32_matmul_precision() != "highest" or torch.backends.cudnn.allow_tf32
 
 
 def describe_device(device: torch.device) -> str:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from harness.execute import describe_shortage
-from harness.origin import choose_device, set_arithmetic, suitable_precision
+from harness.origin import allows_tf32, choose_device, forbid_tf32, suitable_precision
 from pivl.recipe import CLIP_REID_CNN, EMBEDDED
 from pivl.train import Trainer, run_stage
 from tests.tiny import RESNET, SIZE, VIT, tiny_clip, tiny_split
@@ -57,9 +57,15 @@ def test_only_a_resnet_keeps_its_channels_last():
     assert (layout(RESNET), layout(VIT)) == (True, False)
 
 
-def test_a_cpu_computes_in_fp32_and_rounds_nothing():
+def test_a_cpu_computes_in_fp32():
     assert suitable_precision(choose_device("cpu")) == "fp32"
-    assert set_arithmetic(CPU, "bf16") is False
+
+
+def test_float32_is_float32_once_it_is_said(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    assert allows_tf32()
+    forbid_tf32()
+    assert not allows_tf32()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +88,7 @@ def test_full_gpu_memory_says_which_batch_and_precision_to_try(changes, stage, s
 @pytest.mark.parametrize("vision", [RESNET, VIT], ids=["resnet", "vit"])
 def test_a_gpu_trains_every_stage_near_what_a_cpu_does(vision, precision):
     device = torch.device("cuda")
-    set_arithmetic(device, precision)
+    forbid_tf32()
     exact, _ = train(SHORT, vision, CPU)
     ours, steps = train(replace(SHORT, precision=precision), vision, device)
     assert all(torch.isfinite(value).all() for _, step in steps for value in step.terms.values())
