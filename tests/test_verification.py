@@ -294,7 +294,7 @@ def test_a_kind_that_is_unknown_is_named_with_those_that_are_not(tmp_path: Path)
     path = rewritten(EVALUATION, tmp_path / "foreign.npz", set_meta("kind", "gait"))
     with pytest.raises(
         UserError,
-        match="foreign.npz: figures of kind 'gait' cannot be verified; give files of kind clip-reid or evaluation",
+        match=r"foreign\.npz: figures of kind 'gait' cannot be verified; give files of kind clip-reid or evaluation",
     ):
         verify(path)
 
