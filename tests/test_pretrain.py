@@ -232,12 +232,13 @@ def test_the_shipped_file_meets_the_criteria() -> None:
     assert measured.parts.accuracy == pytest.approx(written["parts"]["accuracy"], abs=0.01)
 
 
-@pytest.mark.slow  # two minutes of training
-def test_a_shortened_training_sees_retrieval_rise(tmp_path: Path) -> None:
-    """Chance is R@1 0.2 % and R@5 1 % among 500; ten times that is far more than luck (p < 1e-6 each)."""
-    taught = replace(PRETRAINING, name="synthped-shortened", people=1000, shots=4)
-    choices = Pretraining(steps=300, precision=tiny_clip.quick_precision())
+@pytest.mark.slow  # three minutes of training on one core
+def test_a_shortened_training_sees_retrieval_rise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chance is R@5 1 % among 500; eight times that is far more than luck (p < 1e-9, binomial)."""
+    monkeypatch.setenv("PIVL_CACHE", str(tmp_path / "cache"))
+    taught = replace(PRETRAINING, name="synthped-shortened", people=2000, shots=3)
+    choices = Pretraining(steps=500, precision=tiny_clip.quick_precision(), mix=Mix(whole=64, crops=32))
     made = tiny_clip.pretrain(tmp_path / "clip.safetensors", 0, choices, taught)
-    assert made.examination.image_to_text.at_5 > 0.1
-    assert made.examination.text_to_image.at_5 > 0.1
+    assert made.examination.image_to_text.at_5 > 0.08
+    assert made.examination.text_to_image.at_5 > 0.08
     assert made.losses[-1]["whole"] < made.losses[0]["whole"]
