@@ -23,7 +23,9 @@ def rows(table: Table) -> tuple[list[str], list[list[str]]]:
 
 
 def notes(table: Table) -> list[str]:
-    """Where the published table cannot be taken at its word, a line each."""
+    """Where published figures that ours are compared with cannot be taken at their word, a line each."""
+    if not (table.study.beside or any(line.differences for line in table.lines)):
+        return []
     return [
         f"**Contradiction in the paper, {item.subject}**: {item.stated}. Against it, {item.against}: {item.consequence}."
         for item in table.study.contradictions

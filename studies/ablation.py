@@ -1,6 +1,8 @@
 """Table 3: what each part of PI-VL adds to CLIP-ReID. Each row changes what its line says in the row above it."""
 
 from studies.published import (
+    CLIP_REID_DUKE_TWICE,
+    PI_VL_DUKE_TWICE,
     TABLE_3_CLIP_REID,
     TABLE_3_IDENTITY_PARTS,
     TABLE_3_PART_LABELS,
@@ -33,4 +35,5 @@ ABLATION = Study(
     rows=(CLIP_REID, PART_LABELS, IDENTITY_PARTS, PI_VL, JOINT),
     reference="clip-reid",
     caption="The rows of the paper's Table 3; each adds one thing to the row above it.",
+    contradictions=(PI_VL_DUKE_TWICE, CLIP_REID_DUKE_TWICE),
 )

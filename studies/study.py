@@ -34,7 +34,8 @@ class Study:
 
     `reference` names the row that the others are compared with. `margin`, in mAP points, is declared before any
     run: a row whose whole interval lies within it is called equivalent to the reference. `beside` is a published
-    table to stand beside ours, whose figures also serve as those of the rows of that method; `contradictions` are its.
+    table to stand beside ours, whose figures also serve as those of the rows of that method; `contradictions` are of
+    the figures that ours are compared with.
     """
 
     name: str
