@@ -38,7 +38,7 @@ def read_answer(question: Question, results: Results, progress: Progress) -> Rec
     if question.inputs.data_root is None and not question.inputs.is_csv:
         found = inputs.noted(question.inputs, question.size, results)
     if found is None:
-        found = inputs.find(question.inputs, question.size, results, progress)
+        found = _find(question, results, progress)
     read = results.read_reranked if question.rerank else results.read_run
     recorded: dict[str, dict[int, Finished | Failed | None]] = {}
     for cell in _lay_out(question, question.shown, found, results):
@@ -48,12 +48,16 @@ def read_answer(question: Question, results: Results, progress: Progress) -> Rec
 
 def answer(question: Question, results: Results, progress: Progress, options: Options) -> None:
     """Do what is still to do of the question, and record it."""
-    found = inputs.find(question.inputs, question.size, results, progress)
+    found = _find(question, results, progress)
     plan = _plan(question, found, results, options)
     if plan.tasks:
         _check(question, plan, found)
         # Into the cache once, before several processes want it; and what a note says is not taken for granted.
-        found = replace(found, fingerprint=inputs.load(question.inputs, question.size, progress).fingerprint)
+        split = inputs.load(question.inputs, question.size, progress)
+        found = replace(found, fingerprint=split.fingerprint)
+        if question.needs_confidence:
+            split = inputs.load(question.inputs, question.size, progress, confidence=True)
+            found = replace(found, confident=split.fingerprint)
         plan = _plan(question, found, results, options)
     inputs.note(question.inputs, question.size, found, results)
     inputs.note_weights(question.inputs, inputs.weights_digest(question.inputs, results), results)
@@ -62,6 +66,10 @@ def answer(question: Question, results: Results, progress: Progress, options: Op
         from harness.launch import Launcher
 
         Launcher(plan.tasks, results, options.device, options.jobs, progress).run()
+
+
+def _find(question: Question, results: Results, progress: Progress) -> Found:
+    return inputs.find(question.inputs, question.size, results, progress, question.needs_confidence)
 
 
 def _check(question: Question, plan: Plan, found: Found) -> None:
@@ -137,7 +145,7 @@ def _plan(question: Question, found: Found, results: Results, options: Options) 
 
 def _lay_out(question: Question, rows: Sequence[str], found: Found, results: Results) -> list[Cell]:
     digest = inputs.weights_digest(question.inputs, results)
-    return lay_out(question, rows, found.fingerprint, digest)
+    return lay_out(question, rows, found, digest)
 
 
 def _say(run: Finished | Failed | None) -> Finished | str:

@@ -93,7 +93,7 @@ def execute(task: Task, results: Results, device: torch.device, send: Send) -> s
     """Do one task, store what comes of it and say in a few words what that is. TrainingFailed, UserError."""
     began, run = time.monotonic(), task.run
     send({"event": "phase", "phase": "loading"})
-    split = _load_split(task.inputs, run.recipe.image_size)
+    split = _load_split(task.inputs, run.recipe.image_size, run.recipe.align_pixels == "confidence")
     clip = _load_clip(task.inputs, run.recipe.image_size, run.recipe.patch_stride)
     if split.fingerprint != run.fingerprint:
         raise UserError(f"{run.dataset} is no longer what it was when this began; run the command again")
@@ -165,8 +165,8 @@ def _cost(began: float, monitor: Monitor, device: torch.device) -> Record:
 
 
 @lru_cache(maxsize=1)
-def _load_split(inputs: Inputs, size: tuple[int, int]) -> Split:
-    return load(inputs, size)
+def _load_split(inputs: Inputs, size: tuple[int, int], confidence: bool) -> Split:
+    return load(inputs, size, confidence=confidence)
 
 
 @lru_cache(maxsize=1)

@@ -20,6 +20,7 @@ from harness.records import Results
 from pivl.data.facts import BENCHMARKS
 from pivl.errors import UserError
 from pivl.files import sha256_of, write_text
+from pivl.recipe import Recipe
 from studies.bases import BASES, EMBEDDED_BACKBONE
 
 if TYPE_CHECKING:
@@ -69,10 +70,18 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Found:
-    """What a data set is: the fingerprint of its content, and whether its training pictures have part maps."""
+    """What a data set is: the fingerprint of its content, and whether its training pictures have part maps.
+
+    `confident` is the fingerprint together with the maps' confidence, for recipes that use it.
+    """
 
     fingerprint: str
     has_maps: bool
+    confident: str = ""
+
+    def seen_by(self, recipe: Recipe) -> str:
+        """The fingerprint of what `recipe` trains on."""
+        return self.confident if recipe.align_pixels == "confidence" else self.fingerprint
 
 
 def choose_dataset(name: str) -> str:
@@ -87,8 +96,11 @@ def find_config(name: str) -> "SynthpedConfig":
     return VARIANTS[choose("data set", name, VARIANTS)]
 
 
-def load(inputs: Inputs, size: Size, progress: Progress | None = None) -> "Split":
-    """The data set at `size`, rendered or decoded into the user's cache where it is not there yet."""
+def load(inputs: Inputs, size: Size, progress: Progress | None = None, confidence: bool = False) -> "Split":
+    """The data set at `size`, rendered or decoded into the user's cache where it is not there yet.
+
+    `confidence`: with that of its part maps, which only pictures on disk have.
+    """
     from pivl.data import catalog
     from pivl.people import benchmark
 
@@ -98,24 +110,29 @@ def load(inputs: Inputs, size: Size, progress: Progress | None = None) -> "Split
         if inputs.is_embedded:
             return benchmark.load(find_config(inputs.dataset), size, report)
         root, maps = _path(inputs.data_root), _path(inputs.part_maps)
-        return catalog.load(inputs.dataset, root, size, maps, inputs.allow_partial, report)
+        return catalog.load(inputs.dataset, root, size, maps, inputs.allow_partial, report, confidence)
     finally:
         if progress:
             progress.close()
 
 
-def find(inputs: Inputs, size: Size, results: Results, progress: Progress) -> Found:
+def find(inputs: Inputs, size: Size, results: Results, progress: Progress, confidence: bool = False) -> Found:
     """What the data set is. Rendered pictures are taken as noted; files on disk are listed and checked again.
 
     Raises UserError for whatever is wrong with the data set.
     """
+    if inputs.is_embedded and confidence:
+        raise UserError(
+            f"{inputs.dataset}: its part maps are exact; rows weighted by confidence need a parser's"
+        )
     if inputs.is_embedded:
         return noted(inputs, size, results) or Found(load(inputs, size, progress).fingerprint, True)
     from pivl.data import catalog
 
     root, maps = _path(inputs.data_root), _path(inputs.part_maps)
     listing, found = catalog.survey(inputs.dataset, root, maps, inputs.allow_partial)
-    return Found(catalog.identify(listing, found), found is not None)
+    confident = catalog.identify(listing, found, True) if confidence else ""
+    return Found(catalog.identify(listing, found), found is not None, confident)
 
 
 def noted(inputs: Inputs, size: Size, results: Results) -> Found | None:
@@ -123,13 +140,16 @@ def noted(inputs: Inputs, size: Size, results: Results) -> Found | None:
     entry = _read_note(results).get(_key(inputs, size), {})
     if inputs.is_embedded and entry.get("code") != _code_digest():
         return None
-    return Found(str(entry["fingerprint"]), bool(entry["maps"])) if "maps" in entry else None
+    if "maps" not in entry:
+        return None
+    return Found(str(entry["fingerprint"]), bool(entry["maps"]), str(entry.get("confident", "")))
 
 
 def note(inputs: Inputs, size: Size, found: Found, results: Results) -> None:
     """Keep what the data set is."""
     code = {"code": _code_digest()} if inputs.is_embedded else {}
     entry = {**code, "fingerprint": found.fingerprint, "maps": found.has_maps}
+    entry |= {"confident": found.confident} if found.confident else {}
     _write_note(results, _key(inputs, size), entry)
 
 

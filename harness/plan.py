@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.inputs import Inputs
+from harness.inputs import Found, Inputs
 from harness.question import Question
 from harness.records import Failed, Finished, Results, Run
 from pivl.recipe import Recipe, Stage
@@ -57,12 +57,13 @@ class Task:
         return cls(**{**value, "run": run, "inputs": inputs, "needs": needs})
 
 
-def lay_out(question: Question, rows: Sequence[str], fingerprint: str, weights: str) -> list[Cell]:
+def lay_out(question: Question, rows: Sequence[str], found: Found, weights: str) -> list[Cell]:
     """The cells of `rows` (names) at the question's seeds, row by row; `weights` is their digest."""
     cells = []
     for row in question.study.rows:
         if row.name in rows:
             recipe, dataset = question.recipe(row), question.dataset
+            fingerprint = found.seen_by(recipe)
             cells += [
                 Cell(
                     row.name,

@@ -87,6 +87,12 @@ class Question:
         return "-".join([*parts, *(["reranked"] if self.rerank else [])])
 
     @property
+    def needs_confidence(self) -> bool:
+        """Whether one of its rows weights pixels by the confidence of their part maps."""
+        asked = [row for row in self.study.rows if row.name in self.rows]
+        return any(self.recipe(row).align_pixels == "confidence" for row in asked)
+
+    @property
     def shown(self) -> tuple[str, ...]:
         """The rows of its table: those asked for, and the one that they are compared with."""
         return tuple(row.name for row in self.study.rows if row.name in (*self.rows, self.study.reference))

@@ -43,14 +43,22 @@ def hard_triplet(features: Tensor, person: Tensor, margin: float) -> Tensor:
     return (hardest_positive - hardest_negative + margin).clamp(min=0).mean()
 
 
-def alignment(pixels: Tensor, targets: Tensor, assignment: Tensor) -> Tensor:
+def alignment(
+    pixels: Tensor, targets: Tensor, assignment: Tensor, confidence: Tensor | None = None
+) -> Tensor:
     """Squared error between pixel features and their texts, both of unit length (Eq. 11): 2 - 2 cos, range [0, 4].
 
     pixels [B, D, h, w]; targets [T, D]; assignment int64 [B, h, w] names each pixel's target, -1 leaves it out.
     Summed over channels and averaged over the pixels that count, so that the weight means the same at any width.
-    Without any pixel that counts the loss is 0.
+    Without any pixel that counts the loss is 0. With `confidence` [B, h, w] the pixels of a picture that count have
+    the weights of its softmax over them, and pictures with such pixels are averaged (version 2, Eq. 8).
     """
     labelled = assignment >= 0
     chosen = functional.normalize(targets.float(), dim=1)[assignment.clamp(min=0)]
     cosine = (functional.normalize(pixels.float(), dim=1).permute(0, 2, 3, 1) * chosen).sum(dim=-1)
+    if confidence is not None:
+        counted = labelled.flatten(1)
+        share = confidence.float().flatten(1).masked_fill(~counted, -torch.inf).softmax(dim=1)
+        weights = torch.where(counted, share, 0.0)  # a picture without such pixels has no softmax
+        return ((2 - 2 * cosine).flatten(1) * weights).sum() / counted.any(dim=1).sum().clamp(min=1)
     return ((2 - 2 * cosine) * labelled).sum() / labelled.sum().clamp(min=1)

@@ -85,6 +85,9 @@ class Recipe:
     )  # controls: any regression, right texts wrongly placed
     fusion: Literal["last", "pyramid"] = _image("last")  # Table 3, row 4
     align_weight: float = _image(1.0)  # lambda of Eq. 12; the paper gives no value
+    align_pixels: Literal["equal", "confidence"] = _later(
+        "image-tower", "equal"
+    )  # confidence: version 2 weights pixels by the parser's
     align_stride: int = _image(8)  # of the fused map, in pixels (Eq. 10)
     global_text: Literal["tuned", "before-parts"] = _image(
         "tuned"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pivl.data.confidence import cell_confidence
 from pivl.data.labels import IGNORE
 from pivl.data.parts import BACKGROUND, Patches, vote
 from pivl.data.store import Batch
@@ -171,9 +172,11 @@ def align_images(
         if texts.parts is not None and pixels is not None:
             labels = cell_labels(recipe, model.tower, batch.part_map, pixels.shape[-2:], texts.parts.shape[1])
             assignment = assign_parts(labels, batch.person, texts.parts.shape[1])
-            named["alignment"] = recipe.align_weight * alignment(
-                pixels, texts.parts.flatten(0, 1), assignment
-            )
+            sure = None
+            if recipe.align_pixels == "confidence":
+                sure = cell_confidence(batch.confidence, pixels.shape[-2:])
+            loss = alignment(pixels, texts.parts.flatten(0, 1), assignment, sure)
+            named["alignment"] = recipe.align_weight * loss
         return named
 
     optimizer = image_optimizer(recipe, model, head)

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from harness.cli import main
@@ -14,6 +15,7 @@ from pivl.people.export import export_market
 from tests.openai_files import TINY_RESNET, TINY_VIT, write_weights
 from tests.recorded import complain
 from tests.small_sets import CSV_ROWS, write_csv, write_duke, write_map, write_meta, write_msmt17
+from tests.small_sets import SIZE as PICTURE
 
 PEOPLE = replace(SYNTHPED_MINI, training_people=20, training_shots=4, test_people=8)
 SIZE = ("--set", "image_size=64x32")
@@ -173,6 +175,44 @@ def test_every_layout_trains(disk, tmp_path, monkeypatch, capsys, layout):
     (record,) = records(tmp_path)
     assert record["dataset"] == layout.removesuffix(".csv")
     assert set(record["stages"]) == {"identity-prompts", "part-prompts"}
+
+
+@pytest.mark.slow  # two stages in a worker process, 8 s
+def test_version_2_trains_where_maps_have_confidence_and_says_so_where_not(
+    disk, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    words = [
+        "run",
+        "ablation",
+        *lay_out("dukemtmc", tmp_path / "set"),
+        "--allow-partial",
+        "--rows",
+        "pi-vl-v2",
+    ]
+    words += [
+        "--backbone",
+        "vit",
+        "--weights",
+        str(disk / "vit.pt"),
+        *SIZE,
+        "--limit-steps",
+        "1",
+        "--seeds",
+        "0",
+    ]
+    words += ["--set", "people_per_batch=2", "--set", "prompt_batch=8", "--device", "cpu", "--no-mlflow"]
+    assert end(words) == 2
+    assert "no confidence" in capsys.readouterr().err
+    for path in (tmp_path / "set" / "maps").rglob("*.png"):
+        np.savez(path.with_suffix(".npz"), np.full(PICTURE, 0.9, np.float16))
+    assert end(words) == 0, capsys.readouterr().err
+    (record,) = records(tmp_path)
+    assert set(record["stages"]) == {"part-prompts"}
+    capsys.readouterr()
+    words = ["run", "ablation", "--rows", "pi-vl-v2", "--seeds", "0", "--device", "cpu", "--no-mlflow"]
+    assert end(words) == 2
+    assert "synthped: its part maps are exact" in capsys.readouterr().err
 
 
 def test_a_trial_is_another_run():

@@ -76,6 +76,7 @@ def one_change_each(recipe):
         "global_text": "before-parts",
         "schedule": "steps",
         "part_schedule": "joint",
+        "align_pixels": "confidence",
         "images_per_person": 2,
     }
     for one in fields(recipe):

@@ -47,12 +47,13 @@ def _printed(method: str, backbone: str, dataset: str) -> Published:
 
 def test_each_row_of_the_ablation_changes_what_its_title_says_and_nothing_else() -> None:
     recipes = _recipes(ABLATION)
-    assert [row.name for row in ABLATION.rows if not row.usual] == ["pi-vl-joint"]
+    assert [row.name for row in ABLATION.rows if not row.usual] == ["pi-vl-joint", "pi-vl-v2"]
     assert [_changes(above, below) for above, below in pairwise(recipes)] == [
         {"part_text": "label"},
         {"part_text": "identity+label"},
         {"fusion": "pyramid"},
         {"part_schedule": "joint"},
+        {"align_pixels": "confidence"},
     ]
 
 

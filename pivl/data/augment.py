@@ -59,8 +59,8 @@ def augment(
     """Flip, zero-pad, crop back to size, normalise and erase every picture; all tensors new.
 
     `mirror_table` uint8 [256] gives the class id that an id becomes in a mirrored image
-    (LabelSet.mirror_table); padded and erased pixels of the map become IGNORE. `generator` lives on the CPU
-    and is advanced by B * ROW numbers.
+    (LabelSet.mirror_table); padded and erased pixels of the map become IGNORE, of its confidence 0.
+    `generator` lives on the CPU and is advanced by B * ROW numbers.
     """
     size = (decoded.image.shape[-2], decoded.image.shape[-1])
     device = decoded.image.device
@@ -77,7 +77,10 @@ def augment(
         part_map = torch.where(moves.mirrored.bool().view(-1, 1, 1), swapped, part_map)
         part_map = _take(part_map.unsqueeze(1), source, inside, IGNORE).squeeze(1)
         part_map.masked_fill_(erased, IGNORE)
-    return Batch(image, decoded.person, decoded.camera, part_map)
+    confidence = decoded.confidence
+    if confidence is not None:
+        confidence = _take(confidence.unsqueeze(1), source, inside, 0).squeeze(1).masked_fill_(erased, 0)
+    return Batch(image, decoded.person, decoded.camera, part_map, confidence)
 
 
 def draw_moves(

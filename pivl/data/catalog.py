@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pivl.data.decode import Report, decode, plan_maps, plan_pictures
+from pivl.data.confidence import confidence_lines
+from pivl.data.decode import Report, decode, plan_confidence, plan_maps, plan_pictures
 from pivl.data.facts import BENCHMARKS, SETS, SetName
 from pivl.data.labels import LIP
 from pivl.data.layouts import list_benchmark
@@ -24,25 +25,33 @@ def load(
     part_maps: Path | None = None,
     allow_partial: bool = False,
     report: Report | None = None,
+    confidence: bool = False,
 ) -> Split:
     """The data set `name` (of BENCHMARKS, or a csv file) in `root`, at `size` (height, width); maps for its training set.
 
     Images are tensors over memory-mapped files of the cache; `report(done, total)` is called while these are made.
     Training people are numbered 0..P-1 in sorted order, test people after them; cameras from 0. Without part maps the
     label set is LIP, for prompts. `allow_partial` lets counts that differ from the known ones pass, and training
-    pictures without a map. Raises UserError, one line, for whatever is wrong; see find_faults, find_maps and decode.
+    pictures without a map. `confidence`: that of the part maps too. Raises UserError, one line, for whatever is wrong;
+    see find_faults, find_maps, confidence_lines and decode.
     """
     listing, maps = survey(name, root, part_maps, allow_partial)
     files = [plan_pictures(listing, which, size) for which in SETS]
     if maps:
         files.append(plan_maps(listing, maps, size))
+    if maps and confidence:
+        files.append(plan_confidence(listing, maps, size))
     tensors = decode(files, report)
+    planes = (*tensors[3:], None, None)[:2]
     sets = {
-        which: _pictures(listing, which, image, tensors[3] if maps and which == "train" else None)
+        which: _pictures(listing, which, image, *(planes if which == "train" else ()))
         for which, image in zip(SETS, tensors, strict=False)
     }
     return Split(
-        listing.name, **sets, labels=maps.labels if maps else LIP, fingerprint=identify(listing, maps)
+        listing.name,
+        **sets,
+        labels=maps.labels if maps else LIP,
+        fingerprint=identify(listing, maps, confidence),
     )
 
 
@@ -58,10 +67,16 @@ def survey(
     return listing, maps
 
 
-def identify(listing: Listing, maps: MapFiles | None) -> str:
-    """The fingerprint of the pictures and, where there are any, of their part maps."""
+def identify(listing: Listing, maps: MapFiles | None, confidence: bool = False) -> str:
+    """The fingerprint of the pictures, of their part maps where there are any, and of these maps' confidence if wanted.
+
+    Raises UserError where confidence is wanted and is not there.
+    """
     pictures = fingerprint(listing)
-    return hash_lines([(pictures,), *maps.lines(listing)]) if maps else pictures
+    if maps is None:
+        return pictures
+    sure = confidence_lines(maps) if confidence else ()
+    return hash_lines([(pictures,), *maps.lines(listing), *sure])
 
 
 def list_pictures(name: str, root: Path | None) -> Listing:
@@ -83,7 +98,13 @@ def _refuse(faults: Sequence[str]) -> None:
         raise UserError(faults[0] + more)
 
 
-def _pictures(listing: Listing, which: SetName, image: Tensor, part_map: Tensor | None) -> Pictures:
+def _pictures(
+    listing: Listing,
+    which: SetName,
+    image: Tensor,
+    part_map: Tensor | None = None,
+    confidence: Tensor | None = None,
+) -> Pictures:
     entries, numbers = listing.entries[which], number_people(listing)
     return Pictures(
         image,
@@ -91,4 +112,5 @@ def _pictures(listing: Listing, which: SetName, image: Tensor, part_map: Tensor 
         torch.tensor([entry.camera for entry in entries]),
         part_map,
         tuple(entry.name for entry in entries),
+        confidence,
     )

@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from pivl.data.cache import cache_folder, check_room, one_at_a_time
+from pivl.data.confidence import confidence_lines, write_confidence
 from pivl.data.facts import SetName
 from pivl.data.listing import Listing, hash_lines
 from pivl.data.map_files import MapFiles, write_maps
@@ -56,6 +57,14 @@ def plan_maps(listing: Listing, maps: MapFiles, size: tuple[int, int]) -> CacheF
     path = cache_folder() / f"{listing.name}-part-maps-{size[0]}x{size[1]}-{digest}.npy"
     sources = maps.sources(listing)
     return CacheFile(path, (len(sources), *size), sources, write_maps, (size, maps.labels))
+
+
+def plan_confidence(listing: Listing, maps: MapFiles, size: tuple[int, int]) -> CacheFile:
+    """The confidence of those part maps, uint8 [N, H, W] in 255ths, in the same order."""
+    digest = hash_lines([(VERSION,), *maps.lines(listing), *confidence_lines(maps)])
+    path = cache_folder() / f"{listing.name}-confidence-{size[0]}x{size[1]}-{digest}.npy"
+    sources = [file for _, file in maps.sources(listing)]
+    return CacheFile(path, (len(sources), *size), sources, write_confidence, (size,))
 
 
 def decode(files: Sequence[CacheFile], report: Report | None = None) -> list[Tensor]:

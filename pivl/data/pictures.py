@@ -11,6 +11,7 @@ from pivl.data.labels import LabelSet
 class Pictures:
     """N decoded pictures: image uint8 [N, 3, H, W] (RGB), person and camera int64 [N], part_map uint8 [N, H, W] or None.
 
+    confidence: of the part map, uint8 [N, H, W] in 255ths, where it was asked for.
     In a training set people are numbered 0..P-1 in sorted order; elsewhere -1 marks a distractor that is never a match.
     """
 
@@ -19,6 +20,7 @@ class Pictures:
     camera: Tensor
     part_map: Tensor | None
     names: tuple[str, ...]
+    confidence: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.names)

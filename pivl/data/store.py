@@ -14,12 +14,13 @@ from pivl.data.pictures import Pictures
 
 @dataclass(frozen=True)
 class Decoded:
-    """B pictures as stored: image uint8 [B, 3, H, W], person, camera int64 [B], part_map uint8 [B, H, W]."""
+    """B pictures as stored: image uint8 [B, 3, H, W], person, camera int64 [B], part_map, confidence uint8 [B, H, W]."""
 
     image: Tensor
     person: Tensor
     camera: Tensor
     part_map: Tensor | None
+    confidence: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Batch:
     person: Tensor
     camera: Tensor
     part_map: Tensor | None
+    confidence: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,14 @@ class Store:
     person: Tensor
     camera: Tensor
     part_map: Tensor | None
+    confidence: Tensor | None = None
 
     @classmethod
     def hold(cls, pictures: Pictures, device: torch.device | str) -> "Store":
         """Move `pictures` to `device`, once; tensors that are there already are shared, not copied."""
-        part_map = None if pictures.part_map is None else pictures.part_map.to(device)
-        return cls(
-            pictures.image.to(device), pictures.person.to(device), pictures.camera.to(device), part_map
-        )
+        planes = (pictures.part_map, pictures.confidence)
+        moved = (None if plane is None else plane.to(device) for plane in planes)
+        return cls(pictures.image.to(device), pictures.person.to(device), pictures.camera.to(device), *moved)
 
     def __len__(self) -> int:
         return len(self.person)
@@ -74,10 +76,11 @@ class Store:
     def gather(self, index: Tensor) -> Decoded:
         """The pictures at `index`, int64 [B] on any device, in that order."""
         index = index.to(self.image.device)
-        part_map = None if self.part_map is None else self.part_map[index]
-        return Decoded(self.image[index], self.person[index], self.camera[index], part_map)
+        planes = (None if plane is None else plane[index] for plane in (self.part_map, self.confidence))
+        return Decoded(self.image[index], self.person[index], self.camera[index], *planes)
 
 
 def plain(decoded: Decoded, normalization: Normalization) -> Batch:
     """`decoded` normalised and otherwise as it is: for evaluation and for the features cached in stage 1."""
-    return Batch(normalization.normalize(decoded.image), decoded.person, decoded.camera, decoded.part_map)
+    image = normalization.normalize(decoded.image)
+    return Batch(image, decoded.person, decoded.camera, decoded.part_map, decoded.confidence)

@@ -1,0 +1,84 @@
+"""How sure a parser was of each pixel: read from beside the part maps, and brought to a grid (version 2, Eq. 8).
+
+A part map `a.png` may have `a.npz` beside it: one array [H, W] of the largest class probability, in [0, 1].
+"""
+
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from pivl.data.listing import Line
+from pivl.data.map_files import MapFiles
+from pivl.errors import UserError
+
+BROKEN = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)
+
+
+def beside(part_map: Path) -> Path:
+    """Where the confidence of a part map lies."""
+    return part_map.with_suffix(".npz")
+
+
+def confidence_lines(maps: MapFiles) -> Iterator[Line]:
+    """What the confidence of `maps` adds to a fingerprint: names and sizes. Raises UserError where a map has none."""
+    for file in maps.found:
+        if file is not None:
+            path = beside(maps.folder / file.name)
+            try:
+                yield "confidence", file.name, str(os.stat(path).st_size)
+            except OSError:
+                raise UserError(
+                    f"no confidence {path} beside its part map; have the parser write it, or leave out rows that "
+                    "weight pixels by it"
+                ) from None
+
+
+def write_confidence(target: Path, offset: int, sources: Sequence[Path | None], size: tuple[int, int]) -> int:
+    """Put the confidence of part maps, uint8 [H, W] at `size` in 255ths, into `target` from byte `offset` on.
+
+    A picture without a map (None) has 0 everywhere. Returns how many there were; raises UserError as read_confidence.
+    """
+    with open(target, "r+b") as file:
+        file.seek(offset)
+        for path in sources:
+            pixels = np.zeros(size, np.float32)
+            if path is not None:
+                whole = Image.fromarray(read_confidence(path))
+                pixels = np.asarray(whole.resize(size[::-1], Image.Resampling.BILINEAR))
+            file.write(np.rint(255 * pixels).clip(0, 255).astype(np.uint8).tobytes())
+    return len(sources)
+
+
+def read_confidence(part_map: Path) -> np.ndarray:
+    """The confidence of a part map, float32 [H, W] of its size; UserError, one line with the file, if it is not that."""
+    path = beside(part_map)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            (values,) = (file[name] for name in file.files)
+        with Image.open(part_map) as picture:
+            size = (picture.height, picture.width)
+    except BROKEN as error:
+        raise UserError(
+            f"{path}: not one readable array in an .npz file ({error}); write it again"
+        ) from error
+    if values.shape != size or values.dtype.kind != "f":
+        raise UserError(f"{path}: {values.dtype} {values.shape}, not fractions of its map's size {size}")
+    if not (values.min() >= 0 and values.max() <= 1):
+        raise UserError(f"{path}: not all values lie from 0 to 1; save the largest class probability")
+    return values.astype(np.float32)
+
+
+def cell_confidence(confidence: Tensor | None, grid: Sequence[int]) -> Tensor:
+    """The mean confidence of every cell of a grid: uint8 [B, H, W] in 255ths to float32 [B, h, w] in [0, 1].
+
+    Raises ValueError where the pictures have none.
+    """
+    if confidence is None:
+        raise ValueError("pixels are to be weighted by confidence; the data set has none")
+    return functional.adaptive_avg_pool2d(confidence.float() / 255, (grid[0], grid[1]))
