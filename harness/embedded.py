@@ -50,6 +50,38 @@ def export_data(dataset: str, folder: Path, layout: str, size: str) -> None:
     click.echo(f"{folder}: {dataset} in the layout of {layout}")
 
 
+@data.command("card")
+@path_option("--results", "results", "Where runs of CLIP-ReID are recorded.")
+@path_option("--output", "synthped.md", "The card to write.")
+@debug_option
+def card_data(results: Path, output: Path) -> None:
+    """Write the card of synthped: its make, and the criteria it was fixed by with what was measured.
+
+    Needs finished runs of CLIP-ReID: pivl-bench run ablation --rows clip-reid.
+    """
+    from harness import benchmark_card, conduct
+    from harness.progress import Progress
+    from harness.question import Asked, ask
+    from harness.records import Finished, Results
+    from pivl.errors import UserError
+    from pivl.files import write_text
+    from pivl.people.benchmark import SYNTHPED
+    from pivl.people.tiny_clip import WEIGHTS
+    from pivl.towers.checkpoint import read_state
+
+    progress = Progress.on_stderr(quiet=False)
+    question = ask(Asked("ablation", rows="clip-reid"))
+    recorded = conduct.read_answer(question, Results(results, progress.warn), progress)["clip-reid"]
+    runs = [run for run in recorded.values() if isinstance(run, Finished)]
+    if not runs:
+        raise UserError(
+            f"{results} has no finished run of CLIP-ReID; first: pivl-bench run ablation --rows clip-reid"
+        )
+    _, metadata = read_state(WEIGHTS)
+    write_text(output, benchmark_card.describe(SYNTHPED, runs, metadata["extra"]["criteria"]))
+    click.echo(f"{output}: the card of synthped")
+
+
 @click.command()
 @path_option("--output", "tiny_clip.safetensors", "The weights to write; their card is written beside them.")
 @click.option(
