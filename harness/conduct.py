@@ -32,10 +32,10 @@ class Options:
 def read_answer(question: Question, results: Results, progress: Progress) -> Recorded:
     """What is recorded of the rows of the question's table.
 
-    A data set is looked at where it was named, and taken as runs noted it where no folder is given.
+    A data set is looked at where a folder of it is given, and else taken as runs noted it.
     """
     found = None
-    if question.inputs.data_root is None and not question.inputs.is_csv:
+    if question.inputs.data_root is None and question.inputs.part_maps is None:
         found = inputs.noted(question.inputs, question.size, results)
     if found is None:
         found = _find(question, results, progress)

@@ -24,6 +24,7 @@ from safetensors.torch import save
 from harness.inputs import Inputs, load
 from harness.origin import (
     allows_tf32,
+    check_precision,
     choose_device,
     describe_device,
     forbid_tf32,
@@ -92,6 +93,7 @@ class Monitor:
 def execute(task: Task, results: Results, device: torch.device, send: Send) -> str:
     """Do one task, store what comes of it and say in a few words what that is. TrainingFailed, UserError."""
     began, run = time.monotonic(), task.run
+    check_precision(device, run.recipe.precision)
     send({"event": "phase", "phase": "loading"})
     split = _load_split(task.inputs, run.recipe.image_size, run.recipe.align_pixels == "confidence")
     clip = _load_clip(task.inputs, run.recipe.image_size, run.recipe.patch_stride)

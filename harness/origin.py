@@ -46,6 +46,12 @@ def suitable_precision(device: torch.device) -> str:
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
+def check_precision(device: torch.device, precision: str) -> None:
+    """Raise UserError for fp16 without CUDA: its small gradients need a scaling that torch has only there."""
+    if precision == "fp16" and device.type != "cuda":
+        raise UserError(f"--precision fp16 needs a CUDA device, not {device.type}; use bf16 or fp32")
+
+
 def forbid_tf32() -> None:
     """Let float32 be float32: mixed precision leaves only losses and scores in it."""
     torch.set_float32_matmul_precision("highest")

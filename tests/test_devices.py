@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from harness.execute import describe_shortage
-from harness.origin import allows_tf32, choose_device, forbid_tf32, suitable_precision
+from harness.origin import allows_tf32, check_precision, choose_device, forbid_tf32, suitable_precision
+from pivl.errors import UserError
 from pivl.recipe import CLIP_REID_CNN, EMBEDDED
 from pivl.train import Trainer, run_stage
 from tests.tiny import RESNET, SIZE, VIT, tiny_clip, tiny_split
@@ -59,6 +60,13 @@ def test_only_a_resnet_keeps_its_channels_last():
 
 def test_a_cpu_computes_in_fp32():
     assert suitable_precision(choose_device("cpu")) == "fp32"
+
+
+def test_fp16_is_refused_where_gradients_cannot_be_scaled():
+    with pytest.raises(UserError, match="fp16 needs a CUDA device, not cpu; use bf16 or fp32"):
+        check_precision(CPU, "fp16")
+    check_precision(CPU, "bf16")
+    check_precision(torch.device("cuda"), "fp16")
 
 
 def test_float32_is_float32_once_it_is_said(monkeypatch):
