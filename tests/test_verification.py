@@ -1,7 +1,6 @@
 """Equality with the original: every figure is met, a changed loss or figure is seen, a broken file is one line."""
 
 import json
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,11 @@ import pytest
 import torch
 
 from pivl import losses, stages
-from pivl.errors import UserError
 from pivl.verification import drawing, format_checks, verify_file
 from pivl.verification.drawing import Drawing, clip_shapes, clip_weight, draw
 from pivl.verification.figures import AFTER_STEPS, Check, Figures, Measure, Recomputed, compare
-from tests.reference import FOLDER
+from tests.reference_files import EVALUATION, RESNET, VIT, rewritten, verify
 
-RESNET, VIT, EVALUATION = (
-    FOLDER / f"{name}.npz" for name in ("clipreid_rn_tiny", "clipreid_vit_tiny", "evaluation")
-)
 drawn = cache(draw)
 QUANTITIES = {"clip-reid": 22, "evaluation": 4}  # figures in a file of shared/reference/README.md
 
@@ -30,22 +25,8 @@ def weights_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "draw", drawn)
 
 
-def verify(path: Path) -> list[Check]:
-    return verify_file(path, lambda _: None)
-
-
 def failed(path: Path) -> set[str]:
     return {check.key for check in verify(path) if not check.passed}
-
-
-def rewritten(source: Path, target: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Path:
-    """A copy of a reference file after `change` to its arrays and meta."""
-    with np.load(source) as file:
-        arrays = {key: file[key] for key in file.files}
-    meta = json.loads(str(arrays.pop("meta")))
-    change(arrays, meta)
-    np.savez(target, meta=json.dumps(meta), **arrays)
-    return target
 
 
 @pytest.mark.parametrize("path", [RESNET, VIT, EVALUATION], ids=lambda path: path.stem)
@@ -252,95 +233,3 @@ def test_full_size_towers_have_the_tensors_of_openais_files(meta: dict[str, Any]
         common = json.loads(str(file["meta"]))
     full = Drawing.read(Figures(RESNET, {**common, **meta, "text_layers": 12}, {}))
     assert len(clip_shapes(full)) == tensors
-
-
-def set_meta(key: str, value: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
-    return lambda _, meta: meta.update({key: value})
-
-
-@pytest.mark.parametrize(
-    ("source", "change", "message"),
-    [
-        (VIT, set_meta("backbone", "mlp"), "backbone is 'mlp', neither resnet nor vit"),
-        (VIT, set_meta("vision_width", "64"), "vision_width is '64', not a whole number from 1 on"),
-        (VIT, set_meta("labels", [0] * 16), "labels do not name 16 pictures of 2 to 12 people"),
-        (VIT, set_meta("labels", [0, 99] * 8), "labels do not name 16 pictures of 2 to 12 people"),
-        (VIT, set_meta("image_size", [256]), r"image_size is \[256\], not height and width"),
-        (VIT, set_meta("vocab_size", 100), "vocab_size is 100, not CLIP's 49408"),
-        (RESNET, set_meta("vision_layers", [1, 1]), r"vision_layers is \[1, 1\], not those of four stages"),
-        (EVALUATION, set_meta("rerank", None), "its meta says nothing usable under rerank"),
-        (EVALUATION, lambda arrays, _: arrays.pop("query_pids"), "it lacks query_pids"),
-        (EVALUATION, lambda arrays, _: arrays["query_features"].fill(np.nan), "features are not finite"),
-        (
-            EVALUATION,
-            lambda arrays, _: arrays.update(query_camids=arrays["query_camids"][:3]),
-            "query_camids is not 60 whole numbers",
-        ),
-        (VIT, lambda arrays, _: arrays.clear(), "it holds no figures"),
-    ],
-)
-def test_a_file_that_describes_nothing_to_compute_is_one_line(
-    tmp_path: Path, source: Path, change: Callable[[dict[str, Any], dict[str, Any]], None], message: str
-) -> None:
-    path = rewritten(source, tmp_path / "foreign.npz", change)
-    with pytest.raises(
-        UserError, match=f"foreign.npz: .*{message}.*; use a reference file as it was made"
-    ) as raised:
-        verify(path)
-    assert "\n" not in str(raised.value)
-
-
-def test_a_kind_that_is_unknown_is_named_with_those_that_are_not(tmp_path: Path) -> None:
-    path = rewritten(EVALUATION, tmp_path / "foreign.npz", set_meta("kind", "gait"))
-    with pytest.raises(
-        UserError,
-        match=r"foreign\.npz: figures of kind 'gait' cannot be verified; give files of kind clip-reid or evaluation",
-    ):
-        verify(path)
-
-
-def _truncated(path: Path) -> None:
-    path.write_bytes(VIT.read_bytes()[:-5000])
-
-
-def _damaged(path: Path) -> None:
-    content = bytearray(EVALUATION.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(bytes(content))
-
-
-def _html(path: Path) -> None:
-    path.write_text("<!DOCTYPE html><title>404</title>")
-
-
-def _empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def _no_meta(path: Path) -> None:
-    np.savez(path, losses=np.zeros(3))
-
-
-def _pickled(path: Path) -> None:
-    np.savez(path, meta=json.dumps({"kind": "clip-reid"}), losses=np.array([{}], dtype=object))
-
-
-def _one_array(path: Path) -> None:
-    with open(path, "wb") as file:
-        np.save(file, np.zeros(3))
-
-
-@pytest.mark.parametrize("write", [_truncated, _damaged, _html, _empty, _no_meta, _pickled, _one_array])
-def test_what_is_no_whole_reference_file_is_one_line(tmp_path: Path, write: Callable[[Path], None]) -> None:
-    path = tmp_path / "broken.npz"
-    write(path)
-    with pytest.raises(
-        UserError, match=r"broken.npz: not a whole \.npz file of figures with its meta"
-    ) as raised:
-        verify(path)
-    assert "\n" not in str(raised.value)
-
-
-def test_an_absent_file_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"absent.npz: no such reference file; check the path"):
-        verify(tmp_path / "absent.npz")
