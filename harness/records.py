@@ -6,6 +6,7 @@ size and SHA-256 of its neighbours and a checksum of itself; what does not agree
 counts as not there.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -208,13 +209,16 @@ class Results:
                 shutil.rmtree(temporary, ignore_errors=True)
 
     def _put(self, temporary: Path, folder: Path) -> None:
-        if folder.exists():
+        """Rename into place; whatever is there, or comes there meanwhile from another process, gives way."""
+        try:
+            temporary.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
             replaced = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
             folder.rename(replaced / "replaced")
             temporary.rename(folder)
             shutil.rmtree(replaced)
-        else:
-            temporary.rename(folder)
         _flush(folder.parent)
 
     def _record(self, folder: Path) -> Record | None:

@@ -139,6 +139,23 @@ def test_another_schema_is_named(tmp_path):
     assert f"schema {SCHEMA + 1}" in said[0]
 
 
+def test_two_processes_that_end_at_once_leave_one_whole_run(results):
+    """The other's folder appears while ours is being filled, as when a killed command's worker ends after all."""
+    run = draw_run()
+    folder = results.run_folder(run.id)
+
+    def overtaken(path: Path) -> None:
+        path.write_bytes(b"ours")
+        write_finished(results, run)
+
+    results.write(
+        folder, {"id": run.id, "status": "failed", "seed": 0, "error": "", "lines": []}, {"a": overtaken}
+    )
+    assert (folder / "a").read_bytes() == b"ours"
+    assert isinstance(results.read_run(run.id), Failed)
+    assert [path.name for path in folder.parent.iterdir()] == [run.id]
+
+
 def test_an_interrupted_write_leaves_nothing_that_is_read(results):
     run = draw_run()
     with pytest.raises(KeyboardInterrupt):
