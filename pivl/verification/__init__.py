@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from pivl.errors import UserError
-from pivl.verification import clip_reid, retrieval
+from pivl.verification import clip_reid, retrieval, schp
 from pivl.verification.figures import RATES, ROUNDINGS, Check, Figures, Recomputed, compare, read_figures
 
 Progress = Callable[[str], None]
@@ -23,12 +23,13 @@ class Kind:
 
     recompute: Recompute
     nudges: int
-    inputs: frozenset[str] = frozenset()
+    is_input: Callable[[str], bool] = lambda _: False
 
 
 KINDS = {
     "clip-reid": Kind(clip_reid.recompute, nudges=3),
-    "evaluation": Kind(retrieval.recompute, nudges=10, inputs=retrieval.INPUTS),
+    "evaluation": Kind(retrieval.recompute, nudges=10, is_input=retrieval.INPUTS.__contains__),
+    "schp": Kind(schp.recompute, nudges=0, is_input=schp.is_input),
 }
 
 
@@ -45,7 +46,7 @@ def verify_file(path: Path, progress: Progress) -> list[Check]:
             f"{path}: figures of kind {figures.meta.get('kind')!r} cannot be verified; give files of kind "
             f"{' or '.join(KINDS)}"
         )
-    keys = [key for key in figures.values if key not in kind.inputs]
+    keys = [key for key in figures.values if not kind.is_input(key)]
     if not keys:
         raise figures.unfit("it holds no figures")
     ours = {item.key: item for item in kind.recompute(figures, progress, 0) if item.key in keys}
