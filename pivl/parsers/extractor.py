@@ -2,7 +2,8 @@
 
 The whole picture, centred in a square as large as its longer side, is brought to the input size, and the logits go the
 same way back. Nothing turns, so either warp is bilinear along rows and columns apart: a product with one matrix each.
-Departs: OpenCV before 4.12 rounds positions to 1/32 of a pixel; these are exact, as in later versions.
+Departs: OpenCV 4 rounds positions to 1/32 of a pixel; these are exact, as in OpenCV 5. The reference agrees: its logits
+are met to 6e-5 this way, to 1.3e-3 the other.
 """
 
 from collections.abc import Iterator, Sequence
