@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-from harness import disk, embedded
+from harness import disk, embedded, parsing
 from harness.options import debug_option, parse_jobs, question_options
 from pivl.errors import UserError
 
@@ -113,9 +113,10 @@ def table(results: Path, form: str, output: Path | None, **typed: Any) -> None:
 @click.option("--quiet", is_flag=True, help="No progress.")
 @debug_option
 def verify(files: tuple[Path, ...], quiet: bool) -> None:
-    """Hold this code to FILES of figures that the original CLIP-ReID code computed (tests/reference/*.npz).
+    """Hold this code to FILES of figures that the original CLIP-ReID or SCHP code computed.
 
-    Prints every figure's largest deviation and its tolerance; exit status 1 if one fails.
+    Such files are tests/reference/*.npz. Prints every figure's largest deviation and its tolerance; exit status 1
+    if one fails.
     """
     from harness.progress import Progress
     from pivl.verification import format_checks, verify_file
@@ -136,6 +137,7 @@ embedded.data.add_command(disk.check_data)
 embedded.data.add_command(disk.build_occluded_duke)
 commands.add_command(embedded.data)
 commands.add_command(embedded.pretrain)
+commands.add_command(parsing.parse)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -68,9 +68,9 @@ def parse_jobs(text: str) -> int | None:
     return int(text)
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """`256x128` as (height, width)."""
+def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
+    """`256x128`, given for `option`, as (height, width)."""
     match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", text)
     if match is None:
-        raise UserError(f"--size {text}: not a size; write height x width in pixels, as 256x128")
+        raise UserError(f"{option} {text}: not a size; write height x width in pixels, as 256x128")
     return int(match[1]), int(match[2])

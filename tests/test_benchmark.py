@@ -11,11 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
+from pivl.data.map_writing import schp_palette
 from pivl.data.pictures import Split
 from pivl.errors import UserError
 from pivl.people import album, benchmark, picture
 from pivl.people.camera import draw_cameras
-from pivl.people.export import export_market, schp_palette
+from pivl.people.export import export_market
 from pivl.people.sheet import LIP_COLORS, draw_sheet
 from pivl.streams import numpy_stream
 from tests.small_sets import FEW_PEOPLE, FEW_SIZE

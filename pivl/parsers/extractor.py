@@ -6,7 +6,7 @@ Departs: OpenCV 4 rounds positions to 1/32 of a pixel; these are exact, as in Op
 are met to 6e-5 this way, to 1.3e-3 the other.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -63,8 +63,13 @@ def to_input(image: Tensor, input_size: int) -> Tensor:
 
 def label(logits: Tensor, size: tuple[int, int], input_size: int) -> Parsed:
     """The part map of a picture of `size` (height, width) from its fused logits [C, h, w]."""
+    return strongest(bands(logits, size, input_size))
+
+
+def strongest(logits: Iterable[Tensor]) -> Parsed:
+    """The part map of a picture whose logits come as bands [C, some rows, W] from the top down."""
     part_map, confidence = [], []
-    for band in bands(logits, size, input_size):
+    for band in logits:
         largest, part = band.max(dim=0)
         part_map.append(part.byte().cpu())
         confidence.append((largest - band.logsumexp(dim=0)).exp().cpu())

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pivl.data.map_writing import palette_picture
 from pivl.data.pictures import Pictures
 from pivl.errors import UserError
 from pivl.people.album import Report
@@ -49,17 +50,6 @@ def export_market(
         ) from error
 
 
-def schp_palette() -> list[int]:
-    """The palette of SCHP's files (256 colours, flat): PASCAL VOC's, the bits of the id spread over the channels."""
-    colors = []
-    for label in range(256):
-        channels = [0, 0, 0]
-        for bit in range(8):
-            channels[bit % 3] |= (label >> bit & 1) << (7 - bit // 3)
-        colors += channels
-    return colors
-
-
 def _check_empty(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; name a folder for the export")
@@ -82,9 +72,7 @@ def _write_maps(pictures: Pictures, folder: Path) -> None:
     part_maps: np.ndarray = pictures.part_map.numpy()
 
     def write(number: int, path: Path) -> None:
-        image = Image.fromarray(part_maps[number]).convert("L")
-        image.putpalette(schp_palette())
-        image.save(path)
+        palette_picture(part_maps[number]).save(path)
 
     _write_all(pictures, folder, ".png", write)
 

@@ -1,0 +1,120 @@
+"""The commands about human parsers: pictures to part maps."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.options import debug_option, parse_size
+from pivl.errors import UserError
+
+EXAMPLES = """\b
+Begin with:
+  pivl-bench parse images/ --parser schp --weights exp-schp-201908261155-lip.pth --output maps/
+"""
+NORMALIZATIONS = ("imagenet", "half", "clip")
+LABEL_SETS = ("lip", "atr", "pascal")
+
+
+class FolderFirst(click.Group):
+    """A group that takes a folder where no command is named: `parse DIR` is `parse run DIR`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Options without a command are those of `run`."""
+        if args and args[0].startswith("-") and args[0] not in ctx.help_option_names:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """What is no command is a folder."""
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["run", *args])
+
+
+@click.group(cls=FolderFirst, epilog=EXAMPLES, subcommand_metavar="DIR | COMMAND [ARGS]...")
+def parse() -> None:
+    """Label the parts of people in pictures.
+
+    pivl-bench parse DIR is short for pivl-bench parse run DIR, whose options pivl-bench parse run --help shows.
+    """
+
+
+@parse.command("run")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--parser", "kind", type=click.Choice(["schp", "torchscript"]), default="schp", show_default=True,
+              help="SCHP with a checkpoint of its authors, or a scripted network.")  # fmt: skip
+@click.option("--weights", required=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="The checkpoint or scripted network.")  # fmt: skip
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Where the maps go."
+)
+@click.option(
+    "--confidence", is_flag=True, help="Write the class's softmax beside each map, as float16 .npz."
+)
+@click.option("--labels", type=click.Choice(LABEL_SETS), help="Label set of a torchscript network.")
+@click.option("--input-size", metavar="HxW", help="What a torchscript network takes; for schp as trained.")
+@click.option("--normalization", type=click.Choice(NORMALIZATIONS), default="imagenet", show_default=True,
+              help="Of a torchscript network's input, RGB.")  # fmt: skip
+@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures at a time.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True,
+              help="auto: a GPU if CUDA has one, else the CPU.")  # fmt: skip
+@click.option("--precision", type=click.Choice(["auto", "fp32", "fp16"]), default="auto", show_default=True,
+              help="auto: fp16 inside the network on a GPU, fp32 elsewhere.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No progress; only warnings.")
+@debug_option
+def run_parser(
+    folder: Path, output: Path, confidence: bool, batch: int, quiet: bool, device: str, **typed: Any
+) -> None:
+    """Write a part map for every picture below DIR, sub-folders kept.
+
+    Maps are 8-bit palette PNG as SCHP writes them, with meta.json. A map that is there stays: the same command goes on
+    where it was stopped. A picture that cannot be read is named, the others are done, and the exit status is 1.
+    """
+    from harness.origin import choose_device
+    from harness.progress import Progress
+    from pivl.parsers.folder import Choices, parse_folder
+
+    parser = _load(chosen=choose_device(device), **typed)
+    progress = Progress.on_stderr(quiet)
+    report = progress.count(str(folder), "parsing")
+    try:
+        outcome = parse_folder(parser, folder, output, Choices(batch, confidence), report, progress.warn)
+    finally:
+        progress.close()
+    failed = f", {outcome.broken} could not be read" if outcome.broken else ""
+    click.echo(f"{output}: {outcome.made} maps written, {outcome.there} were there{failed}")
+    if outcome.broken:
+        sys.exit(1)
+
+
+def _load(
+    chosen: Any,
+    kind: str,
+    weights: Path,
+    labels: str | None,
+    input_size: str | None,
+    normalization: Any,
+    precision: str,
+) -> Any:
+    """The parser that was asked for, on the device `chosen`."""
+    from harness.origin import check_precision
+    from pivl.data import labels as label_sets
+    from pivl.parsers.parser import schp, torchscript
+
+    check_precision(chosen, precision)
+    mixed = precision != "fp32" and chosen.type == "cuda"
+    size = parse_size(input_size, "--input-size") if input_size else None
+    if kind == "schp":
+        if size and size[0] != size[1]:
+            raise UserError(f"--input-size {input_size}: SCHP takes squares; write 473x473, or leave it out")
+        if labels:
+            raise UserError(
+                f"--labels {labels}: a checkpoint of SCHP says its label set itself; leave it out"
+            )
+        return schp(weights, chosen, mixed, size[0] if size else None)
+    if labels is None or size is None:
+        lacking = "--labels lip, atr or pascal" if labels is None else "--input-size, as 512x512"
+        raise UserError(f"a torchscript network does not say what it is for; add {lacking}")
+    return torchscript(weights, label_sets.LABEL_SETS[labels], size, normalization, chosen, mixed)

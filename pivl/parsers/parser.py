@@ -1,0 +1,149 @@
+"""Human parsers behind one function: SCHP's own checkpoints, and any scripted segmentation network."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pivl.data.labels import LabelSet
+from pivl.errors import UserError
+from pivl.files import sha256_of
+from pivl.parsers.extractor import BAND, TRAINED, Parsed, interpolation, parse_images, strongest
+from pivl.parsers.schp import read_network
+
+NormalizationName = Literal["imagenet", "half", "clip"]
+NORMALIZATIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+}  # mean and standard deviation of red, green and blue, in [0, 1]
+
+
+@dataclass(frozen=True)
+class Parser:
+    """A parser ready for use: `parse` takes RGB pictures, uint8 [H, W, 3] of any sizes, as one batch.
+
+    facts: what meta.json says about it besides the label set.
+    """
+
+    labels: LabelSet
+    facts: dict[str, Any]
+    parse: Callable[[Sequence[Tensor]], list[Parsed]]
+
+
+def schp(weights: Path, device: torch.device, mixed: bool, input_size: int | None = None) -> Parser:
+    """SCHP with a checkpoint of its keys, whose number of classes says label set and, by default, input size.
+
+    Raises UserError as read_network does, and for a number of classes that no label set has.
+    """
+    network = read_network(weights)
+    if network.classes not in TRAINED:
+        known = ", ".join(f"{count} ({labels.name})" for count, (labels, _) in TRAINED.items())
+        raise UserError(f"{weights}: has {network.classes} classes; a checkpoint of {known} is wanted")
+    labels, trained_size = TRAINED[network.classes]
+    size = input_size or trained_size
+    network = network.to(device)
+    return Parser(
+        labels,
+        _facts("schp", weights, (size, size), "BGR"),
+        lambda images: parse_images(network, images, size, mixed),
+    )
+
+
+def torchscript(
+    weights: Path,
+    labels: LabelSet,
+    input_size: tuple[int, int],
+    normalization: NormalizationName,
+    device: torch.device,
+    mixed: bool,
+) -> Parser:
+    """A scripted network, float32 [B, 3, H, W] (RGB) to logits [B, classes, h, w] or a tuple that begins with them.
+
+    A picture is resized to `input_size` (height, width), whatever its shape, and the logits go back the same way.
+    Raises UserError if the file is no TorchScript archive; `parse` does if the network's output is another.
+    """
+    network = _read_script(weights, device)
+    mean, std = (torch.tensor(values)[:, None, None] for values in NORMALIZATIONS[normalization])
+
+    @torch.inference_mode()
+    def parse(images: Sequence[Tensor]) -> list[Parsed]:
+        batch = torch.stack([(_resized(image, input_size) - mean) / std for image in images]).to(device)
+        with torch.autocast("cuda", torch.float16, enabled=mixed and device.type == "cuda"):
+            logits = _run(network, batch, weights, labels)
+        return [_label(some, image.shape[:2]) for some, image in zip(logits, images, strict=True)]
+
+    facts = _facts("torchscript", weights, input_size, "RGB")
+    return Parser(labels, {**facts, "normalization": normalization}, parse)
+
+
+def _facts(name: str, weights: Path, input_size: tuple[int, int], color_order: str) -> dict[str, Any]:
+    return {
+        "parser": name,
+        "weights": weights.name,
+        "weights_sha256": sha256_of(weights),
+        "input_size": list(input_size),
+        "color_order": color_order,
+    }
+
+
+def _read_script(path: Path, device: torch.device) -> torch.jit.ScriptModule:
+    if not path.is_file():
+        raise UserError(f"{path}: no such network; name a file written by torch.jit.save")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # TorchScript is deprecated, yet what many parsers are given out as
+            return torch.jit.load(path, map_location=device).eval()
+    except (RuntimeError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: no TorchScript archive; name a file written by torch.jit.save") from error
+
+
+def _run(network: torch.jit.ScriptModule, batch: Tensor, path: Path, labels: LabelSet) -> Tensor:
+    """The network's logits of a batch, float32 [B, classes, h, w]."""
+    try:
+        output = network(batch)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
+        raise UserError(
+            f"{path}: the network fails on a batch of shape {tuple(batch.shape)} ({reason}); is --input-size its own?"
+        ) from error
+    logits = output[0] if isinstance(output, tuple | list) and output else output
+    wanted = (len(batch), len(labels.parts))
+    if not isinstance(logits, Tensor) or logits.ndim != 4 or tuple(logits.shape[:2]) != wanted:
+        what = f"of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        raise UserError(
+            f"{path}: its output is {what}, not logits [B, {len(labels.parts)}, h, w] of label set "
+            f"{labels.name}; name its label set with --labels"
+        )
+    return logits.float()
+
+
+def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """uint8 [H, W, 3] to float32 [3, h, w] in [0, 1], bilinear, smoothed where it shrinks."""
+    pixels = image.permute(2, 0, 1)[None].float() / 255
+    return F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)[0]
+
+
+def _label(logits: Tensor, size: torch.Size) -> Parsed:
+    """The part map of a picture of `size` from logits [C, h, w], bilinear between their centres."""
+    rows, columns = (
+        interpolation(_between_centres(length, cells), cells).to(logits)
+        for length, cells in zip(size, logits.shape[1:], strict=True)
+    )
+    across = logits @ columns.T
+    return strongest(some @ across for some in rows.split(BAND))
+
+
+def _between_centres(length: int, cells: int) -> Tensor:
+    """Where `length` pixels lie among `cells` that cover the same side; the border's repeat: float64 [length]."""
+    positions = (torch.arange(length, dtype=torch.float64) + 0.5) * cells / length - 0.5
+    return positions.clamp(0, cells - 1)
