@@ -1,4 +1,4 @@
-"""The commands about human parsers: pictures to part maps."""
+"""The commands about human parsers: pictures to part maps, and how good the maps are."""
 
 import sys
 from pathlib import Path
@@ -12,6 +12,7 @@ from pivl.errors import UserError
 EXAMPLES = """\b
 Begin with:
   pivl-bench parse images/ --parser schp --weights exp-schp-201908261155-lip.pth --output maps/
+  pivl-bench parse score --predicted maps/ --truth truth/ --labels lip
 """
 NORMALIZATIONS = ("imagenet", "half", "clip")
 LABEL_SETS = ("lip", "atr", "pascal")
@@ -118,3 +119,39 @@ def _load(
         lacking = "--labels lip, atr or pascal" if labels is None else "--input-size, as 512x512"
         raise UserError(f"a torchscript network does not say what it is for; add {lacking}")
     return torchscript(weights, label_sets.LABEL_SETS[labels], size, normalization, chosen, mixed)
+
+
+@parse.command("score")
+@click.option(
+    "--predicted", required=True, type=click.Path(path_type=Path), metavar="MAPS", help="A parser's maps."
+)
+@click.option(
+    "--truth", required=True, type=click.Path(path_type=Path), metavar="MAPS", help="The true maps."
+)
+@click.option("--labels", type=click.Choice(LABEL_SETS), help="Label set to score in, and of a folder without "
+              "meta.json.  [default: the folders' own]")  # fmt: skip
+@click.option("--format", "form", default="table", show_default=True, help="table, markdown or csv.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@debug_option
+def score_parser(predicted: Path, truth: Path, labels: str | None, form: str, quiet: bool) -> None:
+    """Score predicted part maps against true ones of the same names.
+
+    IoU of every class, mIoU over the classes that are there, pixel accuracy, and coverage: the share of true maps that
+    have a prediction, which alone are counted. Maps of different label sets are scored in Pascal's 7 classes.
+    """
+    from harness.choose import choose
+    from harness.parsing_scores import PRINTERS
+    from harness.progress import Progress
+    from pivl.data import labels as label_sets
+    from pivl.parsers.score import score_maps
+
+    print_as = PRINTERS[choose("format", form, PRINTERS)]
+    progress = Progress.on_stderr(quiet)
+    target = label_sets.LABEL_SETS[labels] if labels else None
+    try:
+        found = score_maps(predicted, truth, target, progress.count(str(predicted), "scoring"))
+    finally:
+        progress.close()
+    if target and found.labels != target:
+        progress.warn(f"such maps cannot be scored in {labels}; scored in {found.labels.name}")
+    click.echo(print_as(found), nl=False)

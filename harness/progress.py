@@ -54,7 +54,7 @@ class Progress:
             elapsed = time.monotonic() - began
             left = duration(elapsed * (total - done) / done)
             rate = done / elapsed
-            self.update(name, f"{doing}, {done} of {total} pictures, {rate:.0f} images/s, {left} left")
+            self.update(name, f"{doing}, {done} of {total} pictures, {rate:.3g} images/s, {left} left")
 
         return report
 
