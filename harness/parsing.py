@@ -1,4 +1,4 @@
-"""The commands about human parsers: pictures to part maps, and how good the maps are."""
+"""The commands about human parsers: pictures to part maps, how good the maps are, and maps of others."""
 
 import sys
 from pathlib import Path
@@ -13,6 +13,7 @@ EXAMPLES = """\b
 Begin with:
   pivl-bench parse images/ --parser schp --weights exp-schp-201908261155-lip.pth --output maps/
   pivl-bench parse score --predicted maps/ --truth truth/ --labels lip
+  pivl-bench parse import --from invpt results/ maps/
 """
 NORMALIZATIONS = ("imagenet", "half", "clip")
 LABEL_SETS = ("lip", "atr", "pascal")
@@ -84,10 +85,7 @@ def run_parser(
         outcome = parse_folder(parser, folder, output, Choices(batch, confidence), report, progress.warn)
     finally:
         progress.close()
-    failed = f", {outcome.broken} could not be read" if outcome.broken else ""
-    click.echo(f"{output}: {outcome.made} maps written, {outcome.there} were there{failed}")
-    if outcome.broken:
-        sys.exit(1)
+    _end(output, outcome)
 
 
 def _load(
@@ -155,3 +153,43 @@ def score_parser(predicted: Path, truth: Path, labels: str | None, form: str, qu
     if target and found.labels != target:
         progress.warn(f"such maps cannot be scored in {labels}; scored in {found.labels.name}")
     click.echo(print_as(found), nl=False)
+
+
+@parse.command("import")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--from", "origin", required=True, type=click.Choice(["schp", "solider", "invpt"]),
+              help="Whose program wrote them.")  # fmt: skip
+@click.option(
+    "--labels", type=click.Choice(LABEL_SETS), help="Their label set.  [default: pascal for invpt, else lip]"
+)
+@click.option("--quiet", is_flag=True, help="No progress; only warnings.")
+@debug_option
+def import_parsed(source: Path, output: Path, origin: str, labels: str | None, quiet: bool) -> None:
+    """Bring the part maps in SOURCE, as SCHP, SOLIDER-HumanParsing or InvPT wrote them, to our form in OUTPUT.
+
+    SCHP's name a..png for a.jpeg is put right, logits that it saved become confidence. InvPT's colours become class
+    ids; its human_parts.png is named by its folder: SOURCE/PICTURE/human_parts.png. A map that cannot be read is
+    named, the others are done, and the exit status is 1.
+    """
+    from harness.progress import Progress
+    from pivl.data import labels as label_sets
+    from pivl.parsers.imports import import_maps
+
+    progress = Progress.on_stderr(quiet)
+    chosen = label_sets.LABEL_SETS[labels or ("pascal" if origin == "invpt" else "lip")]
+    report = progress.count(str(source), "importing")
+    try:
+        outcome = import_maps(origin, source, output, chosen, report, progress.warn)
+    finally:
+        progress.close()
+    _end(output, outcome)
+
+
+def _end(output: Path, outcome: Any) -> None:
+    """Say what became of it; exit status 1 if something could not be read."""
+    there = f", {outcome.there} were there" if outcome.there else ""
+    failed = f", {outcome.broken} could not be read" if outcome.broken else ""
+    click.echo(f"{output}: {outcome.made} maps written{there}{failed}")
+    if outcome.broken:
+        sys.exit(1)

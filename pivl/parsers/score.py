@@ -75,8 +75,8 @@ def score_maps(
     """Score the maps below `predicted` against those of the same names below `truth`.
 
     The meta.json of a folder says its label set; `labels` is what is scored in, and the set of a folder without one.
-    Maps that do not go into `labels` are scored in what they have in common, Pascal's if their sets differ. Raises UserError if a
-    map cannot be read or is of another size than the true one, or no true map has a prediction.
+    Maps that do not go into `labels` are scored in what they have in common, Pascal's if their sets differ.
+    Raises UserError if a map cannot be read or is of another size than the true one, or no true map has a prediction.
     """
     sets = [_labels_of(folder, labels) for folder in (predicted, truth)]
     target = labels or common_labels(*sets)
