@@ -98,11 +98,12 @@ def _load(
     precision: str,
 ) -> Any:
     """The parser that was asked for, on the device `chosen`."""
-    from harness.origin import check_precision
+    from harness.origin import check_precision, forbid_tf32
     from pivl.data import labels as label_sets
     from pivl.parsers.parser import schp, torchscript
 
     check_precision(chosen, precision)
+    forbid_tf32()
     mixed = precision != "fp32" and chosen.type == "cuda"
     size = parse_size(input_size, "--input-size") if input_size else None
     if kind == "schp":

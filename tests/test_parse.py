@@ -149,6 +149,16 @@ def test_a_folder_that_cannot_be_parsed_is_one_line(
     assert said in capsys.readouterr().err
 
 
+def test_options_may_stand_before_the_folder_and_the_command_may_be_named(tmp_path: Path) -> None:
+    write_people(tmp_path / "images")
+    folder, *options = torchscript_words(
+        tmp_path / "images", script(tmp_path / "n.pt", Threshold()), tmp_path / "maps"
+    )
+    for words in ((*options, folder), ("run", folder, *options), (folder, *options)):
+        assert end(*words) == 1
+        assert found_maps(tmp_path / "maps") == EXPECTED
+
+
 def test_maps_among_the_pictures_are_not_taken_for_pictures(tmp_path: Path) -> None:
     write_people(tmp_path)
     words = torchscript_words(tmp_path, script(tmp_path / "n.pt", Threshold()), tmp_path / "maps")
