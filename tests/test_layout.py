@@ -101,8 +101,8 @@ def test_readme_shows_only_known_commands():
     shown = readme_commands("pivl-bench", "(?:sh|bash)")
     assert shown
     for words in shown:
-        command, values = parse(words)
-        if command.name in ("run", "table"):
+        _, values = parse(words)
+        if words[0] in ("run", "table"):
             known = {item.name for item in fields(Asked)}
             ask(Asked(**{name: value for name, value in values.items() if name in known}))
 
