@@ -53,24 +53,24 @@ def export_data(dataset: str, folder: Path, layout: str, size: str) -> None:
 @data.command("card")
 @path_option("--results", "results", "Where runs of CLIP-ReID are recorded.")
 @path_option("--output", "synthped.md", "The card to write.")
+@click.option("--preset", default="default", show_default=True, help="default, or smoke: of its few people.")
 @debug_option
-def card_data(results: Path, output: Path) -> None:
+def card_data(results: Path, output: Path, preset: str) -> None:
     """Write the card of synthped: its make, and the criteria it was fixed by with what was measured.
 
     Needs finished runs of CLIP-ReID: pivl-bench run ablation --rows clip-reid.
     """
-    from harness import benchmark_card, conduct
+    from harness import benchmark_card, conduct, inputs
     from harness.progress import Progress
     from harness.question import Asked, ask
     from harness.records import Finished, Results
     from pivl.errors import UserError
     from pivl.files import write_text
-    from pivl.people.benchmark import SYNTHPED
     from pivl.people.tiny_clip import WEIGHTS
     from pivl.towers.checkpoint import read_state
 
     progress = Progress.on_stderr(quiet=False)
-    question = ask(Asked("ablation", rows="clip-reid"))
+    question = ask(Asked("ablation", preset, rows="clip-reid"))
     recorded = conduct.read_answer(question, Results(results, progress.warn), progress)["clip-reid"]
     runs = [run for run in recorded.values() if isinstance(run, Finished)]
     if not runs:
@@ -78,7 +78,8 @@ def card_data(results: Path, output: Path) -> None:
             f"{results} has no finished run of CLIP-ReID; first: pivl-bench run ablation --rows clip-reid"
         )
     _, metadata = read_state(WEIGHTS)
-    write_text(output, benchmark_card.describe(SYNTHPED, runs, metadata["extra"]["criteria"]))
+    config = inputs.find_config(question.inputs.dataset)
+    write_text(output, benchmark_card.describe(config, runs, metadata["extra"]["criteria"]))
     click.echo(f"{output}: the card of synthped")
 
 

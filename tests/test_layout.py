@@ -141,7 +141,8 @@ def test_readme_commands_run(tmp_path):
         if words[0] == "pretrain":
             continue
         typed = ["synthped-mini" if word == "synthped" else word for word in words]
-        typed += ["--preset", "smoke"] if words[0] in ("run", "table") and "--preset" not in words else []
+        measured = words[0] in ("run", "table") or words[:2] == ["data", "card"]
+        typed += ["--preset", "smoke"] if measured and "--preset" not in words else []
         code = "from harness.cli import main; main()"
         done = subprocess.run(
             [sys.executable, "-c", code, *typed],
