@@ -154,12 +154,9 @@ def lay_out(layout, folder):
     return [*named, "--part-maps", str(folder / "maps")]
 
 
-@pytest.mark.slow  # one row through all its stages in a worker process each, 8 s
-@pytest.mark.parametrize("layout", ["dukemtmc", "msmt17", "occluded-duke", "people.csv"])
-def test_every_layout_trains(disk, tmp_path, monkeypatch, capsys, layout):
-    monkeypatch.chdir(tmp_path)
-    words = ["run", "ablation", *lay_out(layout, tmp_path / "set"), "--allow-partial", "--rows", "pi-vl"]
-    words += [
+def one_step(disk):
+    """The options of one step per stage, with one seed, from the tiny ViT on `disk`."""
+    words = [
         "--backbone",
         "vit",
         "--weights",
@@ -170,7 +167,24 @@ def test_every_layout_trains(disk, tmp_path, monkeypatch, capsys, layout):
         "--seeds",
         "0",
     ]
-    words += ["--set", "people_per_batch=2", "--set", "prompt_batch=8", "--device", "cpu", "--no-mlflow"]
+    return [
+        *words,
+        "--set",
+        "people_per_batch=2",
+        "--set",
+        "prompt_batch=8",
+        "--device",
+        "cpu",
+        "--no-mlflow",
+    ]
+
+
+@pytest.mark.slow  # one row through all its stages in a worker process each, 8 s
+@pytest.mark.parametrize("layout", ["dukemtmc", "msmt17", "occluded-duke", "people.csv"])
+def test_every_layout_trains(disk, tmp_path, monkeypatch, capsys, layout):
+    monkeypatch.chdir(tmp_path)
+    words = ["run", "ablation", *lay_out(layout, tmp_path / "set"), "--allow-partial", "--rows", "pi-vl"]
+    words += one_step(disk)
     assert end(words) == 0, capsys.readouterr().err
     (record,) = records(tmp_path)
     assert record["dataset"] == layout.removesuffix(".csv")
@@ -190,18 +204,7 @@ def test_version_2_trains_where_maps_have_confidence_and_says_so_where_not(
         "--rows",
         "pi-vl-v2",
     ]
-    words += [
-        "--backbone",
-        "vit",
-        "--weights",
-        str(disk / "vit.pt"),
-        *SIZE,
-        "--limit-steps",
-        "1",
-        "--seeds",
-        "0",
-    ]
-    words += ["--set", "people_per_batch=2", "--set", "prompt_batch=8", "--device", "cpu", "--no-mlflow"]
+    words += one_step(disk)
     assert end(words) == 2
     assert "no confidence" in capsys.readouterr().err
     for path in (tmp_path / "set" / "maps").rglob("*.png"):
