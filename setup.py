@@ -2,6 +2,10 @@
 
 from setuptools import find_packages, setup
 
+DASK = ["distributed"]
+TRANSFORMERS = ["transformers"]
+POSTGRESQL = ["psycopg[binary]"]
+
 setup(
     name="pivl-bench",
     version="0.1.0",
@@ -24,6 +28,13 @@ setup(
         "pillow",
         "mlflow>=3.13",
         "optuna>=4.9",
+        "timm",
+        "matplotlib",
     ],
-    extras_require={"dev": ["pytest", "ruff", "mypy", "pandas-stubs"]},
+    extras_require={
+        "dask": DASK,  # --launcher dask
+        "transformers": TRANSFORMERS,  # --parser transformers
+        "postgresql": POSTGRESQL,  # search --storage postgresql://...
+        "dev": [*DASK, *TRANSFORMERS, *POSTGRESQL, "pytest", "ruff", "mypy", "pandas-stubs"],
+    },
 )

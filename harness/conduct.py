@@ -140,7 +140,7 @@ def track(question: Question, recorded: Recorded, table: str, results: Results, 
 
 def _plan(question: Question, found: Found, results: Results, options: Options) -> Plan:
     cells = _lay_out(question, question.rows, found, results)
-    return make_plan(cells, results, options.retry_failed, question.inputs, question.rerank)
+    return make_plan(cells, results, options.retry_failed, question.rerank)
 
 
 def _lay_out(question: Question, rows: Sequence[str], found: Found, results: Results) -> list[Cell]:

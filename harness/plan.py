@@ -15,11 +15,12 @@ from pivl.recipe import Recipe, Stage
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of a table at one seed, and the run that answers it."""
+    """One row of a table at one seed, the run that answers it, and what that run starts from."""
 
     row: str
     title: str
     run: Run
+    inputs: Inputs
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def lay_out(question: Question, rows: Sequence[str], found: Found, weights: str)
                     row.name,
                     row.title,
                     Run(recipe, dataset, fingerprint, weights, seed, question.limit_steps),
+                    question.inputs,
                 )
                 for seed in question.seeds
             ]
@@ -90,9 +92,7 @@ class Plan:
         return f"{self.finished} of {total} runs are finished, {self.todo} to do{failed}"
 
 
-def make_plan(
-    cells: Sequence[Cell], results: Results, retry_failed: bool, inputs: Inputs, rerank: bool = False
-) -> Plan:
+def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, rerank: bool = False) -> Plan:
     """What is still to do of `cells`: each task once, stages before the runs that start from them.
 
     A finished run is never done again, a failed one only with `retry_failed`. With `rerank`, runs are finished when
@@ -114,23 +114,23 @@ def make_plan(
                 name = (
                     f"{stage} of {cell.title}, seed {cell.run.seed}"  # rows of two methods may not share it
                 )
-            stages.setdefault(stage_id, Task(stage_id, name, stage, cell.run, inputs))
+            stages.setdefault(stage_id, Task(stage_id, name, stage, cell.run, cell.inputs))
     missing = {stage_id for stage_id in stages if not results.has_stage(stage_id)}
     tasks = [task for task in stages.values() if task.id in missing]
     for cell in todo:
         last, run = cell.run.recipe.stages()[-1], cell.run
-        tasks.append(Task(run.id, f"{cell.title}, seed {run.seed}", last, run, inputs))
+        tasks.append(Task(run.id, f"{cell.title}, seed {run.seed}", last, run, cell.inputs))
     ordered = [replace(task, needs=_needs(task, missing)) for task in tasks]
     finished = [run_id for run_id in runs if isinstance(found[run_id], Finished)]
     if rerank:
         finished = [run_id for run_id in finished if results.read_reranked(run_id) is not None]
         ordered += _rerankings(
-            [cell for run_id, cell in runs.items() if run_id not in {*finished, *failed}], todo, inputs
+            [cell for run_id, cell in runs.items() if run_id not in {*finished, *failed}], todo
         )
     return Plan(len(finished), len(failed), len(runs) - len(finished) - len(failed), tuple(ordered))
 
 
-def _rerankings(cells: Sequence[Cell], todo: Sequence[Cell], inputs: Inputs) -> list[Task]:
+def _rerankings(cells: Sequence[Cell], todo: Sequence[Cell]) -> list[Task]:
     """The re-rankings of `cells`, each after its run where that is still to do."""
     waiting = {cell.run.id for cell in todo}
     return [
@@ -139,7 +139,7 @@ def _rerankings(cells: Sequence[Cell], todo: Sequence[Cell], inputs: Inputs) -> 
             f"{cell.title}, seed {cell.run.seed}, re-ranking",
             cell.run.recipe.stages()[-1],
             cell.run,
-            inputs,
+            cell.inputs,
             needs=(cell.run.id,) if cell.run.id in waiting else (),
             rerank=True,
         )

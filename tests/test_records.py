@@ -214,8 +214,8 @@ def test_what_a_killed_process_left_is_taken_away_and_what_one_writes_now_is_not
 
 
 def test_rows_share_stages_and_each_is_planned_once(results):
-    cells = [Cell(row, row, draw_run(row, seed)) for row in ROWS for seed in (0, 1)]
-    plan = make_plan(cells, results, False, INPUTS)
+    cells = [Cell(row, row, draw_run(row, seed), INPUTS) for row in ROWS for seed in (0, 1)]
+    plan = make_plan(cells, results, False)
     names = [task.name for task in plan.tasks]
     assert sorted(names[:4]) == [
         "identity-prompts, seed 0", "identity-prompts, seed 1", "part-prompts, seed 0", "part-prompts, seed 1",
@@ -230,7 +230,7 @@ ROWS = ("clip-reid", "part-labels", "identity-parts", "pi-vl")
 
 
 def test_what_is_recorded_is_not_planned_again(results):
-    cells = [Cell(row, row, draw_run(row)) for row in ROWS]
+    cells = [Cell(row, row, draw_run(row), INPUTS) for row in ROWS]
     write_finished(results, cells[0].run)
     write_stage(results, cells[0].run, "identity-prompts")
     failed = {
@@ -242,18 +242,18 @@ def test_what_is_recorded_is_not_planned_again(results):
     }
     results.write(results.run_folder(cells[1].run.id), failed, {})
     assert results.read_run(cells[1].run.id) == Failed(cells[1].run.id, 0, "it broke", ("last", "words"))
-    plan = make_plan(cells, results, False, INPUTS)
+    plan = make_plan(cells, results, False)
     assert [task.name for task in plan.tasks] == [
         "part-prompts, seed 0",
         "identity-parts, seed 0",
         "pi-vl, seed 0",
     ]
     assert (plan.finished, plan.failed) == (1, 1)
-    again = make_plan(cells, results, True, INPUTS)
+    again = make_plan(cells, results, True)
     assert next(task.name for task in again.tasks if task.is_run) == "part-labels, seed 0"
     assert (again.finished, again.failed) == (1, 0)
 
 
 def test_a_task_comes_through_json_unchanged(results):
-    for task in make_plan([Cell("pi-vl", "PI-VL", draw_run("pi-vl"))], results, False, INPUTS).tasks:
+    for task in make_plan([Cell("pi-vl", "PI-VL", draw_run("pi-vl"), INPUTS)], results, False).tasks:
         assert Task.from_json(json.loads(json.dumps(task.to_json()))) == task
