@@ -53,9 +53,7 @@ def restore(trainer: Trainer, state: Mapping[str, Tensor]) -> Trained:
     trained.model.load_state_dict(
         {name: value for name, value in state.items() if not name.startswith("head.")}
     )
-    trained.model.eval()
-    trained.head.eval()
-    return trained
+    return trained.set_training(False)
 
 
 def assess(trainer: Trainer, trained: Trained) -> Assessment:

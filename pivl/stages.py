@@ -154,6 +154,7 @@ def align_images(
     """
     only_trainable([*model.trained_parameters(), *head.parameters()], model, head)
     model.train()
+    head.train()
     people = None if texts.people is None else similarity.prepare(texts.people)
 
     def terms(index: Tensor) -> dict[str, Tensor]:

@@ -51,6 +51,16 @@ class Trained:
         named = {**self.model.state_dict(), **self.head.state_dict(prefix="head.")}
         return {name: value.detach().cpu().contiguous() for name, value in named.items()}
 
+    def set_training(self, training: bool) -> "Trained":
+        """Model and head in training or in evaluation mode."""
+        self.model.train(training)
+        self.head.train(training)
+        return self
+
+
+AfterEpoch = Callable[[int, Trained], object]
+"""Looks at the model after an epoch (1-based) of stage 2, in evaluation mode, and may raise to end the training."""
+
 
 @dataclass(frozen=True)
 class Trainer:
@@ -110,15 +120,21 @@ class Trainer:
         )
         return self._finish("part-prompts", steps, tokens)
 
-    def align_images(self, texts: Texts) -> Trained:
-        """Stage 2: the image tower under `texts`, in evaluation mode."""
+    def align_images(self, texts: Texts, after_epoch: AfterEpoch = lambda epoch, trained: None) -> Trained:
+        """Stage 2: the image tower under `texts`, in evaluation mode; `after_epoch` looks at it as it comes to be."""
         recipe, store = self.recipe, Store.hold(self.split.train, self.device)
         fresh = self.fresh()
-        model, head = fresh.model, fresh.head
         batches = self._identity_batches("image-batches", recipe.people_per_batch)
         supply = Supply(batches, self._augmented(store))
-        self._follow("image-tower", align_images(recipe, model, head, texts, self.similarity(), supply))
-        return Trained(model.eval(), head.eval())
+        steps = align_images(recipe, fresh.model, fresh.head, texts, self.similarity(), supply)
+
+        def look(step: Step) -> None:
+            if step.step == step.steps:
+                after_epoch(step.epoch, fresh.set_training(False))
+                fresh.set_training(True)
+
+        self._follow("image-tower", steps, look)
+        return fresh.set_training(False)
 
     def fresh(self) -> Trained:
         """The model and head as stage 2 begins: CLIP's image tower, and what this seed draws beside it."""
@@ -229,9 +245,12 @@ class Trainer:
         assert cached is not None
         return cached
 
-    def _follow(self, stage: str, steps: Iterator[Step]) -> None:
+    def _follow(
+        self, stage: str, steps: Iterator[Step], look: Callable[[Step], None] = lambda step: None
+    ) -> None:
         for step in islice(steps, self.limit_steps):
             self.report(stage, step)
+            look(step)
 
     def _finish(self, stage: str, steps: Iterator[Step], tokens: nn.Parameter) -> Tensor:
         self._follow(stage, steps)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from pivl.assessment import assess
 from pivl.data.labels import IGNORE, LIP
 from pivl.data.store import Store, plain
 from pivl.prompts import Prompts, draw_identity_tokens
@@ -78,6 +79,22 @@ def test_stage_two_leaves_the_frozen_clip_and_the_necks_biases_alone():
     for name, value in trainer.clip.vision.named_parameters():
         # softmax drops a bias of all keys alike, so there is nothing to learn for it without dense tokens
         assert name.endswith("k_proj.bias") or not torch.equal(moved[name], value), name
+
+
+def test_a_look_at_every_epoch_of_stage_two_leaves_no_trace():
+    """Scoring the model after each epoch, as pruning does, changes neither random streams nor batch-norm statistics."""
+    trainer = tiny_trainer(PI_VL)
+    texts = trainer.texts(tokens := trainer.tune_identity_prompts(), tokens)
+    seen = []
+
+    def look(epoch, trained):
+        assert not any(module.training for module in (*trained.model.modules(), *trained.head.modules()))
+        seen.append((epoch, assess(trainer, trained).retrieval.map))
+
+    alone, watched = trainer.align_images(texts).state(), trainer.align_images(texts, look)
+    assert all(torch.equal(value, alone[name]) for name, value in watched.state().items())
+    assert [epoch for epoch, _ in seen] == [1, 2]
+    assert seen[-1][1] == assess(trainer, watched).retrieval.map  # the last epoch's model is the one returned
 
 
 def test_the_dense_contrast_pairs_same_person_and_same_part_by_hand():
