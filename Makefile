@@ -1,15 +1,18 @@
-# make ablation | test | test-slow | lint | clean. Each sets up .venv by itself when it is missing, stale or half made.
+# make ablation | tables | test | test-slow | lint | clean. Each sets up .venv by itself when it is missing, stale or half made.
 # GNU make 3.81 (macOS) is enough. Another Python: make PYTHON=python3.12 ablation
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: ablation test test-slow lint clean
+.PHONY: ablation tables test test-slow lint clean
 .DELETE_ON_ERROR:
 
 ablation: $(READY)
 	$(BIN)/pivl-bench run ablation $(ARGS)
+
+tables: $(READY)
+	$(BIN)/pivl-bench run all $(ARGS)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)

@@ -9,13 +9,18 @@ import traceback
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from harness import disk, embedded, parsing
 from harness.options import debug_option, parse_jobs, question_options
 from pivl.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.progress import Progress
+    from harness.question import Question
+    from harness.records import Results
 
 EXAMPLES = """\b
 Begin with:
@@ -49,34 +54,48 @@ def run(
 ) -> None:
     """Train and score what STUDY still lacks, then print its table.
 
-    STUDY is ablation (the paper's Table 3), controls, or comparison (Table 2). Stop with Ctrl-C whenever you like:
-    the same command goes on with what is missing. Try --preset smoke first. For pictures on disk, name --dataset,
-    --data-root, --part-maps, --backbone and --weights.
+    STUDY is ablation (the paper's Table 3), controls, comparison (Table 2), or all: several tables, with what they
+    share trained once. Stop with Ctrl-C whenever you like: the same command goes on with what is missing. Try
+    --preset smoke first. For pictures on disk, name --dataset, --data-root, --part-maps, --backbone and --weights.
     """
-    from harness import conduct, printers
+    from harness import conduct
     from harness.progress import Progress
-    from harness.question import Asked, ask
-    from harness.records import Finished, Results
-    from pivl.files import write_text
+    from harness.question import Asked, ask_each
+    from harness.records import Results
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, workers and all
-    question = ask(Asked(**typed, device=device))
+    questions = ask_each(Asked(**typed, device=device))
     options = conduct.Options(device, parse_jobs(jobs), retry_failed)
     progress = Progress.on_stderr(quiet)
     store = Results(results, progress.warn)
     store.prepare()
-    conduct.answer(question, store, progress, options)
-    recorded = conduct.read_answer(question, store, progress)
-    table = printers.markdown(conduct.make_table(question, recorded))
-    click.echo(table, nl=False)
-    if question.is_whole:
-        write_text(results / "tables" / f"{question.name}.md", table)
-    if not (
-        no_mlflow or question.limit_steps or question.rerank
-    ):  # it shows results as they were recorded first
-        conduct.track(question, recorded, table, store, progress)
-    if not all(isinstance(found, Finished) for row in question.rows for found in recorded[row].values()):
+    conduct.answer(questions, store, progress, options)
+    complete = True
+    for number, question in enumerate(questions):
+        click.echo("\n" * (number > 0), nl=False)
+        complete &= _report(question, store, progress, not no_mlflow)
+    if not complete:
         sys.exit(1)
+
+
+def _report(question: "Question", results: "Results", progress: "Progress", tracked: bool) -> bool:
+    """Print and keep the table of what is recorded, and show it to MLflow; whether every run that was asked for is."""
+    from harness import conduct, printers
+    from harness.records import Finished
+    from pivl.files import write_text
+
+    recorded = conduct.read_answer(question, results, progress)
+    table = conduct.make_table(question, recorded)
+    text = printers.markdown(table)
+    click.echo(text, nl=False)
+    if question.is_whole:
+        for ending, form in (("md", "markdown"), ("json", "json")):
+            write_text(results.root / "tables" / f"{question.name}.{ending}", printers.PRINTERS[form](table))
+    if tracked and not (
+        question.limit_steps or question.rerank
+    ):  # it shows results as they were recorded first
+        conduct.track(question, recorded, text, results, progress)
+    return all(isinstance(found, Finished) for row in question.rows for found in recorded[row].values())
 
 
 @commands.command()

@@ -46,10 +46,22 @@ def read_answer(question: Question, results: Results, progress: Progress) -> Rec
     return recorded
 
 
-def answer(question: Question, results: Results, progress: Progress, options: Options) -> None:
-    """Do what is still to do of the question, and record it."""
+def answer(questions: Sequence[Question], results: Results, progress: Progress, options: Options) -> None:
+    """Do what is still to do of the questions, and record it; what several of them need is done once."""
+    cells = [cell for question in questions for cell in _prepare(question, results, progress, options)]
+    plan = make_plan(cells, results, options.retry_failed, questions[0].rerank)
+    progress.note(f"{', '.join(question.name for question in questions)}: {plan}")
+    if plan.tasks:
+        from harness.launch import Launcher
+
+        Launcher(plan.tasks, results, options.device, options.jobs, progress).run()
+
+
+def _prepare(question: Question, results: Results, progress: Progress, options: Options) -> list[Cell]:
+    """The cells of the question, with its pictures in the cache and noted where runs are still to do."""
     found = _find(question, results, progress)
-    plan = _plan(question, found, results, options)
+    cells = _lay_out(question, question.rows, found, results)
+    plan = make_plan(cells, results, options.retry_failed, question.rerank)
     if plan.tasks:
         _check(question, plan, found)
         # Into the cache once, before several processes want it; and what a note says is not taken for granted.
@@ -58,14 +70,10 @@ def answer(question: Question, results: Results, progress: Progress, options: Op
         if question.needs_confidence:
             split = inputs.load(question.inputs, question.size, progress, confidence=True)
             found = replace(found, confident=split.fingerprint)
-        plan = _plan(question, found, results, options)
+        cells = _lay_out(question, question.rows, found, results)
     inputs.note(question.inputs, question.size, found, results)
     inputs.note_weights(question.inputs, inputs.weights_digest(question.inputs, results), results)
-    progress.note(f"{question.name}: {plan}")
-    if plan.tasks:
-        from harness.launch import Launcher
-
-        Launcher(plan.tasks, results, options.device, options.jobs, progress).run()
+    return cells
 
 
 def _find(question: Question, results: Results, progress: Progress) -> Found:
@@ -136,11 +144,6 @@ def track(question: Question, recorded: Recorded, table: str, results: Results, 
         progress.warn(
             f"MLflow was not brought up to date ({reason[0]}); the results are recorded all the same"
         )
-
-
-def _plan(question: Question, found: Found, results: Results, options: Options) -> Plan:
-    cells = _lay_out(question, question.rows, found, results)
-    return make_plan(cells, results, options.retry_failed, question.rerank)
 
 
 def _lay_out(question: Question, rows: Sequence[str], found: Found, results: Results) -> list[Cell]:

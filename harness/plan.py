@@ -98,7 +98,11 @@ def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, reran
     A finished run is never done again, a failed one only with `retry_failed`. With `rerank`, runs are finished when
     their re-ranked scores are stored.
     """
-    runs = {cell.run.id: cell for cell in cells}
+    runs: dict[str, Cell] = {}
+    for cell in cells:
+        runs.setdefault(
+            cell.run.id, cell
+        )  # rows of several studies may share it: it goes by the first one's title
     found = {run_id: results.read_run(run_id) for run_id in runs}
     failed = [] if retry_failed else [run_id for run_id in runs if isinstance(found[run_id], Failed)]
     todo = [

@@ -11,7 +11,7 @@ from harness.overrides import parse_overrides, try_overrides
 from pivl.errors import UserError
 from pivl.recipe import Recipe
 from studies.bases import BASES, EMBEDDED_BACKBONE, Base
-from studies.catalog import PRESETS, STUDIES
+from studies.catalog import ALL, PRESETS, STUDIES
 from studies.presets import Preset
 from studies.study import Row, Study
 
@@ -109,6 +109,15 @@ class Question:
         """The recipe of a row here; what was typed and the preset give way to what the row itself changes."""
         base = self.base.recipes[row.method]
         return replace(base, **{**self.preset.changes, **self.changes, **row.changes})
+
+
+def ask_each(asked: Asked) -> tuple[Question, ...]:
+    """The questions that were typed: that of one study, or with `all` those of studies.catalog.ALL, in their order."""
+    if choose("study", asked.study, [*STUDIES, "all"]) != "all":
+        return (ask(asked),)
+    if asked.rows is not None:
+        raise UserError("--rows: each study of all has rows of its own; name one study instead")
+    return tuple(ask(replace(asked, study=study.name)) for study in ALL)
 
 
 def ask(asked: Asked) -> Question:

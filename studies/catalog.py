@@ -1,4 +1,4 @@
-"""Every study and preset by the name that is typed for it."""
+"""Every study and preset by the name that is typed for it, and the studies that `all` stands for."""
 
 from studies.ablation import ABLATION
 from studies.comparison import COMPARISON
@@ -6,4 +6,5 @@ from studies.controls import CONTROLS
 from studies.presets import DEFAULT, SMOKE
 
 STUDIES = {"ablation": ABLATION, "controls": CONTROLS, "comparison": COMPARISON}
+ALL = (ABLATION, CONTROLS)
 PRESETS = {"default": DEFAULT, "smoke": SMOKE}

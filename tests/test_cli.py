@@ -24,8 +24,9 @@ def run_main(*typed):
     [
         (
             ["run", "ablatoin"],
-            "unknown study 'ablatoin'; known: ablation, controls, comparison; did you mean 'ablation'?",
+            "unknown study 'ablatoin'; known: ablation, controls, comparison, all; did you mean 'ablation'?",
         ),
+        (["run", "all", "--rows", "pi-vl"], "--rows: each study of all has rows of its own"),
         (["run", "ablation", "--rows", "pivl"], "did you mean 'pi-vl'?"),
         (["run", "ablation", "--rows", ","], "no row named"),
         (["run", "ablation", "--preset", "smok"], "known: default, smoke; did you mean 'smoke'?"),

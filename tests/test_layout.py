@@ -13,7 +13,7 @@ import click
 import pytest
 
 from harness.cli import commands
-from harness.question import Asked, ask
+from harness.question import Asked, ask_each
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("pivl", "studies", "harness")
@@ -104,7 +104,7 @@ def test_readme_shows_only_known_commands():
         _, values = parse(words)
         if words[0] in ("run", "table"):
             known = {item.name for item in fields(Asked)}
-            ask(Asked(**{name: value for name, value in values.items() if name in known}))
+            ask_each(Asked(**{name: value for name, value in values.items() if name in known}))
 
 
 def test_readme_shows_only_make_targets_that_exist():
