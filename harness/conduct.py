@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness import inputs
-from harness.inputs import Found
+from harness.inputs import Found, Inputs
 from harness.plan import Cell, Plan, lay_out, make_plan
 from harness.progress import Progress
 from harness.question import Question
@@ -34,11 +34,10 @@ def read_answer(question: Question, results: Results, progress: Progress) -> Rec
 
     A data set is looked at where a folder of it is given, and else taken as runs noted it.
     """
-    found = None
-    if question.inputs.data_root is None and question.inputs.part_maps is None:
-        found = inputs.noted(question.inputs, question.size, results)
-    if found is None:
-        found = _find(question, results, progress)
+    found = {
+        one: _noted(question, one, results) or _find(question, one, results, progress)
+        for one in question.all_inputs(question.shown)
+    }
     read = results.read_reranked if question.rerank else results.read_run
     recorded: dict[str, dict[int, Finished | Failed | None]] = {}
     for cell in _lay_out(question, question.shown, found, results):
@@ -59,31 +58,45 @@ def answer(questions: Sequence[Question], results: Results, progress: Progress, 
 
 def _prepare(question: Question, results: Results, progress: Progress, options: Options) -> list[Cell]:
     """The cells of the question, with its pictures in the cache and noted where runs are still to do."""
-    found = _find(question, results, progress)
+    found = {one: _find(question, one, results, progress) for one in question.all_inputs(question.rows)}
     cells = _lay_out(question, question.rows, found, results)
     plan = make_plan(cells, results, options.retry_failed, question.rerank)
     if plan.tasks:
         _check(question, plan, found)
         # Into the cache once, before several processes want it; and what a note says is not taken for granted.
-        split = inputs.load(question.inputs, question.size, progress)
-        found = replace(found, fingerprint=split.fingerprint)
-        if question.needs_confidence:
-            split = inputs.load(question.inputs, question.size, progress, confidence=True)
-            found = replace(found, confident=split.fingerprint)
+        found = {one: _load(question, one, data, progress) for one, data in found.items()}
         cells = _lay_out(question, question.rows, found, results)
-    inputs.note(question.inputs, question.size, found, results)
+    for one, data in found.items():
+        if not question.parser_maps:  # whose folders have to be named again
+            inputs.note(one, question.size, data, results)
     inputs.note_weights(question.inputs, inputs.weights_digest(question.inputs, results), results)
     return cells
 
 
-def _find(question: Question, results: Results, progress: Progress) -> Found:
-    return inputs.find(question.inputs, question.size, results, progress, question.needs_confidence)
+def _noted(question: Question, one: Inputs, results: Results) -> Found | None:
+    """What runs noted of inputs of which no folder is named."""
+    if not one.is_embedded and (one.data_root or one.part_maps):
+        return None
+    return inputs.noted(one, question.size, results)
 
 
-def _check(question: Question, plan: Plan, found: Found) -> None:
+def _find(question: Question, one: Inputs, results: Results, progress: Progress) -> Found:
+    return inputs.find(one, question.size, results, progress, question.needs_confidence)
+
+
+def _load(question: Question, one: Inputs, found: Found, progress: Progress) -> Found:
+    split = inputs.load(one, question.size, progress)
+    found = replace(
+        found, fingerprint=split.fingerprint, maps=None if split.train.part_map is None else split.maps
+    )
+    if question.needs_confidence:
+        return replace(found, confident=inputs.load(one, question.size, progress, confidence=True).maps)
+    return found
+
+
+def _check(question: Question, plan: Plan, found: Mapping[Inputs, Found]) -> None:
     """Raise UserError, before pictures are decoded, for weights of another backbone and for part maps that lack."""
-    lacking = {task.run.recipe for task in plan.tasks if task.run.recipe.part_text != "none"}
-    if lacking and not found.has_maps:
+    if any(task.run.recipe.part_text != "none" and found[task.inputs].maps is None for task in plan.tasks):
         needy = [row.name for row in question.study.rows if question.recipe(row).part_text != "none"]
         rows = [name for name in needy if name in question.rows]
         without = [row.name for row in question.study.rows if row.name not in needy]
@@ -146,9 +159,10 @@ def track(question: Question, recorded: Recorded, table: str, results: Results, 
         )
 
 
-def _lay_out(question: Question, rows: Sequence[str], found: Found, results: Results) -> list[Cell]:
-    digest = inputs.weights_digest(question.inputs, results)
-    return lay_out(question, rows, found, digest)
+def _lay_out(
+    question: Question, rows: Sequence[str], found: Mapping[Inputs, Found], results: Results
+) -> list[Cell]:
+    return lay_out(question, rows, found, inputs.weights_digest(question.inputs, results))
 
 
 def _say(run: Finished | Failed | None) -> Finished | str:

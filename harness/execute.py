@@ -97,7 +97,7 @@ def execute(task: Task, results: Results, device: torch.device, send: Send) -> s
     send({"event": "phase", "phase": "loading"})
     split = _load_split(task.inputs, run.recipe.image_size, run.recipe.align_pixels == "confidence")
     clip = _load_clip(task.inputs, run.recipe.image_size, run.recipe.patch_stride)
-    if split.fingerprint != run.fingerprint:
+    if split.fingerprint != run.fingerprint or run.maps not in ("", split.maps):
         raise UserError(f"{run.dataset} is no longer what it was when this began; run the command again")
     monitor = Monitor(send)
     trainer = Trainer(run.recipe, split, clip, run.seed, device, monitor.report, run.limit_steps)
@@ -135,6 +135,7 @@ def _what(task: Task) -> Record:
         "recipe": asdict(run.recipe),
         "dataset": run.dataset,
         "fingerprint": run.fingerprint,
+        **({"maps": run.maps} if run.maps else {}),
         "weights": run.weights,
         "inputs": {**asdict(task.inputs), "called": task.inputs.called},
         **({} if run.limit_steps is None else {"limit_steps": run.limit_steps}),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.statistics import Estimate, Judgement
-from harness.tables import CONSISTENCY, METRICS, Footer, Line, Table
+from harness.tables import CONSISTENCY, METRICS, Column, Footer, Line, Table
 from studies.published import Published
 
 KEYS = {"Rank-1": "rank1", "mAP": "map"}
@@ -22,7 +22,7 @@ def to_json(table: Table) -> str:
         "title": table.study.title,
         "question": table.study.question,
         "dataset": table.dataset,
-        "rows": [_row(line) for line in table.lines],
+        "rows": [_row(table, line) for line in table.lines],
         "published": [_published(item) for item in table.study.beside],
         "contradictions": [asdict(item) for item in table.study.contradictions],
         "footer": {
@@ -36,11 +36,12 @@ def to_json(table: Table) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _row(line: Line) -> dict[str, Any]:
+def _row(table: Table, line: Line) -> dict[str, Any]:
     return {
         "row": line.row.name,
         "title": line.row.title,
         "paper": _published(line.row.published),
+        **{column.key: _further(column, line.row.name) for column in table.columns},
         **{KEYS[metric]: _estimate(line.means.get(metric)) for metric in METRICS},
         **{f"{KEYS[metric]}_gain": _gain(line.gains.get(metric)) for metric in METRICS},
         **{
@@ -53,6 +54,11 @@ def _row(line: Line) -> dict[str, Any]:
         "seeds_planned": line.planned,
         "problems": list(line.problems),
     }
+
+
+def _further(column: Column, row: str) -> dict[str, float | None] | float | None:
+    value = column.values.get(row)
+    return _estimate(value) if value is None or isinstance(value, Estimate) else _plain(value)
 
 
 def _published(published: Published | None) -> dict[str, Any] | None:
@@ -125,6 +131,8 @@ def to_csv(table: Table) -> str:
 def _flat(table: Table, line: Line) -> dict[str, Any]:
     paper = _published(line.row.published) or {}
     flat: dict[str, Any] = {"row": line.row.name, "title": line.row.title}
+    for column in table.columns:
+        flat |= _flat_interval(column.key, column.values.get(line.row.name))
     flat |= {f"paper_{name}": paper.get(name) for name in ("dataset", "rank1", "map")}
     for metric in METRICS:
         flat |= _flat_interval(KEYS[metric], line.means.get(metric))
@@ -142,6 +150,9 @@ def _flat(table: Table, line: Line) -> dict[str, Any]:
     return {**flat, "problems": "; ".join(line.problems), **shared}
 
 
-def _flat_interval(name: str, estimate: Estimate | None) -> dict[str, Any]:
+def _flat_interval(name: str, estimate: Estimate | float | None) -> dict[str, Any]:
+    """Name, name_low and name_high; a plain number has no bounds."""
+    if isinstance(estimate, float | int):
+        return {name: _plain(estimate), f"{name}_low": None, f"{name}_high": None}
     record = _estimate(estimate) or {}
     return {name: record.get("mean"), f"{name}_low": record.get("low"), f"{name}_high": record.get("high")}

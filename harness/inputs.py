@@ -41,8 +41,9 @@ Size = tuple[int, int]
 class Inputs:
     """Where the pictures, part maps and initial weights of a study lie; ids of runs hash what is found there.
 
-    dataset: an embedded set, a public one or a csv file. backbone: of studies.bases.BASES. weights: a file, `openai`,
-    or None for the CLIP that comes with the package.
+    dataset: an embedded set, a public one or a csv file. part_maps: of pictures on disk a folder; of rendered ones a
+    source that stands in for the exact maps (pivl.parsers.sources). backbone: of studies.bases.BASES. weights: a file,
+    `openai`, or None for the CLIP that comes with the package.
     """
 
     dataset: str
@@ -70,18 +71,21 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Found:
-    """What a data set is: the fingerprint of its content, and whether its training pictures have part maps.
+    """What a data set is: the fingerprint of its pictures, and the digest of its training pictures' part maps.
 
-    `confident` is the fingerprint together with the maps' confidence, for recipes that use it.
+    maps: None where there are none, empty where the fingerprint covers them. confident: their digest together with
+    their confidence, for recipes that use it.
     """
 
     fingerprint: str
-    has_maps: bool
+    maps: str | None
     confident: str = ""
 
-    def seen_by(self, recipe: Recipe) -> str:
-        """The fingerprint of what `recipe` trains on."""
-        return self.confident if recipe.align_pixels == "confidence" else self.fingerprint
+    def maps_of(self, recipe: Recipe) -> str:
+        """The digest of the part maps that `recipe` trains on; empty where it needs none."""
+        if recipe.part_text == "none":
+            return ""
+        return self.confident if recipe.align_pixels == "confidence" else self.maps or ""
 
 
 def choose_dataset(name: str) -> str:
@@ -102,13 +106,18 @@ def load(inputs: Inputs, size: Size, progress: Progress | None = None, confidenc
     `confidence`: with that of its part maps, which only pictures on disk have.
     """
     from pivl.data import catalog
+    from pivl.parsers.sources import put_maps
     from pivl.people import benchmark
 
     doing = "rendering into the cache, once" if inputs.is_embedded else "decoding into the cache, once"
     report = progress.count(inputs.called, doing) if progress else None
     try:
         if inputs.is_embedded:
-            return benchmark.load(find_config(inputs.dataset), size, report)
+            split = benchmark.load(find_config(inputs.dataset), size, report)
+            if inputs.part_maps is None:
+                return split
+            parsing = progress.count(inputs.part_maps, "making part maps, once") if progress else None
+            return put_maps(split, inputs.part_maps, parsing)
         root, maps = _path(inputs.data_root), _path(inputs.part_maps)
         return catalog.load(inputs.dataset, root, size, maps, inputs.allow_partial, report, confidence)
     finally:
@@ -126,29 +135,35 @@ def find(inputs: Inputs, size: Size, results: Results, progress: Progress, confi
             f"{inputs.dataset}: its part maps are exact; rows weighted by confidence need a parser's"
         )
     if inputs.is_embedded:
-        return noted(inputs, size, results) or Found(load(inputs, size, progress).fingerprint, True)
+        if (known := noted(inputs, size, results)) is not None:
+            return known
+        split = load(inputs, size, progress)
+        return Found(split.fingerprint, split.maps)
     from pivl.data import catalog
+    from pivl.data.listing import fingerprint
 
     root, maps = _path(inputs.data_root), _path(inputs.part_maps)
     listing, found = catalog.survey(inputs.dataset, root, maps, inputs.allow_partial)
-    confident = catalog.identify(listing, found, True) if confidence else ""
-    return Found(catalog.identify(listing, found), found is not None, confident)
+    digest = None if found is None else catalog.digest_maps(listing, found)
+    return Found(
+        fingerprint(listing), digest, catalog.digest_maps(listing, found, True) if confidence else ""
+    )
 
 
 def noted(inputs: Inputs, size: Size, results: Results) -> Found | None:
     """What `note` kept of the data set for the code as it is now, or None."""
     entry = _read_note(results).get(_key(inputs, size), {})
-    if inputs.is_embedded and entry.get("code") != _code_digest():
+    if inputs.is_embedded and entry.get("code") != _code_digest(inputs):
         return None
-    if "maps" not in entry:
+    if not {"fingerprint", "part_maps"} <= entry.keys():
         return None
-    return Found(str(entry["fingerprint"]), bool(entry["maps"]), str(entry.get("confident", "")))
+    return Found(entry["fingerprint"], entry["part_maps"], entry.get("confident", ""))
 
 
 def note(inputs: Inputs, size: Size, found: Found, results: Results) -> None:
     """Keep what the data set is."""
-    code = {"code": _code_digest()} if inputs.is_embedded else {}
-    entry = {**code, "fingerprint": found.fingerprint, "maps": found.has_maps}
+    code = {"code": _code_digest(inputs)} if inputs.is_embedded else {}
+    entry = {**code, "fingerprint": found.fingerprint, "part_maps": found.maps}
     entry |= {"confident": found.confident} if found.confident else {}
     _write_note(results, _key(inputs, size), entry)
 
@@ -210,7 +225,9 @@ def _path(text: str | None) -> Path | None:
 
 
 def _key(inputs: Inputs, size: Size) -> str:
-    return f"{inputs.dataset} {size[0]}x{size[1]}" if inputs.is_embedded else inputs.dataset
+    """Of pictures on disk the last that was looked at, since a table may be asked for without naming folders."""
+    maps = f" {inputs.part_maps}" if inputs.part_maps else ""
+    return f"{inputs.dataset} {size[0]}x{size[1]}{maps}" if inputs.is_embedded else inputs.dataset
 
 
 def _read_note(results: Results) -> dict[str, dict[str, Any]]:
@@ -227,14 +244,14 @@ def _write_note(results: Results, key: str, entry: Mapping[str, Any]) -> None:
     write_text(results.root / NOTE, text + "\n")
 
 
-def _code_digest() -> str:
-    """A hash over every source file that may decide the pictures of an embedded data set."""
+def _code_digest(inputs: Inputs) -> str:
+    """A hash over every source file that may decide the pictures of an embedded data set, or their part maps."""
     root = Path(pivl.__file__).parent
     digest = hashlib.sha256()
+    folders = ("data", "people", *(("parsers",) if inputs.part_maps else ()))
     for path in [
         root / "streams.py",
-        *sorted((root / "data").glob("*.py")),
-        *sorted((root / "people").glob("*.py")),
+        *(path for name in folders for path in sorted((root / name).glob("*.py"))),
     ]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -58,22 +58,22 @@ class Task:
         return cls(**{**value, "run": run, "inputs": inputs, "needs": needs})
 
 
-def lay_out(question: Question, rows: Sequence[str], found: Found, weights: str) -> list[Cell]:
-    """The cells of `rows` (names) at the question's seeds, row by row; `weights` is their digest."""
+def lay_out(
+    question: Question, rows: Sequence[str], found: Mapping[Inputs, Found], weights: str
+) -> list[Cell]:
+    """The cells of `rows` (names) at the question's seeds, row by row.
+
+    found: what each row's inputs are (Question.inputs_of); weights: the digest of what all start from.
+    """
     cells = []
     for row in question.study.rows:
         if row.name in rows:
-            recipe, dataset = question.recipe(row), question.dataset
-            fingerprint = found.seen_by(recipe)
-            cells += [
-                Cell(
-                    row.name,
-                    row.title,
-                    Run(recipe, dataset, fingerprint, weights, seed, question.limit_steps),
-                    question.inputs,
-                )
-                for seed in question.seeds
-            ]
+            recipe, inputs = question.recipe(row), question.inputs_of(row)
+            data, limit = found[inputs], question.limit_steps
+            for seed in question.seeds:
+                maps = data.maps_of(recipe)
+                run = Run(recipe, question.dataset, data.fingerprint, weights, seed, limit, maps)
+                cells.append(Cell(row.name, row.title, run, inputs))
     return cells
 
 

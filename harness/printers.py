@@ -8,7 +8,7 @@ from tabulate import tabulate
 from harness import beside
 from harness.exports import to_csv, to_json
 from harness.statistics import Estimate, Judgement
-from harness.tables import CONSISTENCY, MAJORITY, METRICS, RANK1, Footer, Line, Table
+from harness.tables import CONSISTENCY, MAJORITY, METRICS, RANK1, Column, Footer, Line, Table
 
 
 def markdown(table: Table) -> str:
@@ -29,20 +29,27 @@ def markdown(table: Table) -> str:
 def _results(table: Table) -> str:
     printed = any(line.row.published for line in table.lines)
     compared = any(line.differences for line in table.lines)
-    headings = ["Row"]
+    headings = ["Row", *(column.heading for column in table.columns)]
     headings += [f"Paper, {_paper_data(table)}: {metric}" for metric in METRICS if printed]
     headings += [f"Here, {table.dataset}: {metric}" for metric in METRICS]
     headings += [f"{metric}, here less paper" for metric in METRICS if compared]
     headings += [f"{metric} gain over {table.reference}" for metric in METRICS]
     rows = []
     for line in table.lines:
-        cells = [line.row.title]
+        cells = [line.row.title, *(_further(column, line.row.name) for column in table.columns)]
         cells += [_paper_cell(line, metric) for metric in METRICS if printed]
         cells += [_interval(line.means.get(metric), 1) for metric in METRICS]
         cells += [_difference(line, metric) for metric in METRICS if compared]
         cells += ["" if line.verdict == "reference" else _gain(line.gains.get(metric)) for metric in METRICS]
         rows.append([*cells, line.verdict, _seeds(line)])
     return grid([*headings, "Verdict", "Seeds"], rows, left=(0, len(headings), len(headings) + 1))
+
+
+def _further(column: Column, row: str) -> str:
+    value = column.values.get(row)
+    if value is None or isinstance(value, Estimate):
+        return _interval(value, column.decimals)
+    return f"{value:,.{column.decimals}f}"
 
 
 def _difference(line: Line, metric: str) -> str:
@@ -145,6 +152,7 @@ def _notes(table: Table) -> list[str]:
         f"**Verdict**, on mAP: *better* or *worse* if p < 0.05 with at least 3 seeds, and only then in bold; "
         f"*equivalent* if the whole interval lies within ±{margin:g}, declared beforehand; else *inconclusive*.",
     ]
+    notes += [f"**{column.heading}**: {column.note}" for column in table.columns if column.note]
     if table.setting.note:
         notes.append(f"**Rows**: {table.setting.note}.")
     wins = "; ".join(_wins(line) for line in table.lines if line.gains)

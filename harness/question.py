@@ -1,7 +1,7 @@
 """What is asked: a study, or rows and seeds of it, on a data set and a backbone, from what a person typed."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Question:
     """A study's rows and seeds, the pictures and weights that answer them, and what is changed in every recipe.
 
     limit_steps: stop each stage after so many steps; the runs are then no results. rerank: about re-ranked figures.
+    parser_maps: folders of part maps by the name that rows have for them.
     """
 
     study: Study
@@ -54,6 +55,7 @@ class Question:
     changes: Mapping[str, Any]
     limit_steps: int | None
     rerank: bool
+    parser_maps: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def base(self) -> Base:
@@ -104,6 +106,16 @@ class Question:
         seeds = self.preset.seeds or self.study.seeds
         as_defined = not self.limit_steps and not set(self.changes) - {"precision"}
         return usual <= set(self.rows) and set(seeds) <= set(self.seeds) and as_defined
+
+    def inputs_of(self, row: Row) -> Inputs:
+        """What a row starts from: the inputs of all, with part maps of its own where it names some."""
+        if row.maps is None:
+            return self.inputs
+        return replace(self.inputs, part_maps=self.parser_maps.get(row.maps, row.maps))
+
+    def all_inputs(self, rows: Sequence[str]) -> tuple[Inputs, ...]:
+        """The different inputs of `rows` (names)."""
+        return tuple(dict.fromkeys(self.inputs_of(row) for row in self.study.rows if row.name in rows))
 
     def recipe(self, row: Row) -> Recipe:
         """The recipe of a row here; what was typed and the preset give way to what the row itself changes."""

@@ -45,7 +45,9 @@ class Run:
     """What a run is: nothing else decides its weights.
 
     `weights` is the SHA-256 of the checkpoint it starts from; the name of the data set is not hashed, its
-    fingerprint is. `limit_steps`: each stage ended after so many steps, so that this is a trial and no result.
+    fingerprint is. `limit_steps`: each stage ended after so many steps, so that this is a trial and no result. `maps`
+    is the digest of the part maps where the fingerprint does not cover them; only what is trained on them has it in
+    its id.
     """
 
     recipe: Recipe
@@ -54,19 +56,21 @@ class Run:
     weights: str
     seed: int
     limit_steps: int | None = None
+    maps: str = ""
 
     @property
     def id(self) -> str:
         """16 hexadecimal digits of the hash over recipe, data, initial weights, seed and schema version."""
-        return self._hash("run", self.recipe.choices())
+        return self._hash("run", "image-tower", self.recipe.choices())
 
     def stage_id(self, stage: Stage) -> str:
         """The same over the choices that `stage` depends on: rows which agree on them share the stage."""
-        return self._hash(stage, self.recipe.stage_choices(stage))
+        return self._hash(stage, stage, self.recipe.stage_choices(stage))
 
-    def _hash(self, kind: str, choices: Mapping[str, Any]) -> str:
+    def _hash(self, kind: str, reached: Stage, choices: Mapping[str, Any]) -> str:
         what = {"kind": kind, "schema": SCHEMA, "choices": choices, "data": self.fingerprint}
-        trial = {} if self.limit_steps is None else {"limit_steps": self.limit_steps}
+        trial: dict[str, Any] = {} if self.limit_steps is None else {"limit_steps": self.limit_steps}
+        trial |= {"maps": self.maps} if self.maps and self.recipe.sees_maps(reached) else {}
         return _digest({**what, "weights": self.weights, "seed": self.seed, **trial})[:16]
 
 

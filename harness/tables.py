@@ -42,6 +42,20 @@ CONSISTENCY = (
 
 
 @dataclass(frozen=True)
+class Column:
+    """A further column: what is known of rows beside their scores, by name; a row without a value has a dash.
+
+    key and heading: for programs and for people; the unit stands in the heading. note: what it is, for the footer.
+    """
+
+    key: str
+    heading: str
+    values: Mapping[str, Estimate | float]
+    decimals: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Setting:
     """What the paper calls the data set and the backbone at hand, empty where it has neither; only such are compared.
 
@@ -100,6 +114,7 @@ class Table:
     lines: tuple[Line, ...]
     footer: Footer | None
     setting: Setting
+    columns: tuple[Column, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -109,7 +124,12 @@ class Table:
 
 
 def build(
-    study: Study, dataset: str, outcomes: Outcomes, warning: str = "", setting: Setting | None = None
+    study: Study,
+    dataset: str,
+    outcomes: Outcomes,
+    warning: str = "",
+    setting: Setting | None = None,
+    columns: tuple[Column, ...] = (),
 ) -> Table:
     """The table of `study` on `dataset`. A row or seed that `outcomes` does not have stands there as missing.
 
@@ -125,7 +145,7 @@ def build(
     judged = {metric: _judge(study, runs, metric) for metric in METRICS}
     lines = tuple(_line(study, row, seeds, runs, outcomes.get(row.name, {}), judged) for row in study.rows)
     lines = tuple(replace(line, differences=_differences(line, setting)) for line in lines)
-    return Table(study, dataset, warning, lines, _footer(seeds, runs, judged), setting)
+    return Table(study, dataset, warning, lines, _footer(seeds, runs, judged), setting, columns)
 
 
 def _with_published(study: Study, row: Row, setting: Setting) -> Row:

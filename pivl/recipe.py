@@ -134,6 +134,10 @@ class Recipe:
             return ("identity-prompts", "image-tower")
         return ("image-tower",)
 
+    def sees_maps(self, stage: Stage) -> bool:
+        """Whether the weights after `stage` depend on part maps: identity prompts, and rows without parts, never do."""
+        return self.part_text != "none" and stage != "identity-prompts"
+
     def stage_choices(self, stage: Stage) -> dict[str, Any]:
         """The choices that the weights after `stage` depend on: its own and those of the stages before it."""
         reached = STAGES[: STAGES.index(stage) + 1]

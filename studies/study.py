@@ -17,7 +17,8 @@ class Row:
     """One row of a table: `name` is typed on the command line, `title` printed; `published` where the paper has it.
 
     Its recipe is that of `method` on the backbone at hand (studies.bases) with `changes`, which alone make the row.
-    A row that is not `usual` is trained only where it is asked for by name.
+    A row that is not `usual` is trained only where it is asked for by name. `maps`: the part maps that it trains on,
+    where they are not the data set's own: a source of pivl.parsers.sources, or a folder that --parser-maps named.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Row:
     changes: Changes
     published: Published | None = None
     usual: bool = True
+    maps: str | None = None
 
 
 @dataclass(frozen=True)

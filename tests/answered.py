@@ -9,17 +9,19 @@ from harness.question import Question
 from harness.records import Results
 from tests.recorded import write_finished
 
-FOUND = Found("0" * 12, True)
+FOUND = Found("0" * 12, "")
 
 
 def note_data(question: Question, results: Results) -> None:
     """Let the question's data set be known, so that nothing has to be rendered."""
-    inputs.note(question.inputs, question.size, FOUND, results)
+    for one in question.all_inputs(question.shown):
+        inputs.note(one, question.size, FOUND, results)
 
 
 def cells_of(question: Question, results: Results) -> list[Cell]:
     """The cells of the question's table."""
-    return lay_out(question, question.shown, FOUND, inputs.weights_digest(question.inputs, results))
+    found = dict.fromkeys(question.all_inputs(question.shown), FOUND)
+    return lay_out(question, question.shown, found, inputs.weights_digest(question.inputs, results))
 
 
 def record_all(questions: Sequence[Question], results: Results) -> list[Cell]:

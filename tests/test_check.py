@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from pivl.data import check as checking
-from pivl.data.catalog import identify, survey
+from pivl.data.catalog import digest_maps, survey
 from pivl.data.check import check, describe
 from pivl.data.facts import BENCHMARKS, MARKET1501, Counts
+from pivl.data.listing import fingerprint
 from pivl.errors import UserError
 from tests.small_sets import (
     CSV_ROWS,
@@ -38,6 +39,7 @@ def test_a_whole_data_set_has_no_fault_and_every_count(market):
     findings = check("market1501", root, maps, report=lambda done, total: seen.append((done, total)))
     assert not findings.wrong
     assert seen == [(9, 13), (13, 13)]
+    listing, found = survey("market1501", root, maps)
     assert (
         describe(findings)
         == f"""\
@@ -49,7 +51,7 @@ query         2         2       2         2        2            0
 gallery       3         3       2         2        3            1
 left out as junk: 2 pictures
 part maps (lip) in {maps}: 4 of 4 train images, 5 of 20 classes occur
-fingerprint: {identify(*survey("market1501", root, maps))}"""
+fingerprint: {fingerprint(listing)}, of the part maps {digest_maps(listing, found)}"""
     )
 
 

@@ -38,7 +38,7 @@ def load(folder, confidence=True):
     return catalog.load(str(folder / "people.csv"), None, SIZE, folder / "maps", confidence=confidence)
 
 
-def test_confidence_is_loaded_where_it_is_asked_for_and_has_a_fingerprint_of_its_own(confident):
+def test_confidence_is_loaded_where_it_is_asked_for_and_has_a_digest_of_its_own(confident):
     split, without = load(confident), load(confident, False)
     assert split.train.confidence.dtype == torch.uint8
     assert split.train.confidence.unique().tolist() == [0, 204]  # 0.8 * 255
@@ -46,7 +46,8 @@ def test_confidence_is_loaded_where_it_is_asked_for_and_has_a_fingerprint_of_its
     assert split.query.confidence is None
     assert without.train.confidence is None
     assert torch.equal(split.train.part_map, without.train.part_map)
-    assert split.fingerprint != without.fingerprint
+    assert split.fingerprint == without.fingerprint
+    assert split.maps != without.maps
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ def load(
         listing.name,
         **sets,
         labels=maps.labels if maps else LIP,
-        fingerprint=identify(listing, maps, confidence),
+        fingerprint=fingerprint(listing),
+        maps=digest_maps(listing, maps, confidence),
     )
 
 
@@ -67,16 +68,15 @@ def survey(
     return listing, maps
 
 
-def identify(listing: Listing, maps: MapFiles | None, confidence: bool = False) -> str:
-    """The fingerprint of the pictures, of their part maps where there are any, and of these maps' confidence if wanted.
+def digest_maps(listing: Listing, maps: MapFiles | None, confidence: bool = False) -> str:
+    """A digest of the pictures' part maps, with their confidence if wanted; empty without maps.
 
     Raises UserError where confidence is wanted and is not there.
     """
-    pictures = fingerprint(listing)
     if maps is None:
-        return pictures
+        return ""
     sure = confidence_lines(maps) if confidence else ()
-    return hash_lines([(pictures,), *maps.lines(listing), *sure])
+    return hash_lines([*maps.lines(listing), *sure])
 
 
 def list_pictures(name: str, root: Path | None) -> Listing:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pivl.data.catalog import identify, list_pictures
+from pivl.data.catalog import digest_maps, list_pictures
 from pivl.data.decode import JOB, JOBS_PER_WORKER, Report
 from pivl.data.facts import SETS, Counts, SetName
-from pivl.data.listing import DISTRACTOR, Listing, find_faults, unmatched_people
+from pivl.data.listing import DISTRACTOR, Listing, find_faults, fingerprint, unmatched_people
 from pivl.data.map_files import MapFiles, find_maps, inspect_maps, missing_fault
 from pivl.data.pixels import find_unreadable
 from pivl.errors import UserError
@@ -41,6 +41,7 @@ class MapCount:
     images: int
     classes: int
     known_classes: int
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def check(
         inspected = _read_all(inspect_maps, sources, (maps.labels,), len(paths), total, report)
         faults += [fault for unusable, _ in inspected for fault in unusable]
         faults += [] if allow_partial else missing_fault(listing, maps)
-        map_count = _count_maps(maps, {label for _, seen in inspected for label in seen})
+        seen = {label for _, labels in inspected for label in labels}
+        map_count = _count_maps(maps, seen, digest_maps(listing, maps))
     return Findings(
         name=listing.name,
         folder=listing.folder,
@@ -101,7 +103,7 @@ def check(
         junk=listing.ignored,
         unmatched=len(unmatched_people(listing)),
         maps=map_count,
-        fingerprint=identify(listing, maps),
+        fingerprint=fingerprint(listing),
         note=listing.facts.note if listing.facts else "",
         faults=tuple(faults),
     )
@@ -126,7 +128,8 @@ def describe(findings: Findings) -> str:
             f"part maps ({maps.labels}) in {maps.folder}: {maps.maps} of {maps.images} train images, "
             f"{maps.classes} of {maps.known_classes} classes occur"
         )
-    lines += [f"fingerprint: {findings.fingerprint}", *findings.faults]
+    of_maps = f", of the part maps {maps.digest}" if maps else ""
+    lines += [f"fingerprint: {findings.fingerprint}{of_maps}", *findings.faults]
     if findings.wrong:
         lines.append(f"{len(findings.faults)} fault{'s' if len(findings.faults) > 1 else ''}")
     return "\n".join(lines)
@@ -158,9 +161,11 @@ def _count(listing: Listing, which: SetName) -> SetCount:
     )
 
 
-def _count_maps(maps: MapFiles, classes: set[int]) -> MapCount:
+def _count_maps(maps: MapFiles, classes: set[int], digest: str) -> MapCount:
     known = len(maps.labels.parts)
-    return MapCount(maps.folder, maps.labels.name, maps.coverage, len(maps.found), len(classes), known)
+    return MapCount(
+        maps.folder, maps.labels.name, maps.coverage, len(maps.found), len(classes), known, digest
+    )
 
 
 def _read_all(

@@ -28,7 +28,10 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Split:
-    """A benchmark: its three sets, the label set of its part maps, and a fingerprint of its content."""
+    """A benchmark: its three sets, the label set of its part maps, and a fingerprint of its content.
+
+    maps: a digest of the training pictures' part maps, empty where there are none or the fingerprint covers them.
+    """
 
     name: str
     train: Pictures
@@ -36,3 +39,4 @@ class Split:
     gallery: Pictures
     labels: LabelSet
     fingerprint: str
+    maps: str = ""
