@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pivl
+from harness.backbones import find_base
 from harness.choose import choose
 from harness.progress import Progress
 from harness.records import Results
@@ -21,7 +22,8 @@ from pivl.data.facts import BENCHMARKS
 from pivl.errors import UserError
 from pivl.files import sha256_of, write_text
 from pivl.recipe import Recipe
-from studies.bases import BASES, EMBEDDED_BACKBONE
+from pivl.towers.named import named_clips
+from studies.bases import EMBEDDED_BACKBONE
 
 if TYPE_CHECKING:
     from pivl.data.pictures import Split
@@ -42,7 +44,7 @@ class Inputs:
     """Where the pictures, part maps and initial weights of a study lie; ids of runs hash what is found there.
 
     dataset: an embedded set, a public one or a csv file. part_maps: of pictures on disk a folder; of rendered ones a
-    source that stands in for the exact maps (pivl.parsers.sources). backbone: of studies.bases.BASES. weights: a file,
+    source that stands in for the exact maps (pivl.parsers.sources). backbone: of harness.backbones. weights: a file,
     `openai`, or None for the CLIP that comes with the package.
     """
 
@@ -171,7 +173,8 @@ def note(inputs: Inputs, size: Size, found: Found, results: Results) -> None:
 def find_weights(inputs: Inputs) -> Path | None:
     """The file that runs start from, None where OpenAI's are fetched; UserError where there is none."""
     if inputs.weights == OPENAI:
-        if BASES[inputs.backbone].clip is None:
+        clip = find_base(inputs.backbone).clip
+        if clip is None or not named_clips()[clip].openai:
             raise UserError(f"--weights openai: {inputs.backbone} is none of OpenAI's; name a weights file")
         return None
     if inputs.weights is None and inputs.backbone != EMBEDDED_BACKBONE:
@@ -199,7 +202,7 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
     if path is not None:
         facts = path.stat()
         return _digest_once(path, facts.st_mtime_ns, facts.st_size)
-    openai = f"weights openai {BASES[inputs.backbone].clip}"
+    openai = f"weights openai {find_base(inputs.backbone).clip}"
     entry = _read_note(results).get(openai, {})
     if "sha256" not in entry:
         from harness.starts import openai_digest

@@ -31,7 +31,8 @@ def question_options(command: Command) -> Command:
         click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto",
                      show_default=True, help="auto: bf16 on a GPU that has it; fp32 on a CPU and for tiny."),
         click.option("--weights", metavar="FILE", help="CLIP's weights, or openai to have them downloaded."),
-        click.option("--backbone", metavar="NAME", help="tiny, rn50, vit-b-16, vit-b-16-sie-olp, ..."
+        click.option("--backbone", metavar="NAME", help="tiny, rn50, vit-b-16, vit-b-16-sie-olp or a "
+                     "CLIP of open_clip's by its name."
                      "  [default: tiny for synthped, else rn50]"),
         click.option("--allow-partial", is_flag=True, help="Go on with a data set that lacks pictures or maps."),
         disk_option("--part-maps", "The folder of its part maps, with their meta.json."),

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.backbones import choose_backbone, find_base
 from harness.choose import choose, choose_all, parse_seeds
 from harness.inputs import OPENAI, Inputs, choose_dataset
 from harness.overrides import parse_overrides, try_overrides
 from pivl.errors import UserError
 from pivl.recipe import Recipe
-from studies.bases import BASES, EMBEDDED_BACKBONE, Base
+from studies.bases import EMBEDDED_BACKBONE, Base
 from studies.catalog import ALL, PRESETS, STUDIES
 from studies.presets import Preset
 from studies.study import Row, Study
@@ -60,7 +61,7 @@ class Question:
     @property
     def base(self) -> Base:
         """What its rows start from."""
-        return BASES[self.inputs.backbone]
+        return find_base(self.inputs.backbone)
 
     @property
     def dataset(self) -> str:
@@ -141,7 +142,7 @@ def ask(asked: Asked) -> Question:
     rows = usual if asked.rows is None else choose_all("row", asked.rows, names)
     seeds = parse_seeds(asked.seeds) if asked.seeds else preset.seeds or study.seeds
     inputs = _inputs(asked, preset.dataset or study.dataset)
-    base = BASES[inputs.backbone]
+    base = find_base(inputs.backbone)
     changes = parse_overrides(asked.overrides)
     if (precision := _precision(asked, inputs.backbone)) != base.recipes["CLIP-ReID"].precision:
         changes["precision"] = precision
@@ -162,7 +163,7 @@ def _inputs(asked: Asked, usual: str) -> Inputs:
         data_root=_whole(asked.data_root),
         part_maps=_whole(asked.part_maps),
         allow_partial=asked.allow_partial,
-        backbone=choose("backbone", asked.backbone or usual_backbone, BASES),
+        backbone=choose_backbone(asked.backbone or usual_backbone),
         weights=OPENAI if asked.weights == OPENAI else _whole(asked.weights),
     )
 

@@ -4,13 +4,14 @@ import hashlib
 
 from safetensors.torch import save
 
+from harness.backbones import find_base
 from harness.inputs import Inputs, find_weights
 from pivl.errors import UserError
-from pivl.towers.architecture import NAMED, ClipArchitecture, VisionArchitecture
+from pivl.towers.architecture import ClipArchitecture, VisionArchitecture
 from pivl.towers.checkpoint import read_state
 from pivl.towers.clip import Clip, ImageInput
+from pivl.towers.named import named_clips
 from pivl.towers.weights import clip_from_state, download_clip, read_architecture
-from studies.bases import BASES
 
 
 def load_start(inputs: Inputs, image_size: tuple[int, int], patch_stride: int) -> Clip:
@@ -18,26 +19,29 @@ def load_start(inputs: Inputs, image_size: tuple[int, int], patch_stride: int) -
 
     Raises UserError, one line, for weights that cannot be read or are of another backbone.
     """
-    base = BASES[inputs.backbone]
+    base = find_base(inputs.backbone)
     image_input = ImageInput(image_size, patch_stride or None if base.kind == "vit" else None)
+    named = None if base.clip is None else named_clips()[base.clip]
     path = find_weights(inputs)
     if path is None:
-        assert base.clip is not None
-        return download_clip(base.clip, image_input)
+        assert named is not None
+        return download_clip(named, image_input)
     state, metadata = read_state(path)
     check_backbone(inputs.backbone, read_architecture(state, metadata, str(path)), str(path))
-    return clip_from_state(state, metadata, str(path), image_input)
+    architecture = None if named is None else named.architecture
+    return clip_from_state(state, metadata, str(path), image_input, architecture)
 
 
 def check_backbone(backbone: str, found: ClipArchitecture, source: str) -> None:
     """Raise UserError if weights from `source` are not those of `backbone`."""
-    base = BASES[backbone]
-    if base.clip is not None and found != NAMED[base.clip]:
-        wanted = describe(NAMED[base.clip].vision)
-        raise UserError(
-            f"{source} holds {describe(found.vision)}, but --backbone {backbone} is {wanted}; "
-            f"name its weights, or --backbone {found.vision.kind} to take these as they are"
-        )
+    base = find_base(backbone)
+    if base.clip is not None:
+        wanted = named_clips()[base.clip].architecture
+        if found.as_seen() != wanted.as_seen():
+            raise UserError(
+                f"{source} holds {describe(found.vision)}, but --backbone {backbone} is {describe(wanted.vision)}; "
+                f"name its weights, or --backbone {found.vision.kind} to take these as they are"
+            )
     if found.vision.kind != base.kind:
         raise UserError(
             f"{source} holds {describe(found.vision)}, but --backbone {backbone} is a {base.kind}; "
@@ -52,7 +56,7 @@ def describe(vision: VisionArchitecture) -> str:
 
 
 def openai_digest(inputs: Inputs) -> str:
-    """The SHA-256 over the tensors of OpenAI's CLIP for this backbone, at a size that leaves none to be resized."""
+    """The SHA-256 over the tensors of OpenAI's CLIP for this backbone, positions at 224 x 224."""
     clip = load_start(inputs, (224, 224), 0)
     towers = {"visual": clip.vision, "text": clip.text}
     state = {

@@ -2,11 +2,15 @@
 
 The market protocol: a gallery picture of the query's person under the query's camera is left out, a
 distractor (person -1) stays in as a wrong answer, a query without a match that is left is not scored. Nothing
-is averaged before it is asked for.
+is averaged before it is asked for. Descriptors are compared at length 1, and brought to it as they are made.
+
+The rank of a right answer is a count of the gallery before it, so nothing is sorted: that takes less time than the
+distances. Of equally distant pictures the one that stands first in the gallery comes first.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -20,10 +24,27 @@ from pivl.data.store import Normalization
 from pivl.errors import TrainingFailed, UserError
 
 Embed = Callable[[Tensor, Tensor], Tensor]  # image [B, 3, H, W], camera int64 [B] -> descriptors [B, D]
-Distances = Callable[[slice], Tensor]  # some of Q queries -> float32 [q, G], not negative
-QUERIES_AT_ONCE = 128  # distances of so many to the whole gallery are held
-NUMBERS_AT_ONCE = 2**21  # of gallery features, normalised
-KEYS_AT_ONCE = 2**20  # pairs ranked at once: about 50 bytes each
+Distances = Callable[[slice], Tensor]  # some of Q queries -> float32 [q, G]
+Indices = NDArray[np.int64]
+AT_ONCE = 2**24  # distances that are held: 64 MiB, some queries to the whole gallery
+ROWS_AT_ONCE = 1024  # descriptors whose squares are held
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """N pictures as a model describes them: descriptor float32 [N, D] of length 1, person and camera int64 [N]."""
+
+    descriptor: Tensor
+    person: Tensor
+    camera: Tensor
+
+    @classmethod
+    def of(cls, feature: Tensor, person: Tensor, camera: Tensor) -> Self:
+        """Pictures described by features [N, D] of any length; TrainingFailed where one is not finite."""
+        return cls(unit(feature), person, camera)
+
+    def __len__(self) -> int:
+        return len(self.person)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,33 +80,21 @@ class Retrieval:
         return float((self.first_match < k).mean())
 
 
-Ranking = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Retrieval]
-"""`rank` or another with its arguments: features [Q, D], [G, D], then person and camera of queries and of gallery."""
+Ranking = Callable[[Described, Described], Retrieval]  # `rank` or another: queries and gallery
 
 
-def score(
-    embed: Embed,
-    split: Split,
-    normalization: Normalization,
-    batch: int,
-    device: torch.device,
-    ranking: Ranking | None = None,
-) -> Retrieval:
-    """Embed query and gallery of `split` and rank them; one pass where both are the same pictures.
-
-    `ranking` None is `rank`; see it and extract for what they raise.
-    """
-    query = extract(embed, split.query, normalization, batch, device)
-    same = split.query is split.gallery
-    gallery = query if same else extract(embed, split.gallery, normalization, batch, device)
-    people = split.query.person, split.query.camera, split.gallery.person, split.gallery.camera
-    return (ranking or rank)(query, gallery, *people)
+def unit(feature: Tensor) -> Tensor:
+    """Features [N, D] as float32 of length 1; TrainingFailed where one is not finite."""
+    feature = feature.float()
+    if not feature.norm(dim=1).isfinite().all():
+        raise TrainingFailed("descriptors are not finite; the training diverged")
+    return F.normalize(feature, dim=1)
 
 
-def extract(
+def describe(
     embed: Embed, pictures: Pictures, normalization: Normalization, batch: int, device: torch.device
-) -> Tensor:
-    """Descriptors float32 [N, D] of all pictures on `device`, `batch` at a time, without gradients.
+) -> Described:
+    """All pictures by their descriptors on `device`, `batch` at a time, without gradients; see `unit` for errors.
 
     `embed` belongs to a model on `device` in eval mode: this sees only the function and cannot switch it.
     """
@@ -94,124 +103,117 @@ def extract(
         for start in range(0, len(pictures), batch):
             some = slice(start, start + batch)
             image, camera = pictures.image[some].to(device), pictures.camera[some].to(device)
-            described = embed(normalization.normalize(image), camera).float()
+            described = unit(embed(normalization.normalize(image), camera))
             if found is None:  # filled in place: gathering the batches at the end would need twice the memory
                 found = described.new_empty(len(pictures), described.shape[1])
             found[some] = described
             release(pictures.image)  # a gallery on disk need not stay in memory once it was looked at
     if found is None:
         raise UserError("there are no pictures to describe; check the split")
-    return found
+    return Described(found, pictures.person, pictures.camera)
 
 
-def rank(
-    query_features: Tensor,
-    gallery_features: Tensor,
-    query_person: Tensor,
-    query_camera: Tensor,
-    gallery_person: Tensor,
-    gallery_camera: Tensor,
-    chunk: int = QUERIES_AT_ONCE,
-) -> Retrieval:
-    """Score Q queries against G gallery pictures by the Euclidean distance of L2-normalised features [Q, D], [G, D].
+def squared_distances(query: Described, gallery: Described) -> Distances:
+    """Squared Euclidean distances, added up as CLIP-ReID does.
 
-    People and cameras are int64. See squared_distances and rank_distances for memory and errors.
+    |q|^2 + |g|^2 - 2 q.g keeps the order that the original gives to distances equal up to rounding. Nothing is held
+    beside the distances that are asked for.
     """
-    distances = squared_distances(query_features, gallery_features)
-    return rank_distances(distances, query_person, query_camera, gallery_person, gallery_camera, chunk)
-
-
-def squared_distances(query_features: Tensor, gallery_features: Tensor) -> Distances:
-    """Squared Euclidean distances of L2-normalised features [Q, D], [G, D], added up as CLIP-ReID does.
-
-    |q|^2 + |g|^2 - 2 q.g keeps the order that the original gives to distances equal up to rounding. No normalised
-    copy of the gallery is held. Raises TrainingFailed for features that are not finite.
-    """
-    for name, features in (("query", query_features), ("gallery", gallery_features)):
-        if not features.float().norm(dim=1).isfinite().all():
-            raise TrainingFailed(f"{name} features are not finite; the training diverged")
+    query_squares, gallery_squares = squares(query.descriptor), squares(gallery.descriptor)
 
     def distances(some: slice) -> Tensor:
-        query = F.normalize(query_features[some].float(), dim=1)
-        squares = query.square().sum(dim=1, keepdim=True)
-        result = query.new_empty(len(query), len(gallery_features))
-        size = max(1, NUMBERS_AT_ONCE // query.shape[1])
-        for start in range(0, len(gallery_features), size):
-            block = slice(start, start + size)
-            gallery = F.normalize(gallery_features[block].float(), dim=1)
-            sums = squares + gallery.square().sum(dim=1)
-            result[:, block] = torch.addmm(sums, query, gallery.T, alpha=-2).clamp_min_(0)
-        return result
+        sums = query_squares[some, None] + gallery_squares
+        return sums.addmm_(query.descriptor[some], gallery.descriptor.T, alpha=-2).clamp_min_(0)
 
     return distances
 
 
+def squares(descriptor: Tensor) -> Tensor:
+    """[N]: the squared length of each row of [N, D]."""
+    return torch.cat([rows.square().sum(dim=1) for rows in descriptor.split(ROWS_AT_ONCE)])
+
+
+def rank(query: Described, gallery: Described, at_once: int = AT_ONCE) -> Retrieval:
+    """Score queries against a gallery by Euclidean distance; see rank_distances for memory and errors."""
+    return rank_distances(squared_distances(query, gallery), query, gallery, at_once)
+
+
 def rank_distances(
-    distances: Distances,
-    query_person: Tensor,
-    query_camera: Tensor,
-    gallery_person: Tensor,
-    gallery_camera: Tensor,
-    chunk: int = QUERIES_AT_ONCE,
+    distances: Distances, query: Described, gallery: Described, at_once: int = AT_ONCE
 ) -> Retrieval:
-    """Score Q queries against G gallery pictures by any distance, smaller is nearer.
+    """Score queries against a gallery by any distance, smaller is nearer, of which about `at_once` are held.
 
-    Streams over `chunk` queries at a time, on the device of the distances. The rank of a right answer is a count of
-    the gallery before it, equal distances in gallery order. Raises UserError when no query has a match.
+    Raises UserError when no query has a match.
     """
-    ranks: list[Tensor] = []
-    found: list[Tensor] = []
-    for start in range(0, len(query_person), chunk):
-        some = slice(start, min(start + chunk, len(query_person)))
-        near = distances(some)
-        people, cameras = gallery_person.to(near.device), gallery_camera.to(near.device)
-        rows = max(1, KEYS_AT_ONCE // len(people))
-        for distance, person, camera in zip(
-            near.split(rows), query_person[some].split(rows), query_camera[some].split(rows), strict=True
-        ):
-            person, camera = person.to(near.device)[:, None], camera.to(near.device)[:, None]
-            same = (people == person) & (person >= 0)
-            kept = ~(same & (cameras == camera))
-            chunk_ranks, chunk_found = _match_ranks(distance, kept, same & kept)
-            ranks.extend(chunk_ranks.double().cpu())
-            found.append(chunk_found.cpu())
-    return _retrieval(ranks, torch.cat(found), query_person.cpu(), query_camera.cpu())
+    sought = answers(query, gallery)
+    step = max(1, at_once // len(gallery))
+    ranks: list[Indices] = []
+    for start in range(0, len(query), step):
+        some = slice(start, start + step)
+        ranks += rank_answers(distances(some), sought[some])
+    return _retrieval(ranks, query)
 
 
-def _match_ranks(distance: Tensor, kept: Tensor, match: Tensor) -> tuple[Tensor, Tensor]:
-    """Ranks [q, M] (1 is best) of each query's matches among the kept gallery, ascending, and their counts [q].
+def answers(query: Described, gallery: Described) -> list[tuple[Indices, Indices]]:
+    """For each query, its person's gallery pictures under other cameras and under its own: rising indices."""
+    person, camera = gallery.person.cpu().numpy(), gallery.camera.cpu().numpy()
+    wanted, under = query.person.cpu().numpy(), query.camera.cpu().numpy()
+    by_person = person.argsort(kind="stable")
+    first, end = (np.searchsorted(person[by_person], wanted, side) for side in ("left", "right"))
+    end = np.where(wanted < 0, first, end)  # a distractor is nobody
+    own = [by_person[start:stop] for start, stop in zip(first, end, strict=True)]
+    other = [camera[pictures] != seen for pictures, seen in zip(own, under, strict=True)]
+    return [(pictures[kept], pictures[~kept]) for pictures, kept in zip(own, other, strict=True)]
 
-    distance [q, G], not negative; kept and match bool [q, G]. Columns past a query's count mean nothing.
+
+def rank_answers(distances: Tensor, sought: list[tuple[Indices, Indices]]) -> list[Indices]:
+    """For each row of distances [q, G], the rising ranks (1 is best) of its `answers`."""
+    return [match_ranks(row, *pair) for row, pair in zip(distances.cpu().numpy(), sought, strict=True)]
+
+
+def match_ranks(distance: NDArray[np.float32], match: Indices, left_out: Indices) -> Indices:
+    """The rising ranks of the pictures `match` in a gallery at `distance` [G], of which some are left out.
+
+    What stands before a match in the gallery comes before it when it is as near, what stands behind it when nearer.
     """
-    queries, size = distance.shape
-    # float32 bits of a number >= 0 sort as it does; the gallery index below them breaks ties and makes keys unique
-    key = (distance.view(torch.int32).long() << 32) | torch.arange(size, device=distance.device)
-    last = torch.iinfo(torch.int64).max
-    found = match.sum(dim=1)
-    most = int(found.max())
-    matches = key.where(match, last).topk(most, dim=1, largest=False, sorted=True).values
-    # each kept picture falls before the first match whose key is not smaller; a running sum of those counts ranks
-    place = torch.searchsorted(matches, key.where(kept, last), out_int32=True)
-    row = torch.arange(queries, device=distance.device)[:, None] * (most + 1)
-    counts = torch.bincount((place + row)[kept], minlength=queries * (most + 1))
-    return counts.view(queries, most + 1)[:, :most].cumsum(dim=1), found
+    near = distance[match]
+    before = [
+        np.count_nonzero(distance[:place] <= own) + np.count_nonzero(distance[place:] < own)
+        for place, own in zip(match, near, strict=True)
+    ]
+    own, other = near[:, None], distance[left_out]
+    not_counted = (other < own) | ((other == own) & (left_out < match[:, None]))
+    return np.sort(np.array(before, dtype=np.int64) - not_counted.sum(axis=1)) + 1
 
 
-def _retrieval(ranks: list[Tensor], found: Tensor, person: Tensor, camera: Tensor) -> Retrieval:
-    """Per-query scores from the ranks of each query's matches (float64, one row a query) and their counts."""
-    scored = found.nonzero().squeeze(1)
+def score(
+    embed: Embed,
+    split: Split,
+    normalization: Normalization,
+    batch: int,
+    device: torch.device,
+    ranking: Ranking = rank,
+) -> Retrieval:
+    """Describe query and gallery of `split` and rank them; one pass where both are the same pictures."""
+    query = describe(embed, split.query, normalization, batch, device)
+    same = split.query is split.gallery
+    return ranking(query, query if same else describe(embed, split.gallery, normalization, batch, device))
+
+
+def _retrieval(ranks: list[Indices], query: Described) -> Retrieval:
+    """Per-query scores from the ranks of each query's matches."""
+    scored = np.array([place for place, right in enumerate(ranks) if len(right)], dtype=np.int64)
     if not len(scored):
         raise UserError(
             "no query has its person in the gallery under another camera; check the split's cameras"
         )
-    right = [ranks[query][: found[query]] for query in scored.tolist()]
-    order = torch.arange(1, int(found.max()) + 1, dtype=torch.float64)
+    found = [ranks[place] for place in scored]
     return Retrieval(
-        query=scored.numpy(),
-        person=person[scored].numpy(),
-        camera=camera[scored].numpy(),
-        average_precision=np.array([float((order[: len(row)] / row).mean()) for row in right]),
-        first_match=np.array([int(row[0]) - 1 for row in right], dtype=np.int64),
-        inp=np.array([len(row) / float(row[-1]) for row in right]),
-        excluded=len(found) - len(scored),
+        query=scored,
+        person=query.person.cpu().numpy()[scored],
+        camera=query.camera.cpu().numpy()[scored],
+        average_precision=np.array([(np.arange(1, len(right) + 1) / right).mean() for right in found]),
+        first_match=np.array([right[0] - 1 for right in found]),
+        inp=np.array([len(right) / right[-1] for right in found]),
+        excluded=len(ranks) - len(scored),
     )

@@ -15,12 +15,11 @@ from typing import Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from pivl.evaluation import Distances, Retrieval, rank_distances, squared_distances
+from pivl.evaluation import AT_ONCE, Described, Distances, Retrieval, rank_distances, squared_distances
 
 QUERIES_AT_ONCE = 32  # queries whose sets are compared with the gallery's together
-ROWS_AT_ONCE = 256  # pictures whose distances to all others are held
+ROWS_AT_ONCE = 256  # pictures whose sets are put together
 NUMBERS_AT_ONCE = 2**20  # of features, gathered for the distances of pairs
 
 
@@ -40,28 +39,19 @@ class Reciprocal:
             raise ValueError(f"re-ranking needs k1 >= 1, k2 >= 1 and a share from 0 to 1: {self}")
 
 
-def rerank(
-    query_features: Tensor,
-    gallery_features: Tensor,
-    query_person: Tensor,
-    query_camera: Tensor,
-    gallery_person: Tensor,
-    gallery_camera: Tensor,
-    choice: Reciprocal | None = None,
-) -> Retrieval:
-    """What `evaluation.rank` gives for the same arguments, by re-ranked distances; `choice` None is k1 20, k2 6, 0.3."""
-    distances = reranked_distances(query_features, gallery_features, choice or Reciprocal())
-    return rank_distances(distances, query_person, query_camera, gallery_person, gallery_camera)
+USUAL = Reciprocal()
 
 
-def reranked_distances(query_features: Tensor, gallery_features: Tensor, choice: Reciprocal) -> Distances:
-    """Distances in [0, 1] of L2-normalised features [Q, D], [G, D] after re-ranking all Q + G pictures together.
+def rerank(query: Described, gallery: Described, choice: Reciprocal = USUAL) -> Retrieval:
+    """What `evaluation.rank` gives for the same pictures, by re-ranked distances."""
+    return rank_distances(reranked_distances(query, gallery, choice), query, gallery)
 
-    Holds a normalised copy of both. Raises TrainingFailed for features that are not finite.
-    """
-    queries, count = len(query_features), len(query_features) + len(gallery_features)
-    by_features = squared_distances(query_features, gallery_features)
-    unit = F.normalize(torch.cat([query_features.float(), gallery_features.float()]), dim=1)
+
+def reranked_distances(query: Described, gallery: Described, choice: Reciprocal = USUAL) -> Distances:
+    """Distances in [0, 1] after re-ranking all Q + G pictures together; holds a copy of their descriptors."""
+    queries, count = len(query), len(query) + len(gallery)
+    by_features = squared_distances(query, gallery)
+    unit = torch.cat([query.descriptor, gallery.descriptor])
     nearest, farthest = neighbours(unit, choice.k1)
     sets = expand(weigh(reciprocal_pairs(nearest, choice.k1), unit, farthest), nearest[:, : choice.k2])
     holders = sets.transposed(queries, count)
@@ -73,9 +63,8 @@ def reranked_distances(query_features: Tensor, gallery_features: Tensor, choice:
             [shared_weights(sets, holders, few, count - queries) for few in rows.split(QUERIES_AT_ONCE)]
         )
         jaccard = 1 - shared / (2 - shared)  # every row sums to 1
-        return (jaccard * share_of_sets + by_features(some) / farthest[rows, None] * choice.share).clamp_min(
-            0
-        )
+        mixed = by_features(some).div_(farthest[rows, None]).mul_(choice.share)
+        return mixed.add_(jaccard * share_of_sets)
 
     return distances
 
@@ -135,12 +124,16 @@ def neighbours(unit: Tensor, k1: int) -> tuple[Tensor, Tensor]:
 
     Distances are squared Euclidean; the largest [N] is never 0.
     """
-    nearest, farthest = [], []
-    for rows in unit.split(ROWS_AT_ONCE):
-        similarity = rows @ unit.T
-        nearest.append(similarity.topk(min(k1 + 1, len(unit)), dim=1).indices)
-        farthest.append((2 - 2 * similarity.amin(dim=1)).clamp_min(torch.finfo(unit.dtype).tiny))
-    return torch.cat(nearest), torch.cat(farthest)
+    count = len(unit)
+    nearest = torch.empty(count, min(k1 + 1, count), dtype=torch.long, device=unit.device)
+    farthest = unit.new_empty(
+        count
+    )  # filled in place: small results among large ones would scatter the memory
+    for rows in torch.arange(count, device=unit.device).split(max(1, AT_ONCE // count)):
+        similarity = unit[rows] @ unit.T
+        nearest[rows] = similarity.topk(nearest.shape[1], dim=1).indices
+        farthest[rows] = (2 - 2 * similarity.amin(dim=1)).clamp_min(torch.finfo(unit.dtype).tiny)
+    return nearest, farthest
 
 
 def reciprocal_pairs(nearest: Tensor, k1: int) -> Iterable[tuple[Tensor, Tensor]]:

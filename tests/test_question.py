@@ -4,14 +4,14 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from harness.backbones import backbones, find_base
 from harness.inputs import EMBEDDED_SETS
 from harness.question import Asked, ask
 from pivl.data.facts import BENCHMARKS
 from pivl.errors import UserError
 from pivl.people.benchmark import VARIANTS
 from pivl.recipe import RECIPES
-from pivl.towers.architecture import NAMED
-from studies.bases import BASES
+from pivl.towers.named import named_clips
 from studies.published import DATASETS, TABLE_2
 
 
@@ -33,7 +33,8 @@ def test_clip_reids_row_is_clip_reids_configuration(backbone, config):
 
 
 def test_on_clips_backbones_pi_vl_has_the_papers_stage_1_and_is_made_equal_when_asked():
-    for backbone, base in BASES.items():
+    for backbone in backbones():
+        base = find_base(backbone)
         ours, theirs = (asdict(base.recipes[method]) for method in ("PI-VL", "CLIP-ReID"))
         differ = {name: ours[name] for name in ours if ours[name] != theirs[name]}
         epochs = {"identity_epochs": 60} if base.kind == "vit" else {}
@@ -45,11 +46,33 @@ def test_on_clips_backbones_pi_vl_has_the_papers_stage_1_and_is_made_equal_when_
 
 
 def test_a_backbone_of_a_name_has_its_patches_and_its_architecture():
-    for name, base in BASES.items():
-        if base.clip is not None and base.kind == "vit" and not name.endswith("olp"):
-            assert base.recipes["CLIP-ReID"].patch_stride == NAMED[base.clip].vision.patch
+    for name in backbones():
+        base = find_base(name)
         assert {one.backbone for one in base.recipes.values()} == {name.removesuffix("-sie-olp")}
-        assert base.clip is None or NAMED[base.clip].vision.kind == base.kind
+        if base.clip is None:
+            continue
+        vision = named_clips()[base.clip].architecture.vision
+        assert vision.kind == base.kind
+        if base.kind == "vit" and not name.endswith("olp"):
+            assert base.recipes["CLIP-ReID"].patch_stride == vision.patch
+
+
+@pytest.mark.parametrize(
+    ("typed", "backbone"),
+    [
+        ("RN50x16", "rn50x16"),
+        ("ViT-B-16", "vit-b-16"),
+        ("ViT-B/16", "vit-b-16"),
+        ("vit-l-14-336-quickgelu", "vit-l-14-336"),
+        ("ViT-B-16-gelu", "vit-b-16-gelu"),
+        ("ViT-H-14-quickgelu", "vit-h-14-quickgelu"),
+        ("resnet", "resnet"),
+    ],
+)
+def test_a_backbone_is_known_in_any_spelling(typed, backbone):
+    question = ask(Asked("ablation", dataset="market1501", backbone=typed, precision="fp32"))
+    assert question.inputs.backbone == backbone
+    assert question.recipe(question.study.rows[0]).backbone == backbone
 
 
 def test_every_public_data_set_has_the_papers_name_for_it():
@@ -93,6 +116,11 @@ def test_a_wrong_override_is_one_line(override, said):
     [
         ({"dataset": "market"}, "unknown data set 'market'; known: synthped, synthped-mini, market1501"),
         ({"backbone": "rn-50"}, "did you mean 'rn50'?"),
+        ({"backbone": "ViT-L-14-335"}, "did you mean 'vit-l-14-336'?"),
+        (
+            {"backbone": "ViT-L-14-CLIPA"},
+            "known: tiny, rn50, vit-b-16, vit-b-16-sie-olp, resnet, vit, rn101, rn50x4, ",
+        ),
         ({"data_root": "/data"}, "--data-root: synthped is rendered"),
         ({"part_maps": "/maps"}, "--part-maps: synthped is rendered"),
     ],

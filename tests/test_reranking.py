@@ -9,12 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pivl.errors import TrainingFailed
-from pivl.evaluation import rank
-from pivl.reranking import Reciprocal, rerank, reranked_distances
+from pivl.evaluation import Described, Distances, rank
+from pivl.reranking import USUAL, Reciprocal, rerank, reranked_distances
 from tests.reference import FOLDER
-
-PEOPLE = ("query_pids", "query_camids", "gallery_pids", "gallery_camids")
 
 
 def reranked_by_hand(features: NDArray[np.float64], queries: int, choice: Reciprocal) -> NDArray[np.float64]:
@@ -57,6 +54,16 @@ def people_in_space(count: int, seed: int) -> Tensor:
     return torch.nn.functional.normalize(features, dim=1)
 
 
+def people_of(features: Tensor) -> Described:
+    """Pictures of nobody in particular."""
+    nobody = torch.zeros(len(features), dtype=torch.long)
+    return Described.of(features, nobody, nobody)
+
+
+def distances_of(query: Tensor, gallery: Tensor, choice: Reciprocal = USUAL) -> Distances:
+    return reranked_distances(people_of(query), people_of(gallery), choice)
+
+
 @pytest.mark.parametrize(
     ("choice", "count"),
     [
@@ -69,7 +76,7 @@ def people_in_space(count: int, seed: int) -> Tensor:
 )
 def test_the_sets_written_out_give_the_same_distances(choice: Reciprocal, count: int) -> None:
     features, queries = people_in_space(count, seed=count), count // 4
-    ours = reranked_distances(features[:queries], features[queries:], choice)(slice(0, queries))
+    ours = distances_of(features[:queries], features[queries:], choice)(slice(0, queries))
     expected = reranked_by_hand(features.double().numpy(), queries, choice)
     np.testing.assert_allclose(
         ours.numpy(), expected, atol=3e-3
@@ -82,22 +89,27 @@ def reference() -> dict[str, NDArray]:
         return {key: file[key] for key in file.files if key != "meta"}
 
 
-def tensors(reference: dict[str, NDArray]) -> list[Tensor]:
-    return [torch.from_numpy(reference[key]) for key in ("query_features", "gallery_features", *PEOPLE)]
+def sides(reference: dict[str, NDArray]) -> list[Described]:
+    """Queries and gallery of the reference."""
+    keys = ("features", "pids", "camids")
+    return [
+        Described.of(*(torch.from_numpy(reference[f"{side}_{key}"]) for key in keys))
+        for side in ("query", "gallery")
+    ]
 
 
 def test_the_originals_figures_are_met(reference: dict[str, NDArray]) -> None:
     """Exactly: the half precision that it computes in is kept."""
-    retrieval = rerank(*tensors(reference))
+    retrieval = rerank(*sides(reference))
     assert retrieval.map == pytest.approx(float(reference["reranked_mAP"]), abs=1e-9)
     assert [np.float32(retrieval.cmc(k)) for k in range(1, 51)] == reference["reranked_cmc"].tolist()
 
 
 def test_the_features_alone_are_the_plain_ranking(reference: dict[str, NDArray]) -> None:
     """A share of 1 only divides each query's distances by its own largest."""
-    plain, all_features = rank(*tensors(reference)), rerank(*tensors(reference), Reciprocal(share=1.0))
+    plain, all_features = rank(*sides(reference)), rerank(*sides(reference), Reciprocal(share=1.0))
     np.testing.assert_allclose(all_features.average_precision, plain.average_precision, atol=1e-3)
-    assert rerank(*tensors(reference)).map != pytest.approx(plain.map, abs=1e-3)
+    assert rerank(*sides(reference)).map != pytest.approx(plain.map, abs=1e-3)
 
 
 def test_a_part_of_the_queries_is_that_part_of_all_and_gallery_order_moves_with_it() -> None:
@@ -105,10 +117,10 @@ def test_a_part_of_the_queries_is_that_part_of_all_and_gallery_order_moves_with_
         people_in_space(50, seed=1),
         torch.randperm(40, generator=torch.Generator().manual_seed(2)),
     )
-    distances = reranked_distances(features[:10], features[10:], Reciprocal())
+    distances = distances_of(features[:10], features[10:])
     whole = distances(slice(0, 10))
     torch.testing.assert_close(distances(slice(3, 7)), whole[3:7])
-    moved = reranked_distances(features[:10], features[10:][order], Reciprocal())(slice(0, 10))
+    moved = distances_of(features[:10], features[10:][order])(slice(0, 10))
     torch.testing.assert_close(
         moved, whole[:, order], atol=3e-3, rtol=0
     )  # half-precision sums in another order
@@ -122,7 +134,7 @@ def test_neighbours_of_neighbours_come_before_equally_near_strangers() -> None:
     """
     degrees = torch.tensor([0.0, 30, 10, 20, 15, 25, -30, -40, -45, -50, -55])
     features = torch.stack([degrees.deg2rad().cos(), degrees.deg2rad().sin()], dim=1)
-    distance = reranked_distances(features[:1], features[1:], Reciprocal(5, 2, 0.3))(slice(0, 1))[0]
+    distance = distances_of(features[:1], features[1:], Reciprocal(5, 2, 0.3))(slice(0, 1))[0]
     friend, stranger = distance[0], distance[5]
     assert friend < stranger - 0.05
 
@@ -130,5 +142,3 @@ def test_neighbours_of_neighbours_come_before_equally_near_strangers() -> None:
 def test_what_cannot_be_reranked_is_refused() -> None:
     with pytest.raises(ValueError, match=r"share from 0 to 1"):
         Reciprocal(share=1.5)
-    with pytest.raises(TrainingFailed, match="features are not finite"):
-        reranked_distances(torch.ones(1, 2), torch.ones(3, 2) * torch.nan, Reciprocal())

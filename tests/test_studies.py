@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import studies
+from harness.backbones import find_base
 from pivl.people.benchmark import VARIANTS
 from pivl.recipe import Recipe
 from studies import published
-from studies.bases import BASES
 from studies.catalog import PRESETS, STUDIES
 from studies.controls import CONTROLS
 from studies.published import Published
@@ -29,7 +29,7 @@ def _changes(one: Recipe, other: Recipe) -> dict[str, object]:
 
 def _recipe(study: Study, name: str, backbone: str = "tiny") -> Recipe:
     row = next(row for row in study.rows if row.name == name)
-    return replace(BASES[backbone].recipes[row.method], **row.changes)
+    return replace(find_base(backbone).recipes[row.method], **row.changes)
 
 
 def _recipes(study: Study, backbone: str = "tiny") -> list[Recipe]:

@@ -9,14 +9,13 @@ from torch import Tensor, nn
 
 from pivl.errors import UserError
 from pivl.streams import torch_stream
-from pivl.towers.architecture import NAMED, ClipArchitecture, TextArchitecture, VisionArchitecture
+from pivl.towers.architecture import ClipArchitecture, TextArchitecture, VisionArchitecture
 from pivl.towers.attention import pool_cells, pool_first, pool_input
 from pivl.towers.clip import Clip, ImageInput, build_clip, build_vision, drawing_from
 from pivl.towers.resnet import ResNetTower
 from pivl.towers.text import TextTower
 from pivl.towers.vit import VisionTower
 from pivl.towers.vocabulary import Vocabulary
-from pivl.towers.weights import infer_architecture
 from tests.reference import relative_deviation
 
 RESNET = VisionArchitecture("resnet", layers=(1, 1, 1, 1), width=4, heads=2, embed_dim=8)
@@ -256,20 +255,3 @@ def test_fresh_residual_branches_are_alive_unless_asked_otherwise() -> None:
 
     assert scales(ResNetTower(RESNET, SIZE)) == {1.0}
     assert scales(ResNetTower(RESNET, SIZE, zero_residual=True)) == {0.0}
-
-
-@pytest.mark.parametrize(("name", "tensors", "visual"), [("RN50", 489, 339), ("ViT-B/16", 302, None)])
-def test_named_architectures_are_openais(name: str, tensors: int, visual: int | None) -> None:
-    """Tensor counts of OpenAI's files (method.md 6.1, logit_scale included), and shapes that give the architecture."""
-    architecture = NAMED[name]
-    with torch.device("meta"):
-        vision, words = (
-            build_vision(architecture.vision, ImageInput((256, 128))),
-            TextTower(architecture.text),
-        )
-    state = {
-        f"visual.{key}": value for key, value in vision.net.state_dict().items()
-    } | words.net.state_dict()
-    assert len(state) + 1 == tensors
-    assert visual is None or len(vision.net.state_dict()) == visual
-    assert infer_architecture(state) == architecture

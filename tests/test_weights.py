@@ -18,7 +18,7 @@ from pivl.towers.architecture import ClipArchitecture, TextArchitecture, VisionA
 from pivl.towers.checkpoint import read_state
 from pivl.towers.clip import Clip, ImageInput, build_clip
 from pivl.towers.vocabulary import Vocabulary
-from pivl.towers.weights import clip_from_state, download_clip, load_clip, resize_positions, save_clip
+from pivl.towers.weights import clip_from_state, load_clip, resize_positions, save_clip
 
 State = dict[str, Tensor]
 VISIONS = {
@@ -242,11 +242,3 @@ def test_metadata_that_means_nothing_is_one_line(metadata: str, tmp_path: Path) 
     save_file(openai_state(tiny("vit")), path, {"pivl": metadata})
     with pytest.raises(UserError, match=r"a\.safetensors: [^\n]*$"):
         load_clip(path)
-
-
-def test_a_name_that_is_no_clip_of_openais_is_refused() -> None:
-    with pytest.raises(
-        UserError,
-        match="no CLIP is called 'RN51'; choose one of RN50, RN101, RN50x4, ViT-B/16, ViT-B/32, ViT-L/14",
-    ):
-        download_clip("RN51", ImageInput(SIZE))

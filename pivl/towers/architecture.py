@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 HEAD_WIDTH = 64  # every attention head of OpenAI's CLIP is 64 wide, so heads follow from the width
+Activation = Literal["quick_gelu", "gelu"]  # OpenAI's, and what others trained with
 
 
 @dataclass(frozen=True)
 class VisionArchitecture:
     """An image tower. `layers`: bottlenecks of the four ResNet stages, or one number of transformer blocks.
 
-    `width`: channels after the ResNet stem, or of the transformer; `patch`: pixels, ViT only.
+    `width`: channels after the ResNet stem, or of the transformer. ViT only: `patch` in pixels, width (None: 4 times its
+    own) and `activation` of its MLPs.
     Raises ValueError for numbers that cannot be built.
     """
 
@@ -23,6 +25,8 @@ class VisionArchitecture:
     heads: int
     embed_dim: int
     patch: int | None = None
+    mlp_width: int | None = None
+    activation: Activation = "quick_gelu"
 
     def __post_init__(self) -> None:
         if len(self.layers) != (4 if self.kind == "resnet" else 1):
@@ -39,6 +43,11 @@ class VisionArchitecture:
         """Channels where attention happens: the last ResNet stage, or the transformer."""
         return self.width * 32 if self.kind == "resnet" else self.width
 
+    @property
+    def hidden(self) -> int:
+        """Channels inside the MLPs of a ViT."""
+        return self.mlp_width or 4 * self.width
+
 
 @dataclass(frozen=True)
 class TextArchitecture:
@@ -50,6 +59,7 @@ class TextArchitecture:
     embed_dim: int
     context: int = 77
     vocabulary: int = 49408
+    activation: Activation = "quick_gelu"
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -69,34 +79,15 @@ class ClipArchitecture:
                 f"the towers differ in embed_dim: {self.vision.embed_dim}, {self.text.embed_dim}"
             )
 
-
-RN50 = ClipArchitecture(
-    VisionArchitecture("resnet", layers=(3, 4, 6, 3), width=64, heads=32, embed_dim=1024),
-    TextArchitecture(layers=12, width=512, heads=8, embed_dim=1024),
-)
-RN101 = ClipArchitecture(
-    VisionArchitecture("resnet", layers=(3, 4, 23, 3), width=64, heads=32, embed_dim=512),
-    TextArchitecture(layers=12, width=512, heads=8, embed_dim=512),
-)
-RN50X4 = ClipArchitecture(
-    VisionArchitecture("resnet", layers=(4, 6, 10, 6), width=80, heads=40, embed_dim=640),
-    TextArchitecture(layers=12, width=640, heads=10, embed_dim=640),
-)
-VIT_B_16 = ClipArchitecture(
-    VisionArchitecture("vit", layers=(12,), width=768, heads=12, embed_dim=512, patch=16),
-    TextArchitecture(layers=12, width=512, heads=8, embed_dim=512),
-)
-VIT_B_32 = replace(VIT_B_16, vision=replace(VIT_B_16.vision, patch=32))
-VIT_L_14 = ClipArchitecture(
-    VisionArchitecture("vit", layers=(24,), width=1024, heads=16, embed_dim=768, patch=14),
-    TextArchitecture(layers=12, width=768, heads=12, embed_dim=768),
-)
-NAMED = {
-    "RN50": RN50,
-    "RN101": RN101,
-    "RN50x4": RN50X4,
-    "ViT-B/16": VIT_B_16,
-    "ViT-B/32": VIT_B_32,
-    "ViT-L/14": VIT_L_14,
-}
-"""OpenAI's own; others have the same shapes with another activation, which these towers do not compute."""
+    def as_seen(self) -> "ClipArchitecture":
+        """What names and shapes of its tensors tell of it: neither heads nor activation, which are OpenAI's here."""
+        vision, text = self.vision, self.text
+        return ClipArchitecture(
+            replace(
+                vision,
+                heads=max(vision.attention_width // HEAD_WIDTH, 1),
+                mlp_width=None if vision.kind == "resnet" else vision.hidden,
+                activation="quick_gelu",
+            ),
+            replace(text, heads=max(text.width // HEAD_WIDTH, 1), activation="quick_gelu"),
+        )

@@ -7,8 +7,13 @@ is left out: image descriptors and text features read one token each.
 from typing import Any
 
 import torch
-from torch import Tensor
+from open_clip.transformer import QuickGELU
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+from pivl.towers.architecture import Activation
+
+ACTIVATIONS: dict[Activation, type[nn.Module]] = {"quick_gelu": QuickGELU, "gelu": nn.GELU}
 
 
 def block_output_at(block: Any, tokens: Tensor, position: Tensor, hidden: Tensor | None = None) -> Tensor:

@@ -1,11 +1,11 @@
 """CLIP's text transformer, fed with token embeddings so that some can be learned (method.md 1.3, 6.4)."""
 
 import torch
-from open_clip.transformer import QuickGELU, TextTransformer
+from open_clip.transformer import TextTransformer
 from torch import Tensor, nn
 
 from pivl.towers.architecture import TextArchitecture
-from pivl.towers.attention import block_output_at
+from pivl.towers.attention import ACTIVATIONS, block_output_at
 
 
 class TextTower(nn.Module):
@@ -25,7 +25,7 @@ class TextTower(nn.Module):
             heads=architecture.heads,
             layers=architecture.layers,
             output_dim=architecture.embed_dim,
-            act_layer=QuickGELU,
+            act_layer=ACTIVATIONS[architecture.activation],
         )
 
     def embed_tokens(self, ids: Tensor) -> Tensor:

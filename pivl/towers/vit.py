@@ -4,12 +4,12 @@ open_clip's blocks and parameter names, our own forward: its own assumes that pa
 """
 
 import torch
-from open_clip.transformer import QuickGELU, VisionTransformer
+from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
 from pivl.errors import UserError
 from pivl.towers.architecture import VisionArchitecture
-from pivl.towers.attention import block_output_at
+from pivl.towers.attention import ACTIVATIONS, block_output_at
 from pivl.towers.features import Features
 
 
@@ -46,9 +46,9 @@ class VisionTower(nn.Module):
             width=width,
             layers=architecture.layers[0],
             heads=architecture.heads,
-            mlp_ratio=4.0,
+            mlp_ratio=(architecture.hidden + 0.5) / width,  # rounded down there
             output_dim=architecture.embed_dim,
-            act_layer=QuickGELU,
+            act_layer=ACTIVATIONS[architecture.activation],
         )
         self.net.conv1.stride = (stride, stride)
         self.camera_scale = 0.0

@@ -15,9 +15,10 @@ from torch.nn import functional as F
 
 from pivl.errors import UserError
 from pivl.files import write_atomically
-from pivl.towers.architecture import HEAD_WIDTH, NAMED, ClipArchitecture, TextArchitecture, VisionArchitecture
+from pivl.towers.architecture import HEAD_WIDTH, ClipArchitecture, TextArchitecture, VisionArchitecture
 from pivl.towers.checkpoint import METADATA_KEY, read_state
 from pivl.towers.clip import INITIAL_LOGIT_SCALE, Clip, ImageInput, build_vision
+from pivl.towers.named import NamedClip
 from pivl.towers.text import TextTower
 from pivl.towers.vocabulary import Vocabulary
 
@@ -38,25 +39,19 @@ def load_clip(path: Path, image_input: ImageInput | None = None) -> Clip:
     return clip_from_state(state, metadata, str(path), image_input)
 
 
-def download_clip(name: str, image_input: ImageInput) -> Clip:
-    """OpenAI's CLIP `name` (a key of architecture.NAMED), fetched or from open_clip's cache, in eval mode.
+def download_clip(named: NamedClip, image_input: ImageInput) -> Clip:
+    """OpenAI's weights of a CLIP that it published, fetched or from open_clip's cache, in eval mode.
 
-    Needs the network once. Raises UserError without it (the hub's client gives up after about 45 s), or for
-    an unknown name.
+    Needs the network once. Raises UserError without it (the hub's client gives up after about 45 s).
     """
     import open_clip
 
-    if name not in NAMED:
-        raise UserError(
-            f"no CLIP is called {name!r}; choose one of {', '.join(NAMED)}, or name a weights file"
-        )
-    # the names without "-quickgelu" only warn and compute with other activations
-    model_name = f"{name.replace('/', '-')}-quickgelu"
+    source = f"OpenAI's {named.definition}"
     try:
-        model = open_clip.create_model(model_name, pretrained="openai", precision="fp32", device="cpu")
+        model = open_clip.create_model(named.definition, pretrained="openai", precision="fp32", device="cpu")
     except (OSError, RuntimeError) as error:
-        raise UserError(f"cannot download OpenAI's {name}; get online, or name a weights file") from error
-    return clip_from_state(dict(model.state_dict()), {}, f"OpenAI's {name}", image_input)
+        raise UserError(f"cannot download {source}; get online, or name a weights file") from error
+    return clip_from_state(dict(model.state_dict()), {}, source, image_input, named.architecture)
 
 
 def save_clip(path: Path, clip: Clip, extra: dict[str, Any]) -> None:
@@ -90,10 +85,17 @@ def save_clip(path: Path, clip: Clip, extra: dict[str, Any]) -> None:
 
 
 def clip_from_state(
-    state: State, metadata: dict[str, Any], source: str, image_input: ImageInput | None
+    state: State,
+    metadata: dict[str, Any],
+    source: str,
+    image_input: ImageInput | None,
+    architecture: ClipArchitecture | None = None,
 ) -> Clip:
-    """The CLIP of a state dict with OpenAI's names (see load_clip); errors (UserError) call it `source`."""
-    architecture = read_architecture(state, metadata, source)
+    """The CLIP of a state dict with OpenAI's names (see load_clip); errors (UserError) call it `source`.
+
+    `architecture` None is what metadata and tensors tell.
+    """
+    architecture = architecture or read_architecture(state, metadata, source)
     try:
         size = tuple(metadata.get("image_size", (256, 128)))
         grid = tuple(metadata["grid"]) if "grid" in metadata else None
@@ -129,7 +131,7 @@ def read_architecture(state: State, metadata: dict[str, Any], source: str) -> Cl
 
 
 def infer_architecture(state: State) -> ClipArchitecture:
-    """The architecture of an OpenAI state dict, from its shapes, heads 64 wide. KeyError, ValueError."""
+    """The architecture of an OpenAI state dict as its tensors tell it (see as_seen). KeyError, ValueError."""
 
     def blocks(prefix: str) -> int:
         return len({name[len(prefix) :].partition(".")[0] for name in state if name.startswith(prefix)})
@@ -144,7 +146,10 @@ def infer_architecture(state: State) -> ClipArchitecture:
     if POSITIONS["vit"] in state:
         width, _, patch, _ = state["visual.conv1.weight"].shape
         depth = blocks("visual.transformer.resblocks.")
-        vision = VisionArchitecture("vit", (depth,), width, max(width // HEAD_WIDTH, 1), embed_dim, patch)
+        hidden = state["visual.transformer.resblocks.0.mlp.c_fc.weight"].shape[0]
+        vision = VisionArchitecture(
+            "vit", (depth,), width, max(width // HEAD_WIDTH, 1), embed_dim, patch, hidden
+        )
     else:
         width = state["visual.layer1.0.conv1.weight"].shape[0]
         layers = tuple(blocks(f"visual.layer{stage}.") for stage in (1, 2, 3, 4))

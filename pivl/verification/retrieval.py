@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from pivl.evaluation import Retrieval, rank
+from pivl.evaluation import Described, Retrieval, rank
 from pivl.reranking import Reciprocal, rerank
 from pivl.verification.drawing import nudged
 from pivl.verification.figures import EXACT, RERANKED, Figures, Measure, Recomputed
@@ -22,14 +21,12 @@ def recompute(figures: Figures, progress: Callable[[str], None], nudge: int) -> 
 
     UserError where its inputs or meta are unfit.
     """
-    query, gallery, *people = read_inputs(figures, nudge)
-    query_person, query_camera, gallery_person, gallery_camera = people
-    inputs = query, gallery, query_person, query_camera, gallery_person, gallery_camera
+    query, gallery = read_inputs(figures, nudge)
     progress("ranking")
-    yield from scores(figures, "", rank(*inputs), EXACT)
+    yield from scores(figures, "", rank(query, gallery), EXACT)
     if {"reranked_cmc", "reranked_mAP"} & figures.values.keys():
         progress("re-ranking")
-        retrieval = rerank(*inputs, read_choice(figures))
+        retrieval = rerank(query, gallery, read_choice(figures))
         yield from scores(figures, "reranked_", retrieval, RERANKED)
 
 
@@ -41,8 +38,8 @@ def scores(figures: Figures, prefix: str, retrieval: Retrieval, measure: Measure
     yield Recomputed(f"{prefix}mAP", torch.tensor(retrieval.map, dtype=torch.float64), measure)
 
 
-def read_inputs(figures: Figures, nudge: int) -> list[Tensor]:
-    """Features of queries and gallery, then person and camera of either, as `rank` takes them."""
+def read_inputs(figures: Figures, nudge: int) -> tuple[Described, Described]:
+    """Queries and gallery."""
     absent = sorted(INPUTS - figures.values.keys())
     if absent:
         raise figures.unfit(f"it lacks {', '.join(absent)}")
@@ -55,13 +52,15 @@ def read_inputs(figures: Figures, nudge: int) -> list[Tensor]:
             raise figures.unfit(f"{key} is not {count} whole numbers")
     if not all(features.dtype.kind == "f" and np.isfinite(features).all() for features in (query, gallery)):
         raise figures.unfit("its features are not finite numbers")
-    return [
-        *(
-            torch.from_numpy(nudged(features.astype(np.float32), nudge, OF_A_DISTANCE))
-            for features in (query, gallery)
-        ),
-        *(torch.from_numpy(figures.values[key].astype(np.int64)) for key in PEOPLE),
-    ]
+    return read_side(figures, "query", nudge), read_side(figures, "gallery", nudge)
+
+
+def read_side(figures: Figures, side: str, nudge: int) -> Described:
+    """The pictures whose keys begin with `side`, features moved by `nudge`."""
+    features, person, camera = (figures.values[f"{side}_{key}"] for key in ("features", "pids", "camids"))
+    moved = nudged(features.astype(np.float32), nudge, OF_A_DISTANCE)
+    whole = (torch.from_numpy(numbers.astype(np.int64)) for numbers in (person, camera))
+    return Described.of(torch.from_numpy(moved), *whole)
 
 
 def read_choice(figures: Figures) -> Reciprocal:
