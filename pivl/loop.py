@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -32,37 +32,55 @@ class Step:
 Report = Callable[[str, Step], None]
 
 
-def fit(
-    epochs: int,
-    batches: Callable[[int], Sequence[Example]],
-    loss_terms: Callable[[Example], Mapping[str, Tensor]],
-    optimizer: torch.optim.Optimizer,
-    schedule: Schedule,
-    precision: str = "fp32",
-) -> Iterator[Step]:
-    """Optimise the sum of `loss_terms` over `batches(epoch)` for every epoch; one Step is yielded after each update.
+@dataclass
+class Fit(Generic[Example]):
+    """Optimises the sum of `loss_terms` over `batches(epoch)` for every epoch; yields one Step after each update.
 
-    Prints, logs, saves and evaluates nothing. Raises TrainingFailed, with the terms, at a non-finite loss.
+    Prints, logs, saves and evaluates nothing. `place` is where it stands between two steps: the epoch, the steps of it
+    that are done and those of all epochs; put to an earlier one's, with the rest that trains, it goes on from there.
+    Raises TrainingFailed, with the terms, at a non-finite loss.
     """
-    scaler = torch.amp.GradScaler(enabled=precision == "fp16")
-    base = [group["lr"] for group in optimizer.param_groups]
-    for epoch in range(1, epochs + 1):
-        examples = batches(epoch)
-        for step, example in enumerate(examples):
-            factor = schedule(epoch, step / len(examples))
-            for group, rate in zip(optimizer.param_groups, base, strict=True):
-                group["lr"] = rate * factor
-            terms = dict(loss_terms(example))
-            loss = torch.stack(list(terms.values())).sum()
-            if not torch.isfinite(loss):
-                values = ", ".join(f"{name} {float(value.detach()):.4g}" for name, value in terms.items())
-                raise TrainingFailed(f"the loss is not finite in epoch {epoch}, step {step + 1}: {values}")
-            optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
-            scaler.step(optimizer)
-            scaler.update()
-            detached = {name: value.detach() for name, value in terms.items()}
-            yield Step(epoch, epochs, step + 1, len(examples), detached, len(example), factor)  # type: ignore[arg-type]
+
+    epochs: int
+    batches: Callable[[int], Sequence[Example]]
+    loss_terms: Callable[[Example], Mapping[str, Tensor]]
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    precision: str = "fp32"
+    place: tuple[int, int, int] = (1, 0, 0)
+    scaler: torch.amp.GradScaler = field(init=False)
+
+    def __post_init__(self) -> None:
+        device = self.optimizer.param_groups[0]["params"][0].device.type
+        self.scaler = torch.amp.GradScaler(device, enabled=self.precision == "fp16")
+
+    def __iter__(self) -> Iterator[Step]:
+        base = [group["lr"] for group in self.optimizer.param_groups]
+        first, skipped, done = self.place
+        for epoch in range(first, self.epochs + 1):
+            examples = self.batches(epoch)
+            for step in range(skipped if epoch == first else 0, len(examples)):
+                factor = self.schedule(epoch, step / len(examples))
+                for group, rate in zip(self.optimizer.param_groups, base, strict=True):
+                    group["lr"] = rate * factor
+                terms = dict(self.loss_terms(examples[step]))
+                self._update(terms, f"epoch {epoch}, step {step + 1}")
+                done += 1
+                self.place = (epoch, step + 1, done)
+                detached = {name: value.detach() for name, value in terms.items()}
+                images = len(examples[step])  # type: ignore[arg-type]
+                yield Step(epoch, self.epochs, step + 1, len(examples), detached, images, factor)
+
+    def _update(self, terms: Mapping[str, Tensor], where: str) -> None:
+        """One step of the optimiser down the sum of `terms`."""
+        loss = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(loss):
+            values = ", ".join(f"{name} {float(value.detach()):.4g}" for name, value in terms.items())
+            raise TrainingFailed(f"the loss is not finite in {where}: {values}")
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

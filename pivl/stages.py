@@ -1,9 +1,9 @@
 """The three stages of training: who trains, on what, by which terms (Sec. 3.1, 3.3, 3.4; method.md 1.6, 1.7).
 
-Each stage yields the steps of pivl.loop.fit; its terms are named and already weighted, their sum is the loss.
+Each stage is a pivl.loop.Fit, to be iterated over; its terms are named and already weighted, their sum is the loss.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from pivl.data.confidence import cell_confidence
 from pivl.data.labels import IGNORE
 from pivl.data.parts import BACKGROUND, Patches, vote
 from pivl.data.store import Batch
-from pivl.loop import Schedule, Step, autocast, fit, only_trainable, smooth_cosine, warm_cosine, warm_steps
+from pivl.loop import Fit, Schedule, autocast, only_trainable, smooth_cosine, warm_cosine, warm_steps
 from pivl.losses import alignment, contrast, hard_triplet, identity_loss
 from pivl.model import ReIDModel
 from pivl.prompts import Prompts
@@ -42,7 +42,7 @@ class Similarity:
 def tune_identity_prompts(
     recipe: Recipe, prompts: Prompts, tokens: nn.Parameter, image: Tensor, person: Tensor, batches: Batches,
     similarity: Similarity,
-) -> Iterator[Step]:  # fmt: skip
+) -> Fit[Tensor]:  # fmt: skip
     """Stage 1a: identity tokens [P, M, W] against cached image features [N, D] of people [N] (Eq. 2).
 
     Only the tokens train. Each person of a batch is encoded once.
@@ -51,13 +51,13 @@ def tune_identity_prompts(
     terms = identity_terms(recipe, prompts, tokens, image, person, similarity)
     optimizer = torch.optim.Adam([tokens], lr=recipe.prompt_rate, weight_decay=recipe.prompt_weight_decay)
     epochs = recipe.identity_epochs
-    return fit(epochs, batches, terms, optimizer, prompt_schedule(recipe, epochs), recipe.precision)
+    return Fit(epochs, batches, terms, optimizer, prompt_schedule(recipe, epochs), recipe.precision)
 
 
 def tune_part_prompts(
     recipe: Recipe, prompts: Prompts, tokens: nn.Parameter, dense: Tensor, labels: Tensor, person: Tensor,
     batches: Batches,
-) -> Iterator[Step]:  # fmt: skip
+) -> Fit[Tensor]:  # fmt: skip
     """Stage 1b: the same tokens against cached dense features [N, D, h, w] with part ids [N, h, w] (Eq. 7-8).
 
     Only the tokens train. The texts are the unique (person, part) pairs of the batch, compared in both directions with
@@ -67,12 +67,12 @@ def tune_part_prompts(
     terms = part_terms(recipe, prompts, tokens, dense, labels, person)
     optimizer = torch.optim.Adam([tokens], lr=recipe.part_rate, weight_decay=recipe.prompt_weight_decay)
     epochs = recipe.part_epochs
-    return fit(epochs, batches, terms, optimizer, prompt_schedule(recipe, epochs), recipe.precision)
+    return Fit(epochs, batches, terms, optimizer, prompt_schedule(recipe, epochs), recipe.precision)
 
 
 def tune_jointly(
     recipe: Recipe, prompts: Prompts, tokens: nn.Parameter, batches: Batches, *both: Terms
-) -> Iterator[Step]:
+) -> Fit[Tensor]:
     """Stage 1 of the paper's version 2 (its Eq. 7): the tokens by `both` terms at once, for the epochs of 1a and 1b."""
     only_trainable([tokens], prompts)
 
@@ -81,7 +81,7 @@ def tune_jointly(
 
     optimizer = torch.optim.Adam([tokens], lr=recipe.prompt_rate, weight_decay=recipe.prompt_weight_decay)
     epochs = recipe.identity_epochs + recipe.part_epochs
-    return fit(epochs, batches, terms, optimizer, prompt_schedule(recipe, epochs), recipe.precision)
+    return Fit(epochs, batches, terms, optimizer, prompt_schedule(recipe, epochs), recipe.precision)
 
 
 def identity_terms(
@@ -146,7 +146,7 @@ class Supply:
 
 def align_images(
     recipe: Recipe, model: ReIDModel, head: nn.Module, texts: Texts, similarity: Similarity, supply: Supply
-) -> Iterator[Step]:
+) -> Fit[Tensor]:
     """Stage 2: the image tower, necks, classifiers and fusion head by Eq. 12; texts stay as they are.
 
     Terms: identity and triplet (Eq. 3-4), image_to_text where there are texts of people, alignment (Eq. 11) where
@@ -181,7 +181,7 @@ def align_images(
         return named
 
     optimizer = image_optimizer(recipe, model, head)
-    return fit(recipe.epochs, supply.batches, terms, optimizer, image_schedule(recipe), recipe.precision)
+    return Fit(recipe.epochs, supply.batches, terms, optimizer, image_schedule(recipe), recipe.precision)
 
 
 @dataclass(frozen=True)

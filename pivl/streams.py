@@ -4,6 +4,7 @@ A draw added to one stream leaves every other stream as it was, so rows of one s
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,3 +29,32 @@ def torch_stream(seed: int, name: str) -> "torch.Generator":
     import torch  # here, so that tables, which draw by numpy alone, need not load it
 
     return torch.Generator().manual_seed(derive_seed(seed, name))
+
+
+class Streams:
+    """The torch streams of one seed that a training draws from as it goes; their states can be taken and put back."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._open: dict[str, torch.Generator] = {}
+        self._marked: dict[str, torch.Tensor] = {}
+
+    def open(self, name: str) -> "torch.Generator":
+        """The stream `name`, the same generator for every asker."""
+        if name not in self._open:
+            self._open[name] = torch_stream(self._seed, name)
+        return self._open[name]
+
+    def mark(self, name: str) -> "torch.Generator":
+        """The stream `name`, whose state counts as it is now until the next mark: what follows is drawn again."""
+        self._marked[name] = self.open(name).get_state()
+        return self.open(name)
+
+    def states(self) -> "dict[str, torch.Tensor]":
+        """The state of every stream by name, as it is or as it was when last marked."""
+        return {name: self._marked.get(name, stream.get_state()) for name, stream in self._open.items()}
+
+    def put_back(self, states: "Mapping[str, torch.Tensor]") -> None:
+        """Let every stream go on from its state in `states`. Raises KeyError when a stream in use has none there."""
+        for name in (*states, *self._open):
+            self.open(name).set_state(states[name])

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,11 +14,13 @@ from pivl.data.pictures import Split
 from pivl.data.sampler import identity_batches, shuffled_batches
 from pivl.data.store import CLIP, HALF, IMAGENET, Batch, Normalization, Store, plain
 from pivl.fusion import CnnFusion, LastTokens, VitFusion
-from pivl.loop import Report, Step, autocast
+from pivl.loop import Fit, Report, Step, autocast
 from pivl.model import ReIDModel
 from pivl.prompts import Prompts, draw_identity_tokens
 from pivl.recipe import Recipe, Stage
+from pivl.snapshot import Keep, Snapshot, Training
 from pivl.stages import (
+    Batches,
     Similarity,
     Supply,
     Texts,
@@ -30,7 +32,7 @@ from pivl.stages import (
     tune_jointly,
     tune_part_prompts,
 )
-from pivl.streams import torch_stream
+from pivl.streams import Streams, torch_stream
 from pivl.towers.clip import Clip, ImageTower
 from pivl.towers.features import Features
 from pivl.towers.resnet import ResNetTower
@@ -51,10 +53,13 @@ class Trained:
         named = {**self.model.state_dict(), **self.head.state_dict(prefix="head.")}
         return {name: value.detach().cpu().contiguous() for name, value in named.items()}
 
+    def both(self) -> nn.Module:
+        """Model and head as one module."""
+        return nn.ModuleDict({"model": self.model, "head": self.head})
+
     def set_training(self, training: bool) -> "Trained":
         """Model and head in training or in evaluation mode."""
-        self.model.train(training)
-        self.head.train(training)
+        self.both().train(training)
         return self
 
 
@@ -67,7 +72,7 @@ class Trainer:
     """Everything that the stages of one run share: recipe, benchmark, frozen CLIP, seed and device.
 
     `clip` is never changed; stage 2 trains a copy of its image tower. `limit_steps`: end each stage after so many
-    steps, to see it work.
+    steps, to see it work. `keep` may take snapshots; the stage that `resume` was taken of goes on from it.
     """
 
     recipe: Recipe
@@ -77,10 +82,12 @@ class Trainer:
     device: torch.device
     report: Report
     limit_steps: int | None = None
+    keep: Keep = lambda step, take: None
+    resume: Snapshot | None = None
 
     def tune_identity_prompts(self) -> Tensor:
         """Stage 1a: identity tokens [P, M, W] on the CPU."""
-        recipe, store = self.recipe, Store.hold(self.split.train, self.device)
+        recipe, store, streams = self._begin()
         tokens = self._fresh_tokens()
         image = self._cache(store, lambda features: features.proj)
         steps = tune_identity_prompts(
@@ -89,24 +96,23 @@ class Trainer:
             tokens,
             image,
             store.person,
-            self._prompt_batches("identity-prompts"),
+            self._prompt_batches(streams, "identity-prompts"),
             self.similarity(),
         )
-        return self._finish("identity-prompts", steps, tokens)
+        return self._finish("identity-prompts", steps, tokens, streams)
 
     def tune_part_prompts(self, tokens: Tensor) -> Tensor:
         """Stage 1b: the tokens of stage 1a, tuned on by dense contrast; [P, M, W] on the CPU."""
-        recipe, store = self.recipe, Store.hold(self.split.train, self.device)
+        recipe, store, streams = self._begin()
         tuned = nn.Parameter(tokens.to(self.device).clone())
         dense, labels = self._dense(store)
-        steps = tune_part_prompts(
-            recipe, self._prompts(), tuned, dense, labels, store.person, self._prompt_batches("part-prompts")
-        )
-        return self._finish("part-prompts", steps, tuned)
+        batches = self._prompt_batches(streams, "part-prompts")
+        steps = tune_part_prompts(recipe, self._prompts(), tuned, dense, labels, store.person, batches)
+        return self._finish("part-prompts", steps, tuned, streams)
 
     def tune_jointly(self) -> Tensor:
         """Stages 1a and 1b in one, as in the paper's version 2; [P, M, W] on the CPU."""
-        recipe, store = self.recipe, Store.hold(self.split.train, self.device)
+        recipe, store, streams = self._begin()
         prompts, tokens = self._prompts(), self._fresh_tokens()
         image = self._cache(store, lambda features: features.proj)
         dense, labels = self._dense(store)
@@ -114,18 +120,18 @@ class Trainer:
             recipe,
             prompts,
             tokens,
-            self._prompt_batches("part-prompts"),
+            self._prompt_batches(streams, "part-prompts"),
             identity_terms(recipe, prompts, tokens, image, store.person, self.similarity()),
             part_terms(recipe, prompts, tokens, dense, labels, store.person),
         )
-        return self._finish("part-prompts", steps, tokens)
+        return self._finish("part-prompts", steps, tokens, streams)
 
     def align_images(self, texts: Texts, after_epoch: AfterEpoch = lambda epoch, trained: None) -> Trained:
         """Stage 2: the image tower under `texts`, in evaluation mode; `after_epoch` looks at it as it comes to be."""
-        recipe, store = self.recipe, Store.hold(self.split.train, self.device)
+        recipe, store, streams = self._begin()
         fresh = self.fresh()
-        batches = self._identity_batches("image-batches", recipe.people_per_batch)
-        supply = Supply(batches, self._augmented(store))
+        batches = self._identity_batches(streams, "image-batches", recipe.people_per_batch)
+        supply = Supply(batches, self._augmented(streams, store))
         steps = align_images(recipe, fresh.model, fresh.head, texts, self.similarity(), supply)
 
         def look(step: Step) -> None:
@@ -133,7 +139,7 @@ class Trainer:
                 after_epoch(step.epoch, fresh.set_training(False))
                 fresh.set_training(True)
 
-        self._follow("image-tower", steps, look)
+        self._follow(Training("image-tower", steps, fresh.both(), streams), look)
         return fresh.set_training(False)
 
     def fresh(self) -> Trained:
@@ -175,6 +181,9 @@ class Trainer:
             return Similarity(False, 1.0)
         return Similarity(True, 1 / math.exp(self.clip.logit_scale))
 
+    def _begin(self) -> tuple[Recipe, Store, Streams]:
+        return self.recipe, Store.hold(self.split.train, self.device), Streams(self.seed)
+
     def _fresh_tokens(self) -> nn.Parameter:
         count, width = self.recipe.identity_tokens, self.clip.text.architecture.width
         drawn = draw_identity_tokens(self._people(), count, width, self._stream("identity-tokens"))
@@ -210,19 +219,18 @@ class Trainer:
     def _stream(self, name: str) -> torch.Generator:
         return torch_stream(self.seed, name)
 
-    def _identity_batches(self, name: str, people: int) -> Callable[[int], Sequence[Tensor]]:
-        generator, person = self._stream(name), self.split.train.person
-        return lambda _: identity_batches(person, people, self.recipe.images_per_person, generator)
+    def _identity_batches(self, streams: Streams, name: str, people: int) -> Batches:
+        person, images = self.split.train.person, self.recipe.images_per_person
+        return lambda _: identity_batches(person, people, images, streams.mark(name))
 
-    def _prompt_batches(self, name: str) -> Callable[[int], Sequence[Tensor]]:
+    def _prompt_batches(self, streams: Streams, name: str) -> Batches:
         recipe = self.recipe
         if recipe.prompt_sampling == "identity" or name == "part-prompts":
-            return self._identity_batches(name, recipe.prompt_batch // recipe.images_per_person)
-        generator = self._stream(name)
-        return lambda _: shuffled_batches(len(self.split.train), recipe.prompt_batch, generator)
+            return self._identity_batches(streams, name, recipe.prompt_batch // recipe.images_per_person)
+        return lambda _: shuffled_batches(len(self.split.train), recipe.prompt_batch, streams.mark(name))
 
-    def _augmented(self, store: Store) -> Callable[[Tensor], Batch]:
-        recipe, generator = self.recipe, self._stream("augmentation")
+    def _augmented(self, streams: Streams, store: Store) -> Callable[[Tensor], Batch]:
+        recipe, generator = self.recipe, streams.open("augmentation")
         augmentation = Augmentation(recipe.flip_probability, recipe.padding, recipe.erase_probability)
         normalization = NORMALIZATIONS[recipe.normalization]
         mirror_table = torch.from_numpy(self.split.labels.mirror_table())
@@ -245,15 +253,17 @@ class Trainer:
         assert cached is not None
         return cached
 
-    def _follow(
-        self, stage: str, steps: Iterator[Step], look: Callable[[Step], None] = lambda step: None
-    ) -> None:
-        for step in islice(steps, self.limit_steps):
-            self.report(stage, step)
+    def _follow(self, training: Training, look: Callable[[Step], None] = lambda step: None) -> None:
+        if self.resume is not None and self.resume.stage == training.stage:
+            training.put_back(self.resume)
+        left = None if self.limit_steps is None else max(0, self.limit_steps - training.fit.place[2])
+        for step in islice(training.fit, left):
+            self.report(training.stage, step)
             look(step)
+            self.keep(step, training.take)
 
-    def _finish(self, stage: str, steps: Iterator[Step], tokens: nn.Parameter) -> Tensor:
-        self._follow(stage, steps)
+    def _finish(self, stage: Stage, steps: Fit[Tensor], tokens: nn.Parameter, streams: Streams) -> Tensor:
+        self._follow(Training(stage, steps, nn.ParameterDict({"tokens": tokens}), streams))
         return tokens.detach().cpu()
 
 

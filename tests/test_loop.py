@@ -7,14 +7,14 @@ import torch
 from torch import nn
 
 from pivl.errors import TrainingFailed
-from pivl.loop import fit, only_trainable, smooth_cosine, warm_cosine, warm_steps
+from pivl.loop import Fit, only_trainable, smooth_cosine, warm_cosine, warm_steps
 
 
 def _descend(loss_terms, epochs=2, schedule=lambda epoch, share: 1.0, rate=0.5):
     weight = nn.Parameter(torch.tensor([4.0]))
     optimizer = torch.optim.SGD([weight], lr=rate)
     steps = list(
-        fit(epochs, lambda _: [torch.arange(3)] * 2, lambda _: loss_terms(weight), optimizer, schedule)
+        Fit(epochs, lambda _: [torch.arange(3)] * 2, lambda _: loss_terms(weight), optimizer, schedule)
     )
     return weight, steps
 

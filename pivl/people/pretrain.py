@@ -17,7 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from pivl.data.labels import LIP
 from pivl.data.parts import pool_weights
 from pivl.data.store import CLIP as NORMALIZATION
-from pivl.loop import Step, autocast, fit, smooth_cosine
+from pivl.loop import Fit, Step, autocast, smooth_cosine
 from pivl.losses import contrast
 from pivl.people.captions import words
 from pivl.people.lessons import Lesson, Material, Mix, Plan, draw_lesson
@@ -78,7 +78,7 @@ def train_clip(material: Material, choices: Pretraining, seed: int, report: Repo
 
     schedule = smooth_cosine(epochs, choices.warmup * epochs, 0.01)
     optimizer = _optimizer(clip, log_scale, choices)
-    for step in fit(epochs, plans, terms, optimizer, schedule, choices.precision):
+    for step in Fit(epochs, plans, terms, optimizer, schedule, choices.precision):
         report("pretrain", step)
     clip.vision.to(memory_format=torch.contiguous_format)
     _measure_batch_statistics(clip, material.pictures.image, torch_stream(seed, "batch statistics"))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pivl.data.labels import LIP
 from pivl.data.store import Batch
 from pivl.fusion import LastTokens
-from pivl.loop import Schedule, Step, fit
+from pivl.loop import Fit, Schedule, Step
 from pivl.model import ReIDModel
 from pivl.prompts import Prompts
 from pivl.recipe import CLIP_REID_CNN, CLIP_REID_VIT, Recipe
@@ -102,7 +102,7 @@ def rates_of(epochs: int, rate: float, schedule: Schedule) -> Tensor:
     """float64 [epochs]: the rates that `fit` gives an optimizer over epochs of one step."""
     weight = nn.Parameter(torch.zeros(()))
     optimizer = torch.optim.SGD([weight], lr=rate)
-    steps = fit(epochs, lambda _: [torch.zeros(1)], lambda _: {"nothing": 0 * weight}, optimizer, schedule)
+    steps = Fit(epochs, lambda _: [torch.zeros(1)], lambda _: {"nothing": 0 * weight}, optimizer, schedule)
     return torch.tensor([optimizer.param_groups[0]["lr"] for _ in steps], dtype=torch.float64)
 
 
