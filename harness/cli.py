@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from harness import disk, embedded, parsing
-from harness.options import debug_option, parse_jobs, question_options
+from harness.options import check_interval, debug_option, parse_jobs, question_options
 from pivl.errors import UserError
 
 if TYPE_CHECKING:
@@ -47,11 +47,14 @@ def commands() -> None:
 @click.option("--jobs", default="auto", show_default=True, metavar="N",
               help="Runs at a time; auto: one per core, one on a GPU.")  # fmt: skip
 @click.option("--retry-failed", is_flag=True, help="Do failed runs again.")
+@click.option("--checkpoint-every", default="auto", show_default=True, metavar="MINUTES",
+              help="How often a run stores where it stands, or epoch; auto: 10, and epoch for synthped.")  # fmt: skip
 @click.option("--no-mlflow", is_flag=True, help="Leave MLflow alone.")
 @click.option("--quiet", is_flag=True, help="No progress; only warnings and the table.")
 def run(
-    results: Path, device: str, jobs: str, retry_failed: bool, no_mlflow: bool, quiet: bool, **typed: Any
-) -> None:
+    results: Path, device: str, jobs: str, retry_failed: bool, checkpoint_every: str, no_mlflow: bool, quiet: bool,
+    **typed: Any,
+) -> None:  # fmt: skip
     """Train and score what STUDY still lacks, then print its table.
 
     STUDY is ablation (the paper's Table 3), controls, comparison (Table 2), or all: several tables, with what they
@@ -65,7 +68,7 @@ def run(
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, workers and all
     questions = ask_each(Asked(**typed, device=device))
-    options = conduct.Options(device, parse_jobs(jobs), retry_failed)
+    options = conduct.Options(device, parse_jobs(jobs), retry_failed, check_interval(checkpoint_every))
     progress = Progress.on_stderr(quiet)
     store = Results(results, progress.warn)
     store.prepare()

@@ -27,6 +27,7 @@ class Options:
     device: str = "auto"
     jobs: int | None = None
     retry_failed: bool = False
+    checkpoint_every: str = "auto"
 
 
 def read_answer(question: Question, results: Results, progress: Progress) -> Recorded:
@@ -53,7 +54,8 @@ def answer(questions: Sequence[Question], results: Results, progress: Progress, 
     if plan.tasks:
         from harness.launch import Launcher
 
-        Launcher(plan.tasks, results, options.device, options.jobs, progress).run()
+        tasks = [replace(task, checkpoint_every=options.checkpoint_every) for task in plan.tasks]
+        Launcher(tasks, results, options.device, options.jobs, progress).run()
 
 
 def _prepare(question: Question, results: Results, progress: Progress, options: Options) -> list[Cell]:

@@ -100,7 +100,7 @@ def pretrain(output: Path, seed: int, steps: int | None, quiet: bool) -> None:
     """
     from dataclasses import replace
 
-    from harness.execute import Monitor
+    from harness.monitor import Monitor
     from harness.origin import describe_machine, read_commit
     from harness.progress import Progress, describe_step
     from pivl.people.card import Origin, write_card

@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +21,9 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
+from harness.checkpoints import Checkpoints, Interval
 from harness.inputs import Inputs, load
+from harness.monitor import Monitor, Send
 from harness.origin import (
     allows_tf32,
     check_precision,
@@ -35,81 +37,40 @@ from harness.origin import (
 )
 from harness.plan import Task
 from harness.records import Record, Results
+from harness.resume import train_stage
 from harness.scores import query_table, score_model
 from harness.starts import load_start
 from pivl.data.pictures import Split
 from pivl.errors import TrainingFailed, UserError
-from pivl.loop import Step
 from pivl.recipe import Recipe, Stage
 from pivl.towers.clip import Clip
-from pivl.train import Trainer, run_stage
+from pivl.train import Trainer
 
-Send = Callable[[Mapping[str, Any]], None]
-REPORT_INTERVAL = 0.25  # seconds between step events; the history keeps every step
 LAST_LINES = 20
-
-
-@dataclass
-class Monitor:
-    """Keeps the loss terms of every step and sends some of them on, with rate and time left."""
-
-    send: Send
-    history: list[Record] = field(default_factory=list)
-    images: int = 0
-    seconds: float = 0.0  # spent in training steps
-    _stage: str = ""
-    _began: float = 0.0
-    _last: float = 0.0
-    _stage_images: int = 0
-    _sent: float = 0.0
-
-    def begin(self, stage: str) -> None:
-        """Start the clock of `stage`."""
-        self._stage, self._stage_images = stage, 0
-        self._began = self._last = time.monotonic()
-
-    def report(self, stage: str, step: Step) -> None:
-        """Take one step; called by the training core after each."""
-        if stage != self._stage:
-            self.begin(stage)
-        now = time.monotonic()
-        self.seconds += now - self._last
-        self._last = now
-        self._stage_images += step.images
-        self.images += step.images
-        place = {"stage": stage, "epoch": step.epoch, "step": step.step}
-        terms = {name: float(value) for name, value in step.terms.items()}
-        self.history.append({**place, "factor": step.factor, "terms": terms})
-        if now - self._sent >= REPORT_INTERVAL:
-            self._sent = now
-            done = (step.epoch - 1 + step.step / step.steps) / step.epochs
-            elapsed = now - self._began or 1e-9
-            rate, left = self._stage_images / elapsed, elapsed * (1 - done) / done
-            self.send(
-                {"event": "step", **place, "epochs": step.epochs, "terms": terms, "rate": rate, "left": left}
-            )
 
 
 def execute(task: Task, results: Results, device: torch.device, send: Send) -> str:
     """Do one task, store what comes of it and say in a few words what that is. TrainingFailed, UserError."""
-    began, run = time.monotonic(), task.run
+    monitor, run = Monitor(send), task.run
     check_precision(device, run.recipe.precision)
     send({"event": "phase", "phase": "loading"})
     split = _load_split(task.inputs, run.recipe.image_size, run.recipe.align_pixels == "confidence")
     clip = _load_clip(task.inputs, run.recipe.image_size, run.recipe.patch_stride)
     if split.fingerprint != run.fingerprint or run.maps not in ("", split.maps):
         raise UserError(f"{run.dataset} is no longer what it was when this began; run the command again")
-    monitor = Monitor(send)
     trainer = Trainer(run.recipe, split, clip, run.seed, device, monitor.report, run.limit_steps)
-    record: Record = {"id": task.id, "status": "finished", **_origin(device), **_what(task)}
+    origin = _origin(device)
+    record: Record = {"id": task.id, "status": "finished", **origin, **_what(task)}
+    interval = Interval.read(task.checkpoint_every, task.inputs.is_embedded)
+    checkpoints = Checkpoints(results.checkpoint_folder(task.id), interval, results.warn)
     files: dict[str, Callable[[Path], object]] = {}
     folder, summary = results.stage_folder(task.id), "stored"
     if task.rerank:
         state = results.read_tensors(results.run_folder(run.id))
     else:
         before = {stage: results.read_stage(stage_id) for stage, stage_id in _stages_before(task).items()}
-        monitor.begin(task.stage)
-        state = run_stage(trainer, task.stage, before)
+        state, earlier = train_stage(trainer, task.stage, before, checkpoints, monitor, origin)
+        record |= {"earlier": earlier} if earlier else {}
         files["model.safetensors"] = lambda path: path.write_bytes(save(state))
         files["history.jsonl"] = lambda path: path.write_text(
             "".join(json.dumps(x) + "\n" for x in monitor.history)
@@ -121,8 +82,9 @@ def execute(task: Task, results: Results, device: torch.device, send: Send) -> s
         folder = results.reranked_folder(run.id) if task.rerank else results.run_folder(run.id)
         summary = f"mAP {found['metrics']['mAP']:.1f}, Rank-1 {found['metrics']['rank1']:.1f}"
         record |= found
-    record["cost"] = _cost(began, monitor, device)
+    record["cost"] = _cost(monitor, device)
     results.write(folder, record, files)
+    checkpoints.remove()
     return summary
 
 
@@ -161,10 +123,10 @@ def _origin(device: torch.device) -> Record:
     }
 
 
-def _cost(began: float, monitor: Monitor, device: torch.device) -> Record:
-    rate = monitor.images / monitor.seconds if monitor.seconds else 0.0
-    seconds = round(time.monotonic() - began, 2)
-    return {"seconds": seconds, "images_per_second": round(rate, 1), "peak_memory_mb": peak_memory(device)}
+def _cost(monitor: Monitor, device: torch.device) -> Record:
+    rate = round(monitor.images / monitor.seconds, 1) if monitor.seconds else 0.0
+    seconds, memory = round(monitor.elapsed, 2), peak_memory(device)
+    return {"seconds": seconds, "images_per_second": rate, "peak_memory_mb": memory}
 
 
 @lru_cache(maxsize=1)

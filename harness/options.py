@@ -69,6 +69,13 @@ def parse_jobs(text: str) -> int | None:
     return int(text)
 
 
+def check_interval(text: str) -> str:
+    """`text` if it says how often to store a checkpoint, as harness.checkpoints.Interval reads it."""
+    if not re.fullmatch(r"auto|epoch|\d+(\.\d+)?", text):
+        raise UserError(f"--checkpoint-every {text}: write a number of minutes, or epoch")
+    return text
+
+
 def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
     """`256x128`, given for `option`, as (height, width)."""
     match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", text)

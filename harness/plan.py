@@ -28,7 +28,7 @@ class Task:
     """Train and store `stage` of `run`; the last stage also scores the model and stores the whole run.
 
     `needs` are the ids of the tasks that must have ended well before. `rerank`: train nothing, score the stored model
-    with re-ranking.
+    with re-ranking. `checkpoint_every`, as harness.checkpoints.Interval reads it, changes no result.
     """
 
     id: str
@@ -38,6 +38,7 @@ class Task:
     inputs: Inputs
     needs: tuple[str, ...] = ()
     rerank: bool = False
+    checkpoint_every: str = "auto"
 
     @property
     def is_run(self) -> bool:

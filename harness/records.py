@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +117,10 @@ class Results:
         """Where a stage is, or would be."""
         return self.root / "stages" / stage_id
 
+    def checkpoint_folder(self, task_id: str) -> Path:
+        """Where the checkpoints of a stage or run that is under way are."""
+        return self.root / "checkpoints" / task_id
+
     def prepare(self) -> None:
         """Make sure of the results folder, and take away what killed processes left half written in it.
 
@@ -131,6 +135,10 @@ class Results:
                 with suppress(FileNotFoundError):  # another command may be done with it this very moment
                     if time.time() - left.stat().st_mtime > ABANDONED:
                         shutil.rmtree(left)
+            stored = replace(self, warn=lambda text: None)  # what is broken is said by those who want it
+            for left in self.root.glob("checkpoints/*"):
+                if stored.has_stage(left.name) or isinstance(stored.read_run(left.name), Finished):
+                    shutil.rmtree(left, ignore_errors=True)
 
     def read_run(self, run_id: str) -> Finished | Failed | None:
         """The run with its queries, a failure, or None where there is nothing or nothing sound."""

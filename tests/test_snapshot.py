@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pivl.snapshot import UnfitSnapshot
 from pivl.train import run_stage
-from tests.tiny import PI_VL, RECIPE, RESNET, VIT, tiny_trainer
+from tests.tiny import PI_VL, RESNET, VIT, tiny_trainer
 
 JOINT = replace(PI_VL, part_schedule="joint")
 SHUFFLED = replace(PI_VL, prompt_sampling="shuffle")
@@ -20,7 +19,9 @@ class Killed(Exception):
 def follow(recipe, stage, before, vision=RESNET, resume=None, until=None):
     """The stage's tensors, its history and the snapshot after its last step; cut short after the step `until`."""
     history, snapshots = [], []
-    tell = lambda _, step: history.append((step.epoch, step.step, step.factor, step.images, step.terms))
+
+    def tell(_, step):
+        history.append((step.epoch, step.step, step.factor, step.images, step.terms))
 
     def keep(step, take):
         snapshots[:] = [take()]

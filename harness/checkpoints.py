@@ -1,0 +1,148 @@
+"""Checkpoints: where the training of a task stands, stored now and then, so that a kill at any instant costs little.
+
+`checkpoints/<task id>/` under the results holds the last two generations. Each is one file of safetensors, named by the
+steps that were done and by the SHA-256 of its content, written under a temporary name, flushed and renamed. What is not
+tensors is JSON, held as bytes in the tensor `facts`. The folder goes when the task's result is stored.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.records import Record
+from pivl.files import write_atomically
+
+if TYPE_CHECKING:
+    from pivl.loop import Step
+    from pivl.snapshot import Snapshot
+
+GENERATIONS = 2
+USUAL_INTERVAL = 600.0  # seconds
+FORMAT = 1  # of the file; raised when it changes
+FACTS = "facts"
+PATTERN = "[0-9]*.safetensors"  # names in the order of the steps that were done
+
+
+@dataclass(frozen=True)
+class Interval:
+    """When a checkpoint is due: so many seconds after the last one, or with None at the end of every epoch."""
+
+    seconds: float | None
+
+    @classmethod
+    def read(cls, text: str, is_embedded: bool) -> "Interval":
+        """A number of minutes, `epoch`, or `auto`: every epoch of the embedded benchmark, which takes a second or two."""
+        if text == "auto":
+            return cls(None if is_embedded else USUAL_INTERVAL)
+        return cls(None if text == "epoch" else 60 * float(text))
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a training stands, and what is noted of it so far; without anything, the beginning.
+
+    `account` is what harness.monitor kept; `origins` are device, versions and commit of all processes that were at it.
+    """
+
+    snapshot: "Snapshot | None" = None
+    account: Record | None = None
+    origins: list[Record] = field(default_factory=list)
+
+
+@dataclass
+class Checkpoints:
+    """The checkpoints of one task in `folder`; `warn` takes a line about each that is not as it was written."""
+
+    folder: Path
+    interval: Interval
+    warn: Callable[[str], None]
+    _sound: list[Path] = field(default_factory=list)  # oldest first
+    _last: float = field(default_factory=time.monotonic)
+
+    def read(self) -> Checkpoint:
+        """The newest that can be gone on from; the beginning where there is none."""
+        found = sorted(self.folder.glob(PATTERN))
+        while found:
+            path = found.pop()
+            try:
+                checkpoint = _decode(read_sound(path))
+            except ValueError as error:
+                instead = "the one before it is tried" if found else "the stage begins anew"
+                self.warn(f"{path} {error}; {instead}")
+            else:
+                self._sound = [path]
+                return checkpoint
+        return Checkpoint()
+
+    def is_due(self, step: "Step") -> bool:
+        """Whether the state after `step` is to be kept."""
+        if self.interval.seconds is None:
+            return step.step == step.steps
+        return time.monotonic() - self._last >= self.interval.seconds
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Store `checkpoint` as the newest, and only then remove what is older than the one before.
+
+        Raises UserError, with what is stored untouched, when the disk refuses.
+        """
+        steps, content = _encode(checkpoint)
+        path = self.folder / f"{steps:08d}-{_digest(content)}.safetensors"
+        write_atomically(path, lambda temporary: temporary.write_bytes(content))
+        self._sound = [*self._sound, path][-GENERATIONS:]
+        for other in self.folder.glob(PATTERN):
+            if other not in self._sound:
+                other.unlink(missing_ok=True)
+        self._last = time.monotonic()
+
+    def remove(self) -> None:
+        """Take all of them away: the task's result is stored."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def read_sound(path: Path) -> bytes:
+    """The content of a checkpoint. Raises ValueError if it is not as it was written."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from error
+    if not path.stem.endswith(f"-{_digest(content)}"):
+        raise ValueError("is not as it was written")
+    return content
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _encode(checkpoint: Checkpoint) -> tuple[int, bytes]:
+    """The steps that were done, and the content of the file."""
+    import torch
+    from safetensors.torch import save
+
+    snapshot = checkpoint.snapshot
+    assert snapshot is not None
+    facts = {
+        "format": FORMAT,
+        **vars(checkpoint),
+        "snapshot": {"stage": snapshot.stage, "facts": snapshot.facts},
+    }
+    text = bytearray(json.dumps(facts).encode())
+    content = save({**snapshot.tensors, FACTS: torch.frombuffer(text, dtype=torch.uint8)})
+    return snapshot.facts["place"][2], content
+
+
+def _decode(content: bytes) -> Checkpoint:
+    from safetensors.torch import load
+
+    from pivl.snapshot import Snapshot
+
+    tensors = load(content)
+    facts = json.loads(tensors.pop(FACTS).numpy().tobytes())
+    if facts.pop("format") != FORMAT:
+        raise ValueError("is of another version of pivl-bench")
+    return Checkpoint(**{**facts, "snapshot": Snapshot(tensors=tensors, **facts["snapshot"])})
