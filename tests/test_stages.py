@@ -20,7 +20,7 @@ from pivl.stages import (
     tune_identity_prompts,
     tune_part_prompts,
 )
-from pivl.streams import torch_stream
+from pivl.streams import Streams, torch_stream
 from pivl.towers.clip import ImageInput, build_vision
 from pivl.train import NORMALIZATIONS, run_stage
 from tests.tiny import PI_VL, RECIPE, SIZE, VIT, tiny_clip, tiny_trainer, train
@@ -199,7 +199,7 @@ def test_joint_tuning_steps_on_both_losses_from_fresh_tokens():
     assert steps[-1][1].epochs == 3
     store = Store.hold(trainer.split.train, trainer.device)
     fresh = draw_identity_tokens(8, 4, 32, torch_stream(trainer.seed, "identity-tokens"))
-    (index, *_) = trainer._prompt_batches("part-prompts")(1)
+    (index, *_) = trainer._prompt_batches(Streams(trainer.seed), "part-prompts")(1)
     features = trainer.clip.vision(plain(store.gather(index), NORMALIZATIONS[recipe.normalization]).image)
     prompts, person = trainer._prompts(), store.person[index]
     labels = cell_labels(recipe, trainer.clip.vision, store.part_map[index], features.tokens.shape[-2:], 20)
