@@ -3,6 +3,8 @@
 The heads exist in training only: inference never calls them, so the deployed descriptor costs what CLIP-ReID's does.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -34,11 +36,11 @@ class CnnFusion(nn.Module):
         _initialise(self, generator)
 
     def forward(self, features: Features) -> Tensor:
-        maps = [
+        maps = (
             _resample(project(image), self.grid)
             for project, image in zip(self.project, features.maps, strict=True)
-        ]
-        return torch.stack(maps).sum(dim=0)
+        )
+        return _add_up(maps)
 
 
 class VitFusion(nn.Module):
@@ -63,7 +65,7 @@ class VitFusion(nn.Module):
 
     def forward(self, features: Features) -> Tensor:
         (patches,) = features.maps
-        return torch.stack([_resample(branch(patches), self.grid) for branch in self.branches]).sum(dim=0)
+        return _add_up(_resample(branch(patches), self.grid) for branch in self.branches)
 
 
 class ChannelNorm(nn.Module):
@@ -93,6 +95,14 @@ def _project(channels: int, dim: int) -> tuple[nn.Module, ...]:
         nn.Conv2d(dim, dim, 3, padding=1, bias=False),
         ChannelNorm(dim),
     )
+
+
+def _add_up(maps: Iterator[Tensor]) -> Tensor:
+    """The sum of maps [B, D, h, w], into the first of them: these are the largest tensors of a step."""
+    total = next(maps)
+    for one in maps:
+        total += one
+    return total
 
 
 def _resample(image: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pivl.data.labels import IGNORE
+
 
 def contrast(anchors: Tensor, others: Tensor, positives: Tensor, temperature: float) -> Tensor:
     """Contrastive loss with several positives: one direction of Eq. 2 (people) or of Eq. 7-8 (people and parts).
@@ -43,22 +45,24 @@ def hard_triplet(features: Tensor, person: Tensor, margin: float) -> Tensor:
     return (hardest_positive - hardest_negative + margin).clamp(min=0).mean()
 
 
-def alignment(
-    pixels: Tensor, targets: Tensor, assignment: Tensor, confidence: Tensor | None = None
-) -> Tensor:
+def alignment(pixels: Tensor, texts: Tensor, labels: Tensor, confidence: Tensor | None = None) -> Tensor:
     """Squared error between pixel features and their texts, both of unit length (Eq. 11): 2 - 2 cos, range [0, 4].
 
-    pixels [B, D, h, w]; targets [T, D]; assignment int64 [B, h, w] names each pixel's target, -1 leaves it out.
-    Summed over channels and averaged over the pixels that count, so that the weight means the same at any width.
-    Without any pixel that counts the loss is 0. With `confidence` [B, h, w] the pixels of a picture that count have
-    the weights of its softmax over them, and pictures with such pixels are averaged (version 2, Eq. 8).
+    pixels [B, D, h, w]; texts [B, K, D] of each picture's person; labels int64 [B, h, w] name each pixel's text, and
+    IGNORE leaves it out. Summed over channels and averaged over the pixels that count, so that the weight means the
+    same at any width. Without any pixel that counts the loss is 0. With `confidence` [B, h, w] the pixels of a picture
+    that count have the weights of its softmax over them, and pictures with such pixels are averaged (version 2, Eq. 8).
+
+    Every pixel meets all K texts in one matrix product and keeps one cosine: no unit pixels and no text per pixel are
+    ever made, which would each be as large as the map, and a step costs the same however many people there are.
     """
-    labelled = assignment >= 0
-    chosen = functional.normalize(targets.float(), dim=1)[assignment.clamp(min=0)]
-    cosine = (functional.normalize(pixels.float(), dim=1).permute(0, 2, 3, 1) * chosen).sum(dim=-1)
+    cells, label = pixels.float().permute(0, 2, 3, 1).flatten(1, 2), labels.flatten(1)
+    labelled = label != IGNORE
+    products = cells @ functional.normalize(texts.float(), dim=2).transpose(1, 2)
+    own = products.gather(2, label.masked_fill(~labelled, 0)[..., None]).squeeze(2)
+    cosine = own / torch.linalg.vector_norm(cells, dim=2).clamp(min=1e-12)
     if confidence is not None:
-        counted = labelled.flatten(1)
-        share = confidence.float().flatten(1).masked_fill(~counted, -torch.inf).softmax(dim=1)
-        weights = torch.where(counted, share, 0.0)  # a picture without such pixels has no softmax
-        return ((2 - 2 * cosine).flatten(1) * weights).sum() / counted.any(dim=1).sum().clamp(min=1)
+        share = confidence.float().flatten(1).masked_fill(~labelled, -torch.inf).softmax(dim=1)
+        weights = torch.where(labelled, share, 0.0)  # a picture without such pixels has no softmax
+        return ((2 - 2 * cosine) * weights).sum() / labelled.any(dim=1).sum().clamp(min=1)
     return ((2 - 2 * cosine) * labelled).sum() / labelled.sum().clamp(min=1)

@@ -4,10 +4,13 @@ A person is `A photo of a X X X X person.` and a part of it `A photo of a X X X 
 learnable tokens of that person; a part without identity is `A photo of a person's {part}.`
 """
 
+from itertools import takewhile
+
 import torch
 from torch import Tensor, nn
 
 from pivl.data.labels import LabelSet
+from pivl.towers.continuation import Beginning
 from pivl.towers.text import TextTower
 from pivl.towers.vocabulary import Vocabulary
 
@@ -20,13 +23,14 @@ def draw_identity_tokens(people: int, tokens: int, width: int, generator: torch.
 
 
 class Prompts(nn.Module):
-    """Encodes people and parts with a frozen text tower; every text is cut at the longest end of text in its batch.
+    """Encodes people and parts with a frozen text tower; what texts have in common at their beginning, once.
 
-    Holds no learnable value: identity tokens [N, M, W] are handed in, and gradients flow back to them.
+    Holds no learnable value: identity tokens [P, M, W] are handed in, and gradients flow back to them.
     """
 
     start: Tensor
     person_ending: Tensor
+    part_beginning: Tensor
     part_endings: Tensor
     part_lengths: Tensor
 
@@ -34,31 +38,41 @@ class Prompts(nn.Module):
         super().__init__()
         self.text = text
         start, stop = vocabulary.tokens("A photo of a")[:-1], vocabulary.tokens("person.")[1:]
-        endings = [vocabulary.tokens(f"person's {part}.")[1:] for part in labels.parts]
-        longest = max(map(len, endings))
-        padded = [ending + [0] * (longest - len(ending)) for ending in endings]
-        self.register_buffer("start", torch.tensor(start), persistent=False)
+        named = [vocabulary.tokens(f"person's {part}.")[1:] for part in labels.parts]
+        alike = (len(set(ids)) == 1 for ids in zip(*(ids[:-1] for ids in named), strict=False))
+        shared = sum(takewhile(bool, alike))  # the end of text is never among them
+        longest = max(map(len, named))
+        padded = [ids + [0] * (longest - len(ids)) for ids in named]
+        self.register_buffer("start", torch.tensor([start]), persistent=False)
         self.register_buffer("person_ending", torch.tensor([stop]), persistent=False)
-        self.register_buffer("part_endings", torch.tensor(padded), persistent=False)
-        self.register_buffer("part_lengths", torch.tensor(list(map(len, endings))), persistent=False)
+        self.register_buffer("part_beginning", torch.tensor([named[0][:shared]]), persistent=False)
+        self.register_buffer("part_endings", torch.tensor(padded)[:, shared:], persistent=False)
+        self.register_buffer("part_lengths", torch.tensor(list(map(len, named))) - shared, persistent=False)
 
     def people(self, tokens: Tensor) -> Tensor:
-        """Texts of people: tokens [N, M, W] -> [N, D] (Eq. 1)."""
-        endings = self.person_ending.expand(len(tokens), -1)
-        return self._encode(tokens, endings, self.person_ending.new_full((len(tokens),), endings.shape[1]))
+        """Texts of people: tokens [P, M, W] -> [P, D] (Eq. 1)."""
+        texts, start = self._with_identity(tokens, self.person_ending)
+        return self.text.encode(texts, self.start.new_full((len(texts),), texts.shape[1] - 1), start)
 
-    def parts(self, tokens: Tensor, part: Tensor) -> Tensor:
-        """Texts of parts of people: tokens [N, M, W] and part ids [N] -> [N, D] (Eq. 6)."""
+    def parts(self, tokens: Tensor, person: Tensor, part: Tensor) -> Tensor:
+        """Texts of parts of people: tokens [P, M, W], person [N] among the P and part ids [N] -> [N, D] (Eq. 6).
+
+        Each person's `A photo of a X X X X person's` is encoded once, however many of its parts are asked for.
+        """
+        people, place = person.unique(return_inverse=True)
+        begun = self.text.begin(*self._with_identity(tokens[people], self.part_beginning))
         lengths = self.part_lengths[part]
-        return self._encode(tokens, self.part_endings[part][:, : int(lengths.max())], lengths)
+        endings = self.text.embed_tokens(self.part_endings[part][:, : int(lengths.max())])
+        return self.text.encode(endings, lengths - 1, begun.of(place))
 
     def part_labels(self) -> Tensor:
         """Texts of all parts of nobody in particular: [parts, D] (Table 3, row 2)."""
         part = torch.arange(len(self.part_lengths), device=self.part_lengths.device)
-        nobody = self.text.embed_tokens(self.start[:0])[None].expand(len(part), -1, -1)
-        return self.parts(nobody, part)
+        nobody = self.text.embed_tokens(self.start[:, :0])
+        return self.parts(nobody, torch.zeros_like(part), part)
 
-    def _encode(self, tokens: Tensor, endings: Tensor, lengths: Tensor) -> Tensor:
-        start = self.text.embed_tokens(self.start).expand(len(tokens), -1, -1)
-        sequence = torch.cat([start, tokens.to(start.dtype), self.text.embed_tokens(endings)], dim=1)
-        return self.text.encode(sequence, len(self.start) + tokens.shape[1] + lengths - 1)
+    def _with_identity(self, tokens: Tensor, then: Tensor) -> tuple[Tensor, Beginning]:
+        """Embeddings of tokens [P, M, W] and the ids [1, L] after them, and `A photo of a`, which they go on from."""
+        after = self.text.embed_tokens(then).expand(len(tokens), -1, -1)
+        start = self.text.begin(self.text.embed_tokens(self.start))
+        return torch.cat([tokens.to(after.dtype), after], dim=1), start.of(self.start.new_zeros(len(tokens)))

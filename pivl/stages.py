@@ -117,7 +117,7 @@ def part_terms(
         pair = (person[index, None, None] * parts + label)[labelled]
         pairs, place = pair.unique(return_inverse=True)
         with autocast(tokens.device, recipe.precision):
-            texts = prompts.parts(tokens[pairs // parts], pairs % parts)
+            texts = prompts.parts(tokens, pairs // parts, pairs % parts)
         texts = functional.normalize(texts.float(), dim=1)
         positives = torch.arange(len(pairs), device=place.device)[:, None] == place[None]
         return {
@@ -172,11 +172,10 @@ def align_images(
             named["image_to_text"] = recipe.image_to_text_weight * losses.image_to_text
         if texts.parts is not None and pixels is not None:
             labels = cell_labels(recipe, model.tower, batch.part_map, pixels.shape[-2:], texts.parts.shape[1])
-            assignment = assign_parts(labels, batch.person, texts.parts.shape[1])
             sure = None
             if recipe.align_pixels == "confidence":
                 sure = cell_confidence(batch.confidence, pixels.shape[-2:])
-            loss = alignment(pixels, texts.parts.flatten(0, 1), assignment, sure)
+            loss = alignment(pixels, texts.parts[batch.person], labels, sure)
             named["alignment"] = recipe.align_weight * loss
         return named
 
@@ -222,9 +221,8 @@ def image_optimizer(recipe: Recipe, model: ReIDModel, head: nn.Module) -> torch.
         },
         {"params": list(head.parameters()), "lr": recipe.head_rate},
     ]
-    fused = next(model.parameters()).is_cuda or None  # None leaves it to torch
     filled = [group for group in groups if group["params"]]
-    return torch.optim.Adam(filled, weight_decay=recipe.weight_decay, fused=fused)
+    return torch.optim.Adam(filled, weight_decay=recipe.weight_decay, fused=True)
 
 
 def cell_labels(
@@ -242,11 +240,6 @@ def cell_labels(
         windows = Patches(tower.patch, tower.stride)
     labels = vote(part_map, (grid[0], grid[1]), parts, recipe.label_vote, windows)
     return labels.masked_fill(labels == BACKGROUND, IGNORE) if recipe.background == "ignore" else labels
-
-
-def assign_parts(labels: Tensor, person: Tensor, parts: int) -> Tensor:
-    """The (person, part) target of every cell: person * parts + part, -1 where IGNORE; [B, h, w] and [B] to [B, h, w]."""
-    return (person[:, None, None] * parts + labels).masked_fill(labels == IGNORE, -1)
 
 
 def prompt_schedule(recipe: Recipe, epochs: int) -> Schedule:

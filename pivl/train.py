@@ -196,9 +196,10 @@ class Trainer:
         return dense, cell_labels(self.recipe, self.clip.vision, store.part_map, dense.shape[-2:], parts)
 
     def _part_table(self, prompts: Prompts, tokens: Tensor) -> Tensor:
-        part = torch.arange(len(self.split.labels.parts), device=self.device)
-        rows = [prompts.parts(person.expand(len(part), -1, -1), part) for person in tokens]
-        return torch.stack(rows)
+        parts = len(self.split.labels.parts)
+        every = torch.arange(len(tokens) * parts, device=self.device)
+        rows = [prompts.parts(tokens, some // parts, some % parts) for some in every.split(64 * parts)]
+        return torch.cat(rows).unflatten(0, (-1, parts))
 
     def _control(self, table: Tensor) -> Tensor:
         """The part texts [P, parts, D] themselves, or what a control row puts in their place."""

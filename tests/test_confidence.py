@@ -88,29 +88,30 @@ def test_confidence_takes_the_way_of_the_map():
 
 def test_alignment_weighs_the_pixels_of_a_picture_by_a_softmax_of_their_confidence():
     generator = torch.Generator().manual_seed(0)
-    pixels, targets = torch.randn(3, 5, 2, 2, generator=generator), torch.randn(4, 5, generator=generator)
-    assignment = torch.tensor([[[0, 1], [2, -1]], [[3, -1], [-1, -1]], [[-1, -1], [-1, -1]]])
+    pixels, texts = torch.randn(3, 5, 2, 2, generator=generator), torch.randn(3, 4, 5, generator=generator)
+    nothing = [IGNORE, IGNORE]
+    labels = torch.tensor([[[0, 1], [2, IGNORE]], [[3, IGNORE], nothing], [nothing, nothing]])
     confidence = torch.rand(3, 2, 2, generator=generator)
     pictures = []
     for picture in range(2):  # the third has no pixel that counts
         places = [
-            (row, column) for row in (0, 1) for column in (0, 1) if assignment[picture, row, column] >= 0
+            (row, column) for row in (0, 1) for column in (0, 1) if labels[picture, row, column] != IGNORE
         ]
         total = sum(float(confidence[picture, *place].exp()) for place in places)
         loss = 0.0
         for row, column in places:
-            target = targets[assignment[picture, row, column]]
+            text = texts[picture, labels[picture, row, column]]
             distance = 2 - 2 * float(
-                functional.cosine_similarity(pixels[picture, :, row, column], target, dim=0)
+                functional.cosine_similarity(pixels[picture, :, row, column], text, dim=0)
             )
             loss += float(confidence[picture, row, column].exp()) / total * distance
         pictures.append(loss)
     pixels.requires_grad_()
-    loss = alignment(pixels, targets, assignment, confidence)
+    loss = alignment(pixels, texts, labels, confidence)
     assert float(loss.detach()) == pytest.approx(sum(pictures) / 2, rel=1e-5)
     loss.backward()
     assert pixels.grad.isfinite().all()
-    assert float(alignment(pixels[2:].detach(), targets, assignment[2:], confidence[2:])) == 0.0
+    assert float(alignment(pixels[2:].detach(), texts[2:], labels[2:], confidence[2:])) == 0.0
 
 
 def test_a_cell_has_the_mean_of_its_pixels():

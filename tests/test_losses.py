@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from pivl.data.labels import IGNORE
 from pivl.losses import alignment, contrast, hard_triplet, identity_loss
 
 
@@ -77,26 +78,36 @@ def test_hard_triplet_refuses_a_batch_of_one_person():
 
 
 def test_alignment_is_two_minus_two_cosines_over_labelled_pixels():
-    pixels, targets = _random(2, 3, 2, 2), _random(4, 3, seed=1)
-    assignment = torch.tensor([[[0, 1], [2, -1]], [[3, -1], [0, 0]]])
+    pixels, texts = _random(2, 3, 2, 2), _random(2, 4, 3, seed=1)
+    labels = torch.tensor([[[0, 1], [2, IGNORE]], [[3, IGNORE], [0, 0]]])
     terms = [
-        2 - 2 * float(functional.cosine_similarity(pixels[b, :, y, x], targets[assignment[b, y, x]], dim=0))
-        for b in range(2) for y in range(2) for x in range(2) if assignment[b, y, x] >= 0
+        2 - 2 * float(functional.cosine_similarity(pixels[b, :, y, x], texts[b, labels[b, y, x]], dim=0))
+        for b in range(2) for y in range(2) for x in range(2) if labels[b, y, x] != IGNORE
     ]  # fmt: skip
-    assert float(alignment(pixels, targets, assignment)) == pytest.approx(sum(terms) / len(terms), rel=1e-5)
+    assert float(alignment(pixels, texts, labels)) == pytest.approx(sum(terms) / len(terms), rel=1e-5)
+
+
+def test_alignment_and_its_gradients_equal_unit_pixels_less_unit_texts():
+    pixels, texts = _random(4, 16, 8, 4).requires_grad_(), _random(4, 5, 16, seed=1)
+    labels = torch.randint(0, 5, (4, 8, 4)).masked_fill(_random(4, 8, 4) > 0.5, IGNORE)
+    unit = functional.normalize(pixels, dim=1).permute(0, 2, 3, 1)[labels != IGNORE]
+    picture = torch.arange(4)[:, None, None].expand_as(labels)[labels != IGNORE]
+    chosen = functional.normalize(texts, dim=2)[picture, labels[labels != IGNORE]]
+    written_out = (unit - chosen).square().sum(dim=1).mean()
+    ours = alignment(pixels, texts, labels)
+    torch.testing.assert_close(ours, written_out)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, pixels)[0] for loss in (ours, written_out)))
 
 
 def test_alignment_does_not_see_the_length_of_features_and_is_zero_without_labels():
-    pixels, targets, assignment = _random(2, 3, 2, 2), _random(4, 3, seed=1), torch.randint(0, 4, (2, 2, 2))
-    torch.testing.assert_close(
-        alignment(5 * pixels, targets / 7, assignment), alignment(pixels, targets, assignment)
-    )
-    assert float(alignment(pixels, targets, torch.full((2, 2, 2), -1))) == 0.0
+    pixels, texts, labels = _random(2, 3, 2, 2), _random(2, 4, 3, seed=1), torch.randint(0, 4, (2, 2, 2))
+    torch.testing.assert_close(alignment(5 * pixels, texts / 7, labels), alignment(pixels, texts, labels))
+    assert float(alignment(pixels, texts, torch.full((2, 2, 2), IGNORE))) == 0.0
 
 
 def test_unlabelled_pixels_get_no_gradient():
-    pixels, assignment = _random(1, 3, 1, 2).requires_grad_(), torch.tensor([[[1, -1]]])
-    alignment(pixels, _random(2, 3, seed=1), assignment).backward()
+    pixels, labels = _random(1, 3, 1, 2).requires_grad_(), torch.tensor([[[1, IGNORE]]])
+    alignment(pixels, _random(1, 2, 3, seed=1), labels).backward()
     assert pixels.grad is not None
     assert pixels.grad[..., 0].abs().sum() > 0
     assert pixels.grad[..., 1].abs().sum() == 0

@@ -35,7 +35,7 @@ def test_identity_tokens_stand_between_article_and_person():
     tokens = _words_as_tokens("person hat pants coat")
     person = _prompts().people(tokens)[0]
     torch.testing.assert_close(person, _encode_whole("A photo of a person hat pants coat person."))
-    part = _prompts().parts(tokens, torch.tensor([5]))[0]
+    part = _prompts().parts(tokens, torch.tensor([0]), torch.tensor([5]))[0]
     torch.testing.assert_close(
         part, _encode_whole("A photo of a person hat pants coat person's upper clothes.")
     )
@@ -44,16 +44,16 @@ def test_identity_tokens_stand_between_article_and_person():
 def test_a_text_does_not_depend_on_the_others_in_its_batch():
     tokens = draw_identity_tokens(3, 4, 32, torch.Generator().manual_seed(0))
     part = torch.tensor([1, 5, 18])  # of one and of two words
-    together = _prompts().parts(tokens, part)
+    together = _prompts().parts(tokens, torch.arange(3), part)
     for row in range(3):
         torch.testing.assert_close(
-            together[row], _prompts().parts(tokens[row : row + 1], part[row : row + 1])[0]
+            together[row], _prompts().parts(tokens, torch.tensor([row]), part[row : row + 1])[0]
         )
 
 
 def test_gradients_reach_the_tokens_of_the_encoded_people_only():
     tokens = draw_identity_tokens(3, 4, 32, torch.Generator().manual_seed(0)).requires_grad_()
-    _prompts().parts(tokens[[0, 2]], torch.tensor([4, 9])).square().sum().backward()
+    _prompts().parts(tokens, torch.tensor([0, 2]), torch.tensor([4, 9])).square().sum().backward()
     assert tokens.grad is not None
     assert tokens.grad[0].abs().sum() > 0
     assert tokens.grad[2].abs().sum() > 0

@@ -12,7 +12,6 @@ from pivl.data.store import Store, plain
 from pivl.prompts import Prompts, draw_identity_tokens
 from pivl.stages import (
     Similarity,
-    assign_parts,
     cell_labels,
     identity_terms,
     image_optimizer,
@@ -115,7 +114,7 @@ def test_the_dense_contrast_pairs_same_person_and_same_part_by_hand():
     pixels = [pixel for pixel in pixels if pixel[1] != IGNORE]
     pairs = sorted({pixel[:2] for pixel in pixels})
     drawn = tokens.detach()
-    texts = [prompts.parts(drawn[[person]], torch.tensor([part]))[0] for person, part in pairs]
+    texts = [prompts.parts(drawn, torch.tensor([person]), torch.tensor([part]))[0] for person, part in pairs]
     cosine = torch.tensor(
         [
             [float(nn.functional.cosine_similarity(text, pixel[2], dim=0)) for pixel in pixels]
@@ -132,14 +131,14 @@ def test_the_dense_contrast_pairs_same_person_and_same_part_by_hand():
     assert float(step.terms["pixel_to_text"]) == pytest.approx(float(to_text), rel=1e-4)
 
 
-def test_cells_are_assigned_to_their_persons_part():
+def test_cells_are_named_by_their_part():
     part_map = torch.full((2, 32, 16), IGNORE, dtype=torch.uint8)
     part_map[0, :16], part_map[1, 16:] = 5, 0
-    person, tower = torch.tensor([3, 1]), tiny_clip().vision
+    tower = tiny_clip().vision
     labels = cell_labels(RECIPE, tower, part_map, (2, 1), 20)
-    assert assign_parts(labels, person, 20).flatten().tolist() == [65, -1, -1, 20]
+    assert labels.flatten().tolist() == [5, IGNORE, IGNORE, 0]
     labels = cell_labels(replace(RECIPE, background="ignore"), tower, part_map, (2, 1), 20)
-    assert assign_parts(labels, person, 20).flatten().tolist() == [65, -1, -1, -1]
+    assert labels.flatten().tolist() == [5, IGNORE, IGNORE, IGNORE]
 
 
 def test_overlapping_patches_are_labelled_by_their_own_windows():

@@ -1,11 +1,15 @@
 """CLIP's text transformer, fed with token embeddings so that some can be learned (method.md 1.3, 6.4)."""
 
+from itertools import repeat
+from typing import Any
+
 import torch
 from open_clip.transformer import TextTransformer
 from torch import Tensor, nn
 
 from pivl.towers.architecture import TextArchitecture
-from pivl.towers.attention import ACTIVATIONS, block_output_at
+from pivl.towers.attention import ACTIVATIONS
+from pivl.towers.continuation import Beginning, KeysAndValues, block_output, project
 
 
 class TextTower(nn.Module):
@@ -32,19 +36,48 @@ class TextTower(nn.Module):
         """[..., W]: the token embeddings of int64 ids [...], without positions."""
         return self.net.token_embedding(ids)
 
-    def encode(self, embeddings: Tensor, end: Tensor) -> Tensor:
+    def begin(self, embeddings: Tensor, beginning: Beginning | None = None) -> Beginning:
+        """Texts [N, L, W] that have no end yet, to be gone on from; themselves going on from `beginning`, N texts.
+
+        ValueError as in `encode`.
+        """
+        tokens, seen = self._placed(embeddings, beginning)
+        *blocks, (last, past) = self._blocks(beginning)
+        found = []
+        for block, before in blocks:
+            query, key, value = project(block, tokens, before)
+            tokens = block_output(block, tokens, query, key, value, seen)
+            found.append((key, value))
+        _, key, value = project(last, tokens, past)
+        return Beginning(*zip(*found, (key, value), strict=True))
+
+    def encode(self, embeddings: Tensor, end: Tensor, beginning: Beginning | None = None) -> Tensor:
         """[N, D]: text features of token embeddings [N, L, W], read at `end` int64 [N], where each text ends.
 
-        Any L up to the context (ValueError): attention is causal, so what follows the end, or is cut off,
-        changes nothing.
+        `beginning`: N texts that these go on from; `end` counts from where they do. Any length up to the context
+        (ValueError): attention is causal, so what follows the end, or is cut off, changes nothing.
         """
-        length = embeddings.shape[1]
+        tokens, seen = self._placed(embeddings, beginning)
+        *blocks, (last, past) = self._blocks(beginning)
+        for block, before in blocks:
+            tokens = block_output(block, tokens, *project(block, tokens, before), seen)
+        query, key, value = project(last, tokens, past)
+        row = torch.arange(len(tokens), device=end.device)
+        read, asks = tokens[row, end, None], query[row, :, end].unsqueeze(2)  # nothing but the end is read
+        output = block_output(last, read, asks, key, value, seen[end][:, None, None])
+        return self.net.ln_final(output[:, 0]) @ self.net.text_projection
+
+    def _placed(self, embeddings: Tensor, beginning: Beginning | None) -> tuple[Tensor, Tensor]:
+        """Tokens with their positions, and which of all tokens up to there each of the L attends to: bool [L, all]."""
+        first = beginning.length if beginning else 0
+        length = first + embeddings.shape[1]
         if length > self.architecture.context:
             raise ValueError(f"a text of {length} tokens exceeds the context of {self.architecture.context}")
-        tokens = embeddings + self.net.positional_embedding[:length].to(embeddings.dtype)
-        *blocks, last = self.net.transformer.resblocks
-        mask = self.net.attn_mask[:length, :length]
-        for block in blocks:
-            tokens = block(tokens, attn_mask=mask)
-        hidden = torch.arange(length, device=end.device) > end.unsqueeze(1)
-        return self.net.ln_final(block_output_at(last, tokens, end, hidden)) @ self.net.text_projection
+        position = torch.arange(length, device=embeddings.device)
+        tokens = embeddings + self.net.positional_embedding[first:length].to(embeddings.dtype)
+        return tokens, position <= position[first:, None]
+
+    def _blocks(self, beginning: Beginning | None) -> list[tuple[Any, KeysAndValues | None]]:
+        """Every block, with the keys and values that it has of the beginning."""
+        before = zip(beginning.keys, beginning.values, strict=True) if beginning else repeat(None)
+        return list(zip(self.net.transformer.resblocks, before, strict=False))
