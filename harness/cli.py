@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from harness import disk, embedded, parsing
+from harness import disk, embedded, parsing, stored
 from harness.options import check_interval, debug_option, parse_jobs, question_options
 from pivl.errors import UserError
 
@@ -45,15 +45,21 @@ def commands() -> None:
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True,
               help="Where to train; auto: a GPU if CUDA has one, else the CPU.")  # fmt: skip
 @click.option("--jobs", default="auto", show_default=True, metavar="N",
-              help="Runs at a time; auto: one per core, one on a GPU.")  # fmt: skip
+              help="Runs at a time; auto: one per core, one per GPU.")  # fmt: skip
+@click.option("--launcher", type=click.Choice(["local", "dask"]), default="local", show_default=True,
+              help="Run on this machine, or on a Dask cluster.")  # fmt: skip
+@click.option("--scheduler", metavar="ADDRESS", help="The cluster's, as tcp://host:8786; without it dask uses this "
+              "machine.")  # fmt: skip
+@click.option("--gpus-per-run", type=click.IntRange(min=1), default=1, show_default=True, metavar="K",
+              help="GPUs that each run gets.")  # fmt: skip
 @click.option("--retry-failed", is_flag=True, help="Do failed runs again.")
 @click.option("--checkpoint-every", default="auto", show_default=True, metavar="MINUTES",
               help="How often a run stores where it stands, or epoch; auto: 10, and epoch for synthped.")  # fmt: skip
 @click.option("--no-mlflow", is_flag=True, help="Leave MLflow alone.")
 @click.option("--quiet", is_flag=True, help="No progress; only warnings and the table.")
 def run(
-    results: Path, device: str, jobs: str, retry_failed: bool, checkpoint_every: str, no_mlflow: bool, quiet: bool,
-    **typed: Any,
+    results: Path, device: str, jobs: str, launcher: str, scheduler: str | None, gpus_per_run: int, retry_failed: bool,
+    checkpoint_every: str, no_mlflow: bool, quiet: bool, **typed: Any,
 ) -> None:  # fmt: skip
     """Train and score what STUDY still lacks, then print its table.
 
@@ -68,7 +74,12 @@ def run(
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, workers and all
     questions = ask_each(Asked(**typed, device=device))
-    options = conduct.Options(device, parse_jobs(jobs), retry_failed, check_interval(checkpoint_every))
+    if scheduler is not None and launcher != "dask":
+        raise UserError("--scheduler names a Dask cluster; say --launcher dask with it")
+    every = check_interval(checkpoint_every)
+    options = conduct.Options(
+        device, parse_jobs(jobs), retry_failed, every, gpus_per_run, launcher, scheduler
+    )
     progress = Progress.on_stderr(quiet)
     store = Results(results, progress.warn)
     store.prepare()
@@ -160,6 +171,7 @@ embedded.data.add_command(disk.build_occluded_duke)
 commands.add_command(embedded.data)
 commands.add_command(embedded.pretrain)
 commands.add_command(parsing.parse)
+commands.add_command(stored.results_group)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

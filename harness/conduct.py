@@ -22,12 +22,18 @@ Recorded = Mapping[str, Mapping[int, Finished | Failed | None]]
 
 @dataclass(frozen=True)
 class Options:
-    """How runs are done; nothing of it changes a result. `jobs` None: what suits the device."""
+    """How runs are done; nothing of it changes a result.
+
+    jobs: None for what suits the device. scheduler: that of a Dask cluster; None with launcher dask: one of its own.
+    """
 
     device: str = "auto"
     jobs: int | None = None
     retry_failed: bool = False
     checkpoint_every: str = "auto"
+    gpus_per_run: int = 1
+    launcher: str = "local"
+    scheduler: str | None = None
 
 
 def read_answer(question: Question, results: Results, progress: Progress) -> Recorded:
@@ -52,10 +58,23 @@ def answer(questions: Sequence[Question], results: Results, progress: Progress, 
     plan = make_plan(cells, results, options.retry_failed, questions[0].rerank)
     progress.note(f"{', '.join(question.name for question in questions)}: {plan}")
     if plan.tasks:
-        from harness.launch import Launcher
+        launch(plan, results, progress, options)
 
-        tasks = [replace(task, checkpoint_every=options.checkpoint_every) for task in plan.tasks]
-        Launcher(tasks, results, options.device, options.jobs, progress).run()
+
+def launch(plan: Plan, results: Results, progress: Progress, options: Options) -> None:
+    """Do the tasks of a plan on this machine, or on a Dask cluster."""
+    from harness.launch import Agenda
+
+    tasks = [replace(task, checkpoint_every=options.checkpoint_every) for task in plan.tasks]
+    agenda = Agenda(tasks, results, progress)
+    if options.launcher == "dask":
+        from harness.dask_launcher import DaskLauncher
+
+        DaskLauncher(agenda, options.device, options.jobs, options.gpus_per_run, options.scheduler).run()
+    else:
+        from harness.local_launcher import LocalLauncher
+
+        LocalLauncher(agenda, options.device, options.jobs, options.gpus_per_run).run()
 
 
 def _prepare(question: Question, results: Results, progress: Progress, options: Options) -> list[Cell]:

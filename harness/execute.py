@@ -2,16 +2,18 @@
 
 It writes stages and finished runs to the results folder and tells what goes on as JSON lines on standard output.
 Loading torch takes seconds, so the launcher lets a process take task after task; a crash costs only the task at
-hand. The process ends when its input does, or when nobody reads its output any more.
+hand. The process ends when its input does, at once: then the launcher that gave it tasks is gone.
 """
 
 import argparse
 import json
 import os
+import queue
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -22,6 +24,7 @@ import torch
 from safetensors.torch import save
 
 from harness.checkpoints import Checkpoints, Interval
+from harness.claims import Claims, Owner
 from harness.inputs import Inputs, load
 from harness.monitor import Monitor, Send
 from harness.origin import (
@@ -154,24 +157,36 @@ def serve(tasks: Iterable[Mapping[str, Any]], results: Results, device: torch.de
     """Do tasks one after the other; whether all went well. A UserError ends it: no other task would fare better."""
     well = True
     for value in tasks:
-        began, task = time.monotonic(), Task.from_json(value)
         try:
-            summary = execute(task, results, device, send)
-            send({"event": "done", "summary": summary, "seconds": time.monotonic() - began})
+            event = attempt(Task.from_json(value), results, device, send)
         except UserError as error:
             send({"event": "user-error", "message": str(error)})
             return False
-        except BrokenPipeError:
+        send(event)
+        well = well and event["event"] != "failed"
+    return well
+
+
+def attempt(task: Task, results: Results, device: torch.device, send: Send) -> dict[str, Any]:
+    """Do one task as its only owner and record its failure; the event that says how it ended. UserError."""
+    began, claim = time.monotonic(), results.claims.take(task.id)
+    if isinstance(claim, Owner):
+        return {"event": "owned", "owner": str(claim)}
+    with claim:
+        try:
+            stored = task.is_stored(results)
+            summary = "done by another command" if stored else execute(task, results, device, send)
+        except (UserError, BrokenPipeError):
             raise
         except Exception as error:  # whatever it is, it is this run's failure and not the next one's
-            lines = traceback.format_exc().splitlines()[-LAST_LINES:]
             kind = "" if isinstance(error, TrainingFailed) else f"{type(error).__name__}: "
             said = f"{kind}{error}".splitlines()[0]
             if isinstance(error, torch.OutOfMemoryError):
                 said = describe_shortage(task.run.recipe, task.stage)
-            send({"event": "failed", "error": said, "lines": lines})
-            well = False
-    return well
+            if task.is_run:
+                results.write_failure(task.run, said, traceback.format_exc().splitlines()[-LAST_LINES:])
+            return {"event": "failed", "error": said}
+    return {"event": "done", "summary": summary, "seconds": time.monotonic() - began}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -185,16 +200,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = Results(asked.results, lambda text: send({"event": "warning", "message": text}))
     try:
         device = choose_device(asked.device)
-        send({"event": "ready", "slots": suitable_slots(device)})
+        send({"event": "ready", "device": device.type, "slots": suitable_slots(device)})
         torch.set_num_threads(1)
         forbid_tf32()
-        lines = [asked.task.read_text()] if asked.task else sys.stdin
+        lines = [asked.task.read_text()] if asked.task else hear_launcher(results.claims)
         return 0 if serve((json.loads(line) for line in lines), results, device, send) else 1
     except UserError as error:
         send({"event": "user-error", "message": str(error)})
         return 2
     except BrokenPipeError:
         return 1  # nobody listens any more: the launcher is gone
+
+
+def hear_launcher(claims: Claims) -> Iterator[str]:
+    """The lines of standard input. At its end the launcher is gone, and this process with it, whatever it is at."""
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            lines.put(line)
+        claims.leave()
+        os._exit(1)
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        yield lines.get()
 
 
 def _take_stdout() -> Send:

@@ -17,7 +17,7 @@ import pivl
 from harness.backbones import find_base
 from harness.choose import choose
 from harness.progress import Progress
-from harness.records import Results
+from harness.records import Results, digest
 from pivl.data.facts import BENCHMARKS
 from pivl.errors import UserError
 from pivl.files import sha256_of, write_text
@@ -154,7 +154,7 @@ def find(inputs: Inputs, size: Size, results: Results, progress: Progress, confi
 
 def noted(inputs: Inputs, size: Size, results: Results) -> Found | None:
     """What `note` kept of the data set for the code as it is now, or None."""
-    entry = _read_note(results).get(_key(inputs, size), {})
+    entry = read_note(results).get(_key(inputs, size), {})
     if inputs.is_embedded and entry.get("code") != _code_digest(inputs):
         return None
     if not {"fingerprint", "part_maps"} <= entry.keys():
@@ -195,7 +195,7 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
     """
     key = f"weights {inputs.backbone}"
     if inputs.weights is None and inputs.backbone != EMBEDDED_BACKBONE:
-        entry = _read_note(results).get(key, {})
+        entry = read_note(results).get(key, {})
         if "sha256" in entry:
             return str(entry["sha256"])
     path = find_weights(inputs)
@@ -203,7 +203,7 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
         facts = path.stat()
         return _digest_once(path, facts.st_mtime_ns, facts.st_size)
     openai = f"weights openai {find_base(inputs.backbone).clip}"
-    entry = _read_note(results).get(openai, {})
+    entry = read_note(results).get(openai, {})
     if "sha256" not in entry:
         from harness.starts import openai_digest
 
@@ -233,17 +233,24 @@ def _key(inputs: Inputs, size: Size) -> str:
     return f"{inputs.dataset} {size[0]}x{size[1]}{maps}" if inputs.is_embedded else inputs.dataset
 
 
-def _read_note(results: Results) -> dict[str, dict[str, Any]]:
+def read_note(results: Results) -> dict[str, dict[str, Any]]:
+    """What is noted, by data set or weights; nothing, with a warning, where the note is not as it was written."""
+    path = results.root / NOTE
     try:
-        found = json.loads((results.root / NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # only a note: what it held is found out again
-    entries = found.items() if isinstance(found, dict) else ()
-    return {key: entry for key, entry in entries if isinstance(entry, dict)}
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["checksum"] == digest(found["entries"]):
+            return dict(found["entries"])
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    results.warn(f"{path}: it is not as this version wrote it; what it noted is found out again by run")
+    return {}
 
 
 def _write_note(results: Results, key: str, entry: Mapping[str, Any]) -> None:
-    text = json.dumps({**_read_note(results), key: entry}, indent=2, sort_keys=True)
+    entries = {**read_note(results), key: entry}
+    text = json.dumps({"entries": entries, "checksum": digest(entries)}, indent=2, sort_keys=True)
     write_text(results.root / NOTE, text + "\n")
 
 

@@ -20,6 +20,11 @@ def path_option(name: str, default: str, help_text: str) -> Callable[[Command], 
 
 def question_options(command: Command) -> Command:
     """The argument and options by which `run` and `table` say what they are about; harness.question.Asked has them."""
+    return click.argument("study")(setting_options(command))
+
+
+def setting_options(command: Command) -> Command:
+    """What may be said of a study besides its name."""
     for option in (
         debug_option,
         path_option("--results", "results", "Where runs are recorded."),
@@ -42,7 +47,6 @@ def question_options(command: Command) -> Command:
         click.option("--preset", default="default", show_default=True, help="default, or smoke: a minute."),
         click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: the study's own]"),
         click.option("--rows", metavar="NAMES", help="Only these rows, as clip-reid,pi-vl.  [default: the usual ones]"),
-        click.argument("study"),
     ):  # fmt: skip
         command = option(command)
     return command

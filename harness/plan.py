@@ -45,6 +45,12 @@ class Task:
         """Whether this is the run itself, not one of the stages it starts from nor its re-ranking."""
         return self.stage == self.run.recipe.stages()[-1] and not self.rerank
 
+    def is_stored(self, results: Results) -> bool:
+        """Whether what it makes is there and sound."""
+        if self.rerank:
+            return isinstance(results.read_reranked(self.run.id), Finished)
+        return isinstance(results.read_run(self.id), Finished) if self.is_run else results.has_stage(self.id)
+
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads, in JSON's types."""
         return asdict(self)

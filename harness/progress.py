@@ -24,6 +24,7 @@ class Progress:
     live: bool
     quiet: bool
     _lines: dict[str, str] = field(default_factory=dict)
+    _warned: set[str] = field(default_factory=set)
     _drawn: int = 0
     _shown_at: float = 0.0
 
@@ -69,8 +70,10 @@ class Progress:
             self._say(text)
 
     def warn(self, text: str) -> None:
-        """A line that stays, quiet or not."""
-        self._say(f"warning: {text}")
+        """A line that stays, quiet or not; once, however many come upon the same thing."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self._say(f"warning: {text}")
 
     def close(self) -> None:
         """Take the running lines away, whatever became of the work."""

@@ -6,26 +6,22 @@ size and SHA-256 of its neighbours and a checksum of itself; what does not agree
 counts as not there.
 """
 
-import errno
 import hashlib
 import json
-import os
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.claims import Claims
+from harness.folders import write_folder, writing
 from pivl.errors import UserError
-from pivl.files import sha256_of
+from pivl.files import remove_abandoned, sha256_of
 from pivl.recipe import Recipe, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
     from torch import Tensor
 
@@ -33,7 +29,6 @@ SCHEMA = 1
 """Raised when a record's form changes, or when the method's code changes the numbers that a recipe gives."""
 
 KINDS = ("runs", "stages", "reranked")  # the folders below the results that hold records
-ABANDONED = 3600.0  # seconds after which no process still writes a folder, which takes a moment
 
 Record = dict[str, Any]
 Files = Mapping[str, Callable[[Path], object]]
@@ -71,7 +66,7 @@ class Run:
         what = {"kind": kind, "schema": SCHEMA, "choices": choices, "data": self.fingerprint}
         trial: dict[str, Any] = {} if self.limit_steps is None else {"limit_steps": self.limit_steps}
         trial |= {"maps": self.maps} if self.maps and self.recipe.sees_maps(reached) else {}
-        return _digest({**what, "weights": self.weights, "seed": self.seed, **trial})[:16]
+        return digest({**what, "weights": self.weights, "seed": self.seed, **trial})[:16]
 
 
 @dataclass(frozen=True)
@@ -105,6 +100,11 @@ class Results:
     root: Path
     warn: Callable[[str], None]
 
+    @property
+    def claims(self) -> Claims:
+        """Who is at which task of these."""
+        return Claims(self.root / "claims")
+
     def run_folder(self, run_id: str) -> Path:
         """Where a run is, or would be."""
         return self.root / "runs" / run_id
@@ -126,19 +126,23 @@ class Results:
 
         Raises UserError now, not after an hour of training, when it cannot be written.
         """
-        with _writing(self.root):
+        with writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root) as probe:
                 probe.write(b"0" * 4096)
                 probe.flush()
-            for left in (left for kind in KINDS for left in self.root.glob(f"{kind}/.*")):
-                with suppress(FileNotFoundError):  # another command may be done with it this very moment
-                    if time.time() - left.stat().st_mtime > ABANDONED:
-                        shutil.rmtree(left)
+            self.sweep()
             stored = replace(self, warn=lambda text: None)  # what is broken is said by those who want it
             for left in self.root.glob("checkpoints/*"):
                 if stored.has_stage(left.name) or isinstance(stored.read_run(left.name), Finished):
                     shutil.rmtree(left, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Take away what killed processes left: claims, and what they had half written."""
+        self.claims.sweep()
+        kinds = [self.root / kind for kind in (*KINDS, "tables")]
+        for folder in (self.root, *kinds, *self.root.glob("checkpoints/*")):
+            remove_abandoned(folder)
 
     def read_run(self, run_id: str) -> Finished | Failed | None:
         """The run with its queries, a failure, or None where there is nothing or nothing sound."""
@@ -153,12 +157,12 @@ class Results:
         return run if isinstance(run, Failed) else None
 
     def _read(self, run_id: str, folder: Path) -> Finished | Failed | None:
-        record = self._record(folder)
+        record = self.read_record(folder)
         if record is None:
             return None
         if record["status"] == "failed":
             return Failed(run_id, record["seed"], record["error"], tuple(record["lines"]))
-        if not self._sound(folder, record, hashed=("queries.parquet",)):
+        if not self.is_sound(folder, record, hashed=("queries.parquet",)):
             return None
         import pandas as pd
 
@@ -178,62 +182,66 @@ class Results:
     def has_stage(self, stage_id: str) -> bool:
         """Whether the stage is there, every file of it as it was written."""
         folder = self.stage_folder(stage_id)
-        record = self._record(folder)
-        return record is not None and self._sound(folder, record, hashed=tuple(record["files"]))
+        record = self.read_record(folder)
+        return record is not None and self.is_sound(folder, record, hashed=record["files"])
 
     def read_stage(self, stage_id: str) -> "dict[str, Tensor]":
         """The tensors of a stage that `has_stage`."""
         return self.read_tensors(self.stage_folder(stage_id))
 
     def read_tensors(self, folder: Path) -> "dict[str, Tensor]":
-        """The tensors of a stored run or stage."""
-        from safetensors.torch import load_file
+        """The tensors of a stored run or stage. Raises UserError if they are not as they were written."""
+        from safetensors.torch import load
 
-        return load_file(folder / "model.safetensors")
+        content = self._read_file(folder, "model.safetensors")
+        if content is None:
+            raise UserError(
+                f"{folder}: model.safetensors is not as it was written; remove it with pivl-bench results rm "
+                f"{folder.name}, and run makes it again"
+            )
+        return load(content)
 
     def read_history(self, folder: Path) -> list[dict[str, Any]]:
-        """The loss terms of a run or stage by step; empty where history.jsonl is not there."""
-        path = folder / "history.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        """The loss terms of a run or stage by step; empty where there are none and, with a warning, none sound."""
+        if not (folder / "history.jsonl").exists():
+            return []
+        content = self._read_file(folder, "history.jsonl")
+        if content is None:
+            self.warn(f"{folder}: history.jsonl is not as it was written; its curves are left out")
+        return [json.loads(line) for line in (content or b"").splitlines()]
+
+    def _read_file(self, folder: Path, name: str) -> bytes | None:
+        """What a file of a stored folder holds; None if it is not as it was written."""
+        facts = (self.read_record(folder) or {"files": {}})["files"].get(name)
+        if facts is None or not (folder / name).exists():
+            return None
+        content = (folder / name).read_bytes()
+        return content if hashlib.sha256(content).hexdigest() == facts["sha256"] else None
 
     def write(self, folder: Path, record: Record, files: Files) -> None:
         """Store `record` and `files` as `folder`, whole or not at all.
 
         What stood there, a failed or broken record, is replaced. Raises UserError when the disk refuses.
         """
-        with _writing(folder):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-            try:
-                for name, write in files.items():
-                    write(temporary / name)
-                sizes = {name: _facts(temporary / name) for name in files}
-                complete = {"schema": SCHEMA, **record, "files": sizes}
-                complete["checksum"] = _digest(complete)
-                text = json.dumps(complete, indent=2, sort_keys=True, allow_nan=False) + "\n"
-                (temporary / "record.json").write_text(text)
-                for path in temporary.iterdir():
-                    path.chmod(0o644)  # some writers make files that only their owner can read
-                    _flush(path)
-                temporary.chmod(0o755)
-                self._put(temporary, folder)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
 
-    def _put(self, temporary: Path, folder: Path) -> None:
-        """Rename into place; whatever is there, or comes there meanwhile from another process, gives way."""
-        try:
-            temporary.rename(folder)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            replaced = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-            folder.rename(replaced / "replaced")
-            temporary.rename(folder)
-            shutil.rmtree(replaced)
-        _flush(folder.parent)
+        def fill(temporary: Path) -> None:
+            for name, write in files.items():
+                write(temporary / name)
+            sizes = {name: _facts(temporary / name) for name in files}
+            complete = {"schema": SCHEMA, **record, "files": sizes}
+            complete["checksum"] = digest(complete)
+            text = json.dumps(complete, indent=2, sort_keys=True, allow_nan=False) + "\n"
+            (temporary / "record.json").write_text(text)
 
-    def _record(self, folder: Path) -> Record | None:
+        write_folder(folder, fill)
+
+    def write_failure(self, run: Run, error: str, lines: Sequence[str]) -> None:
+        """Store that `run` failed, why in one line, and the last lines that its process wrote."""
+        record = {"id": run.id, "status": "failed", "seed": run.seed, "error": error, "lines": list(lines)}
+        self.write(self.run_folder(run.id), record, {})
+
+    def read_record(self, folder: Path) -> Record | None:
+        """record.json as it was written; None where there is none, or none that can be believed."""
         path = folder / "record.json"
         if not path.exists():
             return None
@@ -246,12 +254,13 @@ class Results:
         if schema != SCHEMA:
             self._broken(folder, f"it has schema {schema} and this version reads {SCHEMA}")
             return None
-        if checksum != _digest(record):
+        if checksum != digest(record):
             self._broken(folder, "record.json is not as it was written")
             return None
         return dict(record)
 
-    def _sound(self, folder: Path, record: Record, hashed: tuple[str, ...]) -> bool:
+    def is_sound(self, folder: Path, record: Record, hashed: Collection[str]) -> bool:
+        """Whether all files of `record` are there at their size, and those `hashed` as they were written."""
         for name, facts in record["files"].items():
             path = folder / name
             if not path.exists() or path.stat().st_size != facts["bytes"]:
@@ -266,29 +275,11 @@ class Results:
         self.warn(f"{folder}: {why}; it counts as missing and is done again by run")
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
+    """The SHA-256 of a JSON value, in hexadecimal."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _facts(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _writing(path: Path) -> "Iterator[None]":
-    try:
-        yield
-    except OSError as error:
-        why = error.strerror or error
-        raise UserError(
-            f"cannot write {path}: {why}; free space or name another folder with --results"
-        ) from error

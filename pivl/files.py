@@ -2,11 +2,19 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from pivl.errors import UserError
+from pivl.processes import Process, this_process
+
+ABANDONED = (
+    3600.0  # seconds after which nobody still writes a temporary file whose process cannot be looked for
+)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -17,7 +25,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=temporary_prefix(path), suffix=path.suffix)
         os.close(handle)
         temporary = Path(name)
         write(temporary)
@@ -37,6 +45,27 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` atomically, in UTF-8."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def temporary_prefix(path: Path) -> str:
+    """How the name begins under which this process fills what will be `path`; the name says whose it is."""
+    return f".{path.name}.@{this_process()}@"
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what processes that are gone left half written in `folder`."""
+    for left in folder.glob(".*"):
+        with suppress(FileNotFoundError):  # another command may be done with it this very moment
+            if _is_abandoned(left):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _is_abandoned(temporary: Path) -> bool:
+    _, _, rest = temporary.name.partition("@")
+    process = Process.parse(rest.rpartition("@")[0])
+    if process is not None and process.is_here:
+        return process.is_gone
+    return time.time() - temporary.stat().st_mtime > ABANDONED
 
 
 def sha256_of(path: Path) -> str:

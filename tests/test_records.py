@@ -15,6 +15,7 @@ from harness.plan import Cell, Task, make_plan
 from harness.records import SCHEMA, Failed, Finished, Results
 from pivl.errors import UserError
 from pivl.recipe import Recipe
+from tests.claimed import named, put_down
 from tests.recorded import SIGNATURE, complain, draw_run, write_finished, write_stage
 
 INPUTS = Inputs("drawn")
@@ -199,17 +200,28 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(tmp_path):
         tmp_path.chmod(0o700)
 
 
-def test_what_a_killed_process_left_is_taken_away_and_what_one_writes_now_is_not(results):
+def test_what_a_killed_process_left_is_taken_away_and_what_one_writes_now_is_not(results, living):
+    """At once where it can be seen that the process is gone, and else when nobody would still be writing."""
     run = draw_run()
     write_finished(results, run)
-    left, new = (results.root / "runs" / f".{run.id}.{name}" for name in ("left", "new"))
-    for folder in (left, new):
+    writer = named(living)
+    names = {
+        "gone": f".{run.id}.@{replace(writer, born='1')}@x",
+        "old": f".{run.id}.@{replace(writer, machine='elsewhere')}@x",
+        "new": f".{run.id}.@{replace(writer, machine='elsewhere')}@y",
+        "ours": f".{run.id}.@{writer}@x",
+    }
+    left = {what: results.root / "runs" / name for what, name in names.items()}
+    for folder in left.values():
         folder.mkdir()
         (folder / "model.safetensors").write_bytes(b"half")
-    os.utime(left, (1000, 1000))
+    (results.root / f".datasets.json.@{replace(writer, born='1')}@x.json").touch()
+    put_down(results.claims, replace(writer, born="1"))
+    os.utime(left["old"], (1000, 1000))
     results.prepare()
-    assert not left.exists()
-    assert new.exists()
+    assert {what for what, folder in left.items() if folder.exists()} == {"new", "ours"}
+    assert {path.name for path in results.root.iterdir()} == {"runs", "claims"}
+    assert results.claims.owners() == []
     assert isinstance(results.read_run(run.id), Finished)
 
 

@@ -1,0 +1,119 @@
+"""One process of harness.execute, as a launcher holds it: tasks go in, events come out, and it ends when told."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from harness.gpus import VARIABLE
+from harness.plan import Task
+from pivl.errors import UserError
+
+LAST_LINES = 20
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+Event = dict[str, Any]
+
+
+@dataclass
+class Worker:
+    """The process, the file that takes what it says on stderr, the GPUs it was given, and the task it is at."""
+
+    process: subprocess.Popen[str]
+    stderr: IO[bytes]
+    gpus: tuple[str, ...] = ()
+    task: Task | None = None
+    ready: bool = False
+    listener: threading.Thread = field(default_factory=threading.Thread)
+
+    @classmethod
+    def start(
+        cls,
+        results: Path,
+        device: str,
+        put: Callable[["Worker", Event | None], object],
+        gpus: Sequence[str] = (),
+    ) -> "Worker":
+        """Start a process that sees `gpus`, or what this one sees; `put` gets its events, and at its end None.
+
+        On a CPU it computes with one thread, however many others there are, so that results do not depend on that.
+        """
+        stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process; end() closes it)
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "harness.execute",
+            "--results",
+            str(results),
+            "--device",
+            device,
+        ]
+        own = {**dict.fromkeys(THREADS, "1"), **({VARIABLE: ",".join(gpus)} if gpus else {})}
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            env={**os.environ, **own, "PYTHONPATH": os.pathsep.join(_import_path())},
+            start_new_session=True,  # Ctrl-C reaches the launcher alone, which then ends its workers
+        )
+        worker = cls(process, stderr, tuple(gpus))
+
+        def listen() -> None:
+            assert process.stdout is not None
+            for line in process.stdout:
+                put(worker, json.loads(line))
+            put(worker, None)
+
+        worker.listener = threading.Thread(target=listen, daemon=True)
+        worker.listener.start()
+        return worker
+
+    def give(self, task: Task) -> None:
+        """Let the process begin `task`."""
+        self.task = task
+        assert self.process.stdin is not None
+        with suppress(
+            BrokenPipeError
+        ):  # it has just died; its end arrives as an event, the task still in its hands
+            self.process.stdin.write(json.dumps(task.to_json()) + "\n")
+            self.process.stdin.flush()
+
+    def end(self) -> None:
+        """Kill the process; what it had stored is whole."""
+        self.process.kill()
+        self.process.wait()
+        self.listener.join()  # it reads to the end of what the process wrote
+        for pipe in (self.process.stdin, self.process.stdout, self.stderr):
+            assert pipe is not None
+            with suppress(BrokenPipeError):
+                pipe.close()
+
+    def post_mortem(self) -> tuple[str, tuple[str, ...]]:
+        """How a process ended that ended by itself, and its last lines; UserError if it never even got ready."""
+        code = self.process.wait()
+        self.stderr.seek(0)
+        lines = tuple(self.stderr.read().decode(errors="replace").splitlines()[-LAST_LINES:])
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        if code == -signal.SIGKILL:
+            how += ", perhaps for want of memory"
+        if not self.ready:
+            last = lines[-1] if lines else how
+            raise UserError(f"the worker process does not start: {last}; see python -m harness.execute")
+        return f"its process {how}", lines
+
+
+def _import_path() -> list[str]:
+    """Where a worker finds this very copy of the packages, whatever folder it is started from."""
+    earlier = os.environ.get("PYTHONPATH")
+    return [str(Path(__file__).parents[1]), *([earlier] if earlier else [])]

@@ -1,0 +1,169 @@
+"""What the fault tests share: commands as processes of their own, kills at drawn moments, and what must be equal then."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+COMMAND = [sys.executable, "-c", "from harness.cli import main; main()"]
+STUDY = ("run", "ablation", "--preset", "smoke", "--no-mlflow", "--retry-failed", "--device", "cpu")
+TIMES = ("cost", "date", "checksum")
+
+
+def start(folder: Path, *typed: str, **options) -> subprocess.Popen[str]:
+    """The command line in a process of its own, in `folder`; its output goes to files there."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    number = len(list(folder.glob("*.err")))
+    with open(folder / f"{number}.out", "w") as out, open(folder / f"{number}.err", "w") as err:
+        process = subprocess.Popen(
+            [*COMMAND, *typed], cwd=folder, env=environment, stdout=out, stderr=err, text=True, **options
+        )
+    process.said = folder / f"{number}"  # type: ignore[attr-defined]
+    return process
+
+
+def finish(folder: Path, *typed: str, **options) -> tuple[int, str, str]:
+    """Status, standard output and standard error of a command that ends by itself."""
+    process = start(folder, *typed, **options)
+    process.wait(timeout=600)
+    said = process.said  # type: ignore[attr-defined]
+    return process.returncode, said.with_suffix(".out").read_text(), said.with_suffix(".err").read_text()
+
+
+def below(parent: int) -> list[int]:
+    """The processes that `parent` started, and theirs."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] != "Z":
+            parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, new = [], [parent]
+    while new:
+        new = [child for one in new for child in parents.get(one, [])]
+        found += new
+    return found
+
+
+def about(folder: Path) -> list[str]:
+    """The command lines of processes that have to do with `folder`: their own folder, or named in their arguments."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            here = os.readlink(process / "cwd")
+        except OSError:
+            continue
+        if int(process.name) != os.getpid() and (str(folder) in words or here == str(folder)):
+            found.append(words)
+    return found
+
+
+def kill(process: int) -> None:
+    """SIGKILL, if it is still there."""
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+
+
+@dataclass
+class Watch:
+    """Sees which finished folders appear, and that none of them is ever written again."""
+
+    results: Path
+    seen: dict[str, int] = field(default_factory=dict)
+    rewritten: list[str] = field(default_factory=list)
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread = field(default_factory=threading.Thread)
+
+    def __enter__(self) -> "Watch":
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.05):
+            for path in self.results.glob("[rs]*/[!.]*/record.json"):
+                try:
+                    with open(path) as file:
+                        number, record = os.fstat(file.fileno()).st_ino, json.load(file)
+                except OSError:
+                    continue
+                name = f"{path.parent.parent.name}/{path.parent.name}"
+                if record["status"] == "finished" and self.seen.setdefault(name, number) != number:
+                    self.rewritten.append(name)
+
+
+def disturb(
+    folder: Path, typed: tuple[str, ...], rounds: int, draw: random.Random, longest: float, commands: int = 1
+):
+    """Keep `commands` going and kill something of them `rounds` times: a launcher, one of its workers, or all at once."""
+    running: list[subprocess.Popen[str]] = []
+    for _ in range(rounds):
+        running = [one for one in running if one.poll() is None]
+        running += [start(folder, *typed) for _ in range(commands - len(running))]
+        time.sleep(draw.uniform(0.3, longest))
+        victim = draw.choice(running)
+        workers = below(victim.pid)
+        match draw.choice(["launcher", "worker", "all"]):
+            case "launcher":
+                kill(victim.pid)
+            case "worker" if workers:
+                kill(draw.choice(workers))
+            case _:
+                for one in (victim.pid, *workers):
+                    kill(one)
+    for one in running:
+        for process in (one.pid, *below(one.pid)):
+            kill(process)
+        one.wait()
+
+
+def wait_until(condition, seconds: float) -> bool:
+    """Whether `condition` came true in that time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def stored(folder: Path) -> dict[str, object]:
+    """What is stored, times aside: each record, and each file beside it, by name."""
+    found: dict[str, object] = {}
+    for path in sorted((folder / "results").glob("[rs]*/*/*")):
+        name = str(path.relative_to(folder))
+        if path.name == "record.json":
+            record = json.loads(path.read_text())
+            found[name] = {key: value for key, value in record.items() if key not in TIMES}
+        else:
+            found[name] = path.read_bytes()
+    return found
+
+
+def table(text: str) -> str:
+    """A printed table without the day."""
+    return re.sub(r"\d{4}-\d\d-\d\d", "", text)
+
+
+def leftovers(folder: Path) -> list[str]:
+    """What has no business there after a command has ended: claims, checkpoints, anything half written."""
+    results = folder / "results"
+    hidden = [path for path in results.rglob("*") if path.name.startswith(".")]
+    busy = [path for kind in ("claims", "checkpoints") for path in (results / kind).glob("*")]
+    return [str(path.relative_to(folder)) for path in (*hidden, *busy)]

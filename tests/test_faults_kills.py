@@ -1,0 +1,66 @@
+"""Campaigns that are killed at any instant: they end as if undisturbed, and nothing finished is ever done again."""
+
+import random
+
+import pytest
+
+from tests.faults import STUDY, Watch, about, disturb, finish, leftovers, start, stored, table, wait_until
+
+pytestmark = pytest.mark.slow  # each of these kills and restarts for minutes
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """What a run of the study stores and prints when nothing happens to it."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    status, out, err = finish(folder, *STUDY)
+    assert status == 0, err
+    assert not leftovers(folder)
+    return stored(folder), table(out)
+
+
+def ends_as_if_undisturbed(folder, undisturbed):
+    """A last command finishes the study; all must be as it would have been."""
+    status, out, err = finish(folder, *STUDY)
+    assert status == 0, err
+    records, printed = undisturbed
+    ours = stored(folder)
+    assert ours.keys() == records.keys()
+    assert [name for name in ours if ours[name] != records[name]] == []
+    assert table(out) == printed
+    assert wait_until(lambda: not about(folder), 5.0), about(folder)
+    assert leftovers(folder) == []
+
+
+def test_fifty_kills_at_random_instants(undisturbed, tmp_path):
+    with Watch(tmp_path / "results") as watch:
+        disturb(tmp_path, STUDY, rounds=50, draw=random.Random(0), longest=9.0)
+        ends_as_if_undisturbed(tmp_path, undisturbed)
+    assert len(watch.seen) == 12  # two stages and four rows, at two seeds
+    assert watch.rewritten == []
+
+
+def test_two_commands_share_the_work_while_they_are_killed(undisturbed, tmp_path):
+    with Watch(tmp_path / "results") as watch:
+        disturb(tmp_path, (*STUDY, "--jobs", "1"), rounds=16, draw=random.Random(1), longest=9.0, commands=2)
+        ends_as_if_undisturbed(tmp_path, undisturbed)
+    assert watch.rewritten == []
+
+
+def test_two_commands_share_the_work_in_peace(undisturbed, tmp_path):
+    with Watch(tmp_path / "results") as watch:
+        both = [start(tmp_path, *STUDY, "--jobs", "1") for _ in range(2)]
+        assert [one.wait(timeout=600) for one in both] == [0, 0]
+        printed = [table(one.said.with_suffix(".out").read_text()) for one in both]
+        ends_as_if_undisturbed(tmp_path, undisturbed)
+    assert printed == [undisturbed[1]] * 2
+    assert watch.rewritten == []
+
+
+def test_workers_end_with_a_killed_launcher(tmp_path):
+    process = start(tmp_path, *STUDY, "--jobs", "1")
+    assert wait_until(lambda: list((tmp_path / "results").glob("claims/*")), 120)
+    process.kill()
+    process.wait()
+    assert wait_until(lambda: not about(tmp_path), 2.0), about(tmp_path)
+    assert leftovers(tmp_path) in ([], *([one] for one in leftovers(tmp_path)))
