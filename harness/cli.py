@@ -114,6 +114,33 @@ def _report(question: "Question", results: "Results", progress: "Progress", trac
 
 @commands.command()
 @question_options
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True,
+              help="Where run would train.")  # fmt: skip
+@click.option("--jobs", default="auto", show_default=True, metavar="N", help="Runs at a time, as run has it.")
+@click.option("--retry-failed", is_flag=True, help="Count failed runs as to do.")
+@click.option("--format", "form", default="markdown", show_default=True, help="markdown or json.")
+def plan(results: Path, device: str, jobs: str, retry_failed: bool, form: str, **typed: Any) -> None:
+    """Say what run STUDY would do, and start nothing.
+
+    Prints every run with its state, which stages rows share and what that saves, and the work, time and disk that
+    are still to be spent. Times are as measured on this device before; a short run with --limit-steps measures them.
+    """
+    from harness import campaign_text, conduct
+    from harness.choose import choose
+    from harness.progress import Progress
+    from harness.question import Asked, ask_each
+    from harness.records import Results
+
+    print_as = campaign_text.PRINTERS[choose("format", form, campaign_text.PRINTERS)]
+    questions = ask_each(Asked(**typed, device=device))
+    progress = Progress.on_stderr(quiet=False)
+    options = conduct.Options(device, parse_jobs(jobs), retry_failed)
+    campaign = conduct.survey(questions, Results(results, progress.warn), progress, options)
+    click.echo(print_as(campaign), nl=False)
+
+
+@commands.command()
+@question_options
 @click.option("--format", "form", default="markdown", show_default=True, help="markdown, csv or json.")
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="FILE", help="A file instead of the screen."

@@ -5,7 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness import inputs
+from harness.campaign import Asker, Campaign, Spot, draw_up
+from harness.campaign_text import brief
 from harness.inputs import Found, Inputs
+from harness.measured import Measured
+from harness.origin import foresee_device
 from harness.plan import Cell, Plan, lay_out, make_plan
 from harness.progress import Progress
 from harness.question import Question
@@ -54,9 +58,12 @@ def read_answer(question: Question, results: Results, progress: Progress) -> Rec
 
 def answer(questions: Sequence[Question], results: Results, progress: Progress, options: Options) -> None:
     """Do what is still to do of the questions, and record it; what several of them need is done once."""
-    cells = [cell for question in questions for cell in _prepare(question, results, progress, options)]
-    plan = make_plan(cells, results, options.retry_failed, questions[0].rerank)
-    progress.note(f"{', '.join(question.name for question in questions)}: {plan}")
+    askers = [asker for question in questions for asker in _prepare(question, results, progress, options)]
+    plan = make_plan([one.cell for one in askers], results, options.retry_failed, questions[0].rerank)
+    for line in brief(_draw_up(questions, askers, plan, results, options)):
+        progress.note(line)
+    if again := sum(task.rerank for task in plan.tasks):
+        progress.note(f"{again} models to score with re-ranking")
     if plan.tasks:
         launch(plan, results, progress, options)
 
@@ -77,7 +84,42 @@ def launch(plan: Plan, results: Results, progress: Progress, options: Options) -
         LocalLauncher(agenda, options.device, options.jobs, options.gpus_per_run).run()
 
 
-def _prepare(question: Question, results: Results, progress: Progress, options: Options) -> list[Cell]:
+def survey(questions: Sequence[Question], results: Results, progress: Progress, options: Options) -> Campaign:
+    """What the questions come to; starts nothing, and renders no pictures to learn the ids of runs."""
+    askers: list[Asker] = []
+    identified = True
+    for question in questions:
+        found = {one: _noted(question, one, results) for one in question.all_inputs(question.rows)}
+        identified = identified and all(data or not one.is_embedded for one, data in found.items())
+        known = {one: data or _foresee(question, one, results, progress) for one, data in found.items()}
+        askers += _askers(question, known, results)
+    plan = make_plan([one.cell for one in askers], results, options.retry_failed)
+    return _draw_up(questions, askers, plan, results, options, identified)
+
+
+def _draw_up(
+    questions: Sequence[Question], askers: Sequence[Asker], plan: Plan, results: Results, options: Options,
+    identified: bool = True,
+) -> Campaign:  # fmt: skip
+    device, slots = foresee_device(options.device) if plan.tasks else ("no device", 1)
+    spot = Spot(device, options.jobs or slots, Measured.read(results, device))
+    return draw_up([question.name for question in questions], askers, plan, results, spot, identified)
+
+
+def _askers(question: Question, found: Mapping[Inputs, Found], results: Results) -> list[Asker]:
+    """The cells that the question asks for, and on how many pictures."""
+    people = inputs.count_people(question.inputs, results)
+    return [Asker(question.name, cell, people) for cell in _lay_out(question, question.rows, found, results)]
+
+
+def _foresee(question: Question, one: Inputs, results: Results, progress: Progress) -> Found:
+    """What stands for pictures that are not rendered yet; files on disk are looked at."""
+    if one.is_embedded:
+        return Found("not rendered", one.part_maps or "")
+    return _find(question, one, results, progress)
+
+
+def _prepare(question: Question, results: Results, progress: Progress, options: Options) -> list[Asker]:
     """The cells of the question, with its pictures in the cache and noted where runs are still to do."""
     found = {one: _find(question, one, results, progress) for one in question.all_inputs(question.rows)}
     cells = _lay_out(question, question.rows, found, results)
@@ -86,12 +128,12 @@ def _prepare(question: Question, results: Results, progress: Progress, options: 
         _check(question, plan, found)
         # Into the cache once, before several processes want it; and what a note says is not taken for granted.
         found = {one: _load(question, one, data, progress) for one, data in found.items()}
-        cells = _lay_out(question, question.rows, found, results)
     for one, data in found.items():
         if not question.parser_maps:  # whose folders have to be named again
             inputs.note(one, question.size, data, results)
+    inputs.note_people(question.inputs, results)
     inputs.note_weights(question.inputs, inputs.weights_digest(question.inputs, results), results)
-    return cells
+    return _askers(question, found, results)
 
 
 def _noted(question: Question, one: Inputs, results: Results) -> Found | None:

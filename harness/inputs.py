@@ -7,6 +7,7 @@ the pictures are not at hand.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -170,6 +171,31 @@ def note(inputs: Inputs, size: Size, found: Found, results: Results) -> None:
     _write_note(results, _key(inputs, size), entry)
 
 
+def count_people(inputs: Inputs, results: Results) -> Mapping[int, int] | None:
+    """How many training people have how many pictures, by their number; None where no folder is named and none noted.
+
+    Looks at no picture. UserError for a data set that cannot be listed.
+    """
+    noted = _read_note(results).get(_people_key(inputs))
+    if noted is not None and inputs.data_root is None:
+        return {int(pictures): int(people) for pictures, people in noted.items()}
+    if inputs.is_embedded:
+        config = find_config(inputs.dataset)
+        return {config.training_shots: config.training_people}
+    if inputs.data_root is None and not inputs.is_csv:
+        return None
+    from pivl.data.catalog import list_pictures
+
+    listing = list_pictures(inputs.dataset, _path(inputs.data_root))
+    return Counter(Counter(entry.person for entry in listing.entries["train"]).values())
+
+
+def note_people(inputs: Inputs, results: Results) -> None:
+    """Keep what `count_people` says, which costs seconds to find out."""
+    if (people := count_people(inputs, results)) is not None:
+        _write_note(results, _people_key(inputs), {str(pictures): people[pictures] for pictures in people})
+
+
 def find_weights(inputs: Inputs) -> Path | None:
     """The file that runs start from, None where OpenAI's are fetched; UserError where there is none."""
     if inputs.weights == OPENAI:
@@ -225,6 +251,10 @@ def _digest_once(path: Path, changed: int, size: int) -> str:
 
 def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
+
+
+def _people_key(inputs: Inputs) -> str:
+    return f"people {inputs.dataset}"
 
 
 def _key(inputs: Inputs, size: Size) -> str:

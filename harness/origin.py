@@ -1,4 +1,7 @@
-"""Where a record comes from: device, versions, commit, and the memory that was used."""
+"""Where a record comes from: device, versions, commit, and the memory that was used.
+
+torch is loaded where it is asked: what a CPU is called, and how many runs at a time suit it, is known without it.
+"""
 
 import os
 import platform
@@ -8,16 +11,21 @@ import sys
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from pivl.errors import UserError
 
+if TYPE_CHECKING:
+    import torch
+
 PACKAGES = ("pivl-bench", "torch", "open_clip_torch", "numpy")
+GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of NVIDIA's driver, the same under WSL, and AMD's
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str) -> "torch.device":
     """`auto` is CUDA where there is a GPU and else the CPU; UserError for a device that is not there."""
+    import torch
+
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = "cuda" if available["cuda"] else "cpu"
@@ -31,22 +39,34 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def suitable_slots(device: torch.device) -> int:
+def foresee_device(name: str) -> tuple[str, int]:
+    """The device `name` as a record names it, and how many runs at a time suit it."""
+    if name == "cpu" or (name == "auto" and not any(Path(path).exists() for path in GPU_FILES)):
+        return f"cpu ({_processor()})", _cpu_slots()
+    device = choose_device(name)
+    return describe_device(device), suitable_slots(device)
+
+
+def suitable_slots(device: "torch.device") -> int:
     """How many runs at a time suit the device: one on a GPU; on a CPU one per core, at 2 GB of memory each."""
-    if device.type != "cpu":
-        return 1
+    return _cpu_slots() if device.type == "cpu" else 1
+
+
+def _cpu_slots() -> int:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(1, min(available_cores(), memory // 2**31))
 
 
-def suitable_precision(device: torch.device) -> str:
+def suitable_precision(device: "torch.device") -> str:
     """bf16 on a GPU that has it, fp16 on one that has not, fp32 elsewhere."""
     if device.type != "cuda":
         return "fp32"
+    import torch
+
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
-def check_precision(device: torch.device, precision: str) -> None:
+def check_precision(device: "torch.device", precision: str) -> None:
     """Raise UserError for fp16 without CUDA: its small gradients need a scaling that torch has only there."""
     if precision == "fp16" and device.type != "cuda":
         raise UserError(f"--precision fp16 needs a CUDA device, not {device.type}; use bf16 or fp32")
@@ -54,19 +74,26 @@ def check_precision(device: torch.device, precision: str) -> None:
 
 def forbid_tf32() -> None:
     """Let float32 be float32: mixed precision leaves only losses and scores in it."""
+    import torch
+
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
 
 
 def allows_tf32() -> bool:
     """Whether a GPU may round the products or convolutions of float32 to TF32 here."""
+    import torch
+
     return torch.get_float32_matmul_precision() != "highest" or torch.backends.cudnn.allow_tf32
 
 
-def describe_device(device: torch.device) -> str:
+def describe_device(device: "torch.device") -> str:
     """The device as a record names it, e.g. `cpu (AMD EPYC)` or `cuda (NVIDIA H100 80GB HBM3)`."""
-    model = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    return f"{device.type} ({model})"
+    if device.type != "cuda":
+        return f"{device.type} ({_processor()})"
+    import torch
+
+    return f"{device.type} ({torch.cuda.get_device_name(device)})"
 
 
 def describe_machine() -> str:
@@ -89,9 +116,11 @@ def read_commit() -> tuple[str, bool]:
     return head or "unknown", bool(_git(source, "status", "--porcelain", "--untracked-files=no"))
 
 
-def peak_memory(device: torch.device) -> int:
+def peak_memory(device: "torch.device") -> int:
     """The most memory held so far in MB: of the GPU where there is one, else of this process."""
     if device.type == "cuda":
+        import torch
+
         return round(torch.cuda.max_memory_allocated(device) / 2**20)
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.inputs import Found, Inputs
 from harness.question import Question
-from harness.records import Failed, Finished, Results, Run
+from harness.records import Results, Run
 from pivl.recipe import Recipe, Stage
 
 
@@ -93,11 +93,6 @@ class Plan:
     todo: int
     tasks: tuple[Task, ...]
 
-    def __str__(self) -> str:
-        failed = f", {self.failed} failed before (--retry-failed does them again)" if self.failed else ""
-        total = self.finished + self.failed + self.todo
-        return f"{self.finished} of {total} runs are finished, {self.todo} to do{failed}"
-
 
 def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, rerank: bool = False) -> Plan:
     """What is still to do of `cells`: each task once, stages before the runs that start from them.
@@ -110,13 +105,9 @@ def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, reran
         runs.setdefault(
             cell.run.id, cell
         )  # rows of several studies may share it: it goes by the first one's title
-    found = {run_id: results.read_run(run_id) for run_id in runs}
-    failed = [] if retry_failed else [run_id for run_id in runs if isinstance(found[run_id], Failed)]
-    todo = [
-        cell
-        for run_id, cell in runs.items()
-        if run_id not in failed and not isinstance(found[run_id], Finished)
-    ]
+    found = {run_id: record["status"] for run_id in runs if (record := results.find_run(run_id)) is not None}
+    failed = [] if retry_failed else [run_id for run_id in runs if found.get(run_id) == "failed"]
+    todo = [cell for run_id, cell in runs.items() if run_id not in failed and found.get(run_id) != "finished"]
     stages: dict[str, Task] = {}
     for cell in todo:
         for stage in cell.run.recipe.stages()[:-1]:
@@ -132,9 +123,9 @@ def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, reran
         last, run = cell.run.recipe.stages()[-1], cell.run
         tasks.append(Task(run.id, f"{cell.title}, seed {run.seed}", last, run, cell.inputs))
     ordered = [replace(task, needs=_needs(task, missing)) for task in tasks]
-    finished = [run_id for run_id in runs if isinstance(found[run_id], Finished)]
+    finished = [run_id for run_id in runs if found.get(run_id) == "finished"]
     if rerank:
-        finished = [run_id for run_id in finished if results.read_reranked(run_id) is not None]
+        finished = [run_id for run_id in finished if results.find_reranked(run_id) is not None]
         ordered += _rerankings(
             [cell for run_id, cell in runs.items() if run_id not in {*finished, *failed}], todo
         )

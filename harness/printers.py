@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
-from tabulate import tabulate
 
 from harness import beside
 from harness.exports import to_csv, to_json
+from harness.grid import grid
 from harness.statistics import Estimate, Judgement
 from harness.tables import CONSISTENCY, MAJORITY, METRICS, RANK1, Column, Footer, Line, Table
 
@@ -73,17 +73,6 @@ def _consistency(table: Table) -> str:
         for line in table.lines
     ]
     return grid(["Row", *(item.heading for item in measured)], rows)
-
-
-def grid(headings: list[str], rows: list[list[str]], left: tuple[int, ...] = (0,)) -> str:
-    """A Markdown table, its columns padded so that the source reads well too; numbers stand to the right."""
-    cells = [[_one_line(cell) for cell in row] for row in [headings, *rows]]
-    sides = ["left" if column in left else "right" for column in range(len(headings))]
-    return tabulate(cells[1:], cells[0], tablefmt="pipe", colalign=sides, disable_numparse=True)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _paper_data(table: Table) -> str:

@@ -144,26 +144,41 @@ class Results:
         for folder in (self.root, *kinds, *self.root.glob("checkpoints/*")):
             remove_abandoned(folder)
 
+    def records(self, kind: str) -> "Iterator[tuple[Path, Record]]":
+        """The folders of `kind`, one of KINDS, and their records; what cannot be read is said and left out."""
+        for folder in sorted(self.root.glob(f"{kind}/[!.]*")):
+            if (record := self.read_record(folder)) is not None:
+                yield folder, record
+
+    def find_run(self, run_id: str) -> Record | None:
+        """The record of a run, finished or failed, whose scores are as they were written; None where there is none."""
+        return self._find(self.run_folder(run_id))
+
+    def find_reranked(self, run_id: str) -> Record | None:
+        """The same of a run's re-ranked scores, or of its own failure."""
+        found = self._find(self.reranked_folder(run_id))
+        if found is None and (run := self.find_run(run_id)) is not None and run["status"] == "failed":
+            return run
+        return found
+
     def read_run(self, run_id: str) -> Finished | Failed | None:
         """The run with its queries, a failure, or None where there is nothing or nothing sound."""
-        return self._read(run_id, self.run_folder(run_id))
+        return self._read(run_id, self.run_folder(run_id), self.find_run(run_id))
 
     def read_reranked(self, run_id: str) -> Finished | Failed | None:
         """The run with its re-ranked scores in place of the others; a failure of the run stays one."""
-        found = self._read(run_id, self.reranked_folder(run_id))
-        if found is not None:
-            return found
-        run = self.read_run(run_id)
-        return run if isinstance(run, Failed) else None
+        return self._read(run_id, self.reranked_folder(run_id), self.find_reranked(run_id))
 
-    def _read(self, run_id: str, folder: Path) -> Finished | Failed | None:
+    def _find(self, folder: Path) -> Record | None:
         record = self.read_record(folder)
+        sound = record is not None and self.is_sound(folder, record, hashed=("queries.parquet",))
+        return record if sound else None
+
+    def _read(self, run_id: str, folder: Path, record: Record | None) -> Finished | Failed | None:
         if record is None:
             return None
         if record["status"] == "failed":
             return Failed(run_id, record["seed"], record["error"], tuple(record["lines"]))
-        if not self.is_sound(folder, record, hashed=("queries.parquet",)):
-            return None
         import pandas as pd
 
         return Finished(
@@ -217,6 +232,11 @@ class Results:
             return None
         content = (folder / name).read_bytes()
         return content if hashlib.sha256(content).hexdigest() == facts["sha256"] else None
+
+    def count_steps(self, folder: Path) -> int:
+        """How many steps `read_history` has."""
+        path = folder / "history.jsonl"
+        return path.read_bytes().count(b"\n") if path.exists() else 0
 
     def write(self, folder: Path, record: Record, files: Files) -> None:
         """Store `record` and `files` as `folder`, whole or not at all.

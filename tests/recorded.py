@@ -48,19 +48,11 @@ def write_finished(results: Results, run: Run, seed: int = 0) -> Path:
     record = {
         "id": run.id,
         "status": "finished",
+        "stage": "image-tower",
         "stages": {stage: run.stage_id(stage) for stage in run.recipe.stages()[:-1]},
-        "seed": run.seed,
-        "recipe": asdict(run.recipe),
-        "dataset": run.dataset,
-        "fingerprint": run.fingerprint,
-        "weights": run.weights,
-        "device": "cpu (drawn)",
-        "commit": "0123456789ab",
-        "dirty": False,
-        "date": "2026-11-24T06:00:00+00:00",
+        **_origin(run),
         "metrics": {"mAP": 100 * float(queries["average_precision"].mean()), "part_margin": None},
         "signature": SIGNATURE,
-        "cost": {"seconds": 3.5, "images_per_second": 200.0, "peak_memory_mb": 500},
     }
     folder = results.run_folder(run.id)
     results.write(
@@ -75,13 +67,29 @@ def write_finished(results: Results, run: Run, seed: int = 0) -> Path:
     return folder
 
 
+def _origin(run: Run) -> dict[str, object]:
+    """What the records of a run and of its stages have in common."""
+    return {
+        "seed": run.seed,
+        "recipe": asdict(run.recipe),
+        "dataset": run.dataset,
+        "fingerprint": run.fingerprint,
+        "weights": run.weights,
+        "device": "cpu (drawn)",
+        "commit": "0123456789ab",
+        "dirty": False,
+        "date": "2026-11-24T06:00:00+00:00",
+        "cost": {"seconds": 3.5, "images_per_second": 200.0, "peak_memory_mb": 500},
+    }
+
+
 def write_stage(results: Results, run: Run, stage: str) -> Path:
     """Store `stage` of `run` with one small tensor; the folder."""
     folder = results.stage_folder(run.stage_id(stage))
     content = save({"tokens": torch.arange(4.0)})
     results.write(
         folder,
-        {"id": folder.name, "status": "finished"},
+        {"id": folder.name, "status": "finished", "stage": stage, **_origin(run)},
         {"model.safetensors": lambda path: path.write_bytes(content)},
     )
     return folder
