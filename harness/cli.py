@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from harness import disk, embedded, parsing, stored
+from harness import disk, embedded, parsing, stored, tracking_commands
 from harness.options import check_interval, debug_option, parse_jobs, question_options
 from pivl.errors import UserError
 
@@ -67,7 +67,7 @@ def run(
     share trained once. Stop with Ctrl-C whenever you like: the same command goes on with what is missing. Try
     --preset smoke first. For pictures on disk, name --dataset, --data-root, --part-maps, --backbone and --weights.
     """
-    from harness import conduct
+    from harness import conduct, track
     from harness.progress import Progress
     from harness.question import Asked, ask_each
     from harness.records import Results
@@ -78,7 +78,7 @@ def run(
         raise UserError("--scheduler names a Dask cluster; say --launcher dask with it")
     every = check_interval(checkpoint_every)
     options = conduct.Options(
-        device, parse_jobs(jobs), retry_failed, every, gpus_per_run, launcher, scheduler
+        device, parse_jobs(jobs), retry_failed, every, gpus_per_run, launcher, scheduler, not no_mlflow
     )
     progress = Progress.on_stderr(quiet)
     store = Results(results, progress.warn)
@@ -87,13 +87,15 @@ def run(
     complete = True
     for number, question in enumerate(questions):
         click.echo("\n" * (number > 0), nl=False)
-        complete &= _report(question, store, progress, not no_mlflow)
+        complete &= _report(question, store, progress)
+    if options.mlflow and any(map(track.is_shown, questions)):
+        track.show(questions, store, progress)
     if not complete:
         sys.exit(1)
 
 
-def _report(question: "Question", results: "Results", progress: "Progress", tracked: bool) -> bool:
-    """Print and keep the table of what is recorded, and show it to MLflow; whether every run that was asked for is."""
+def _report(question: "Question", results: "Results", progress: "Progress") -> bool:
+    """Print and keep the table of what is recorded; whether every run that was asked for is."""
     from harness import conduct, printers
     from harness.records import Finished
     from pivl.files import write_text
@@ -105,10 +107,6 @@ def _report(question: "Question", results: "Results", progress: "Progress", trac
     if question.is_whole:
         for ending, form in (("md", "markdown"), ("json", "json")):
             write_text(results.root / "tables" / f"{question.name}.{ending}", printers.PRINTERS[form](table))
-    if tracked and not (
-        question.limit_steps or question.rerank
-    ):  # it shows results as they were recorded first
-        conduct.track(question, recorded, text, results, progress)
     return all(isinstance(found, Finished) for row in question.rows for found in recorded[row].values())
 
 
@@ -199,6 +197,7 @@ commands.add_command(embedded.data)
 commands.add_command(embedded.pretrain)
 commands.add_command(parsing.parse)
 commands.add_command(stored.results_group)
+commands.add_command(tracking_commands.mlflow)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness import inputs
+from harness import inputs, track
 from harness.campaign import Asker, Campaign, Spot, draw_up
 from harness.campaign_text import brief
 from harness.inputs import Found, Inputs
@@ -29,6 +29,7 @@ class Options:
     """How runs are done; nothing of it changes a result.
 
     jobs: None for what suits the device. scheduler: that of a Dask cluster; None with launcher dask: one of its own.
+    mlflow: whether its database is made before they begin.
     """
 
     device: str = "auto"
@@ -38,6 +39,7 @@ class Options:
     gpus_per_run: int = 1
     launcher: str = "local"
     scheduler: str | None = None
+    mlflow: bool = True
 
 
 def read_answer(question: Question, results: Results, progress: Progress) -> Recorded:
@@ -65,6 +67,8 @@ def answer(questions: Sequence[Question], results: Results, progress: Progress, 
     if again := sum(task.rerank for task in plan.tasks):
         progress.note(f"{again} models to score with re-ranking")
     if plan.tasks:
+        if options.mlflow and any(map(track.is_shown, questions)):
+            track.prepare(results, progress)
         launch(plan, results, progress, options)
 
 
@@ -133,7 +137,10 @@ def _prepare(question: Question, results: Results, progress: Progress, options: 
             inputs.note(one, question.size, data, results)
     inputs.note_people(question.inputs, results)
     inputs.note_weights(question.inputs, inputs.weights_digest(question.inputs, results), results)
-    return _askers(question, found, results)
+    askers = _askers(question, found, results)
+    if track.is_shown(question):
+        track.note_asked(question, [asker.cell for asker in askers], results)
+    return askers
 
 
 def _noted(question: Question, one: Inputs, results: Results) -> Found | None:
@@ -194,32 +201,6 @@ def _inequality(question: Question) -> str:
     if not named:
         return ""
     return f"as the paper says, rows of PI-VL also have {', '.join(named)}; --set FIELD=VALUE makes all rows equal"
-
-
-def track(question: Question, recorded: Recorded, table: str, results: Results, progress: Progress) -> None:
-    """Bring MLflow up to date; whatever goes wrong there is one line, and no result depends on it."""
-    progress.update("MLflow", "bringing it up to date")
-    try:
-        from harness import tracking
-
-        rows = [
-            tracking.TrackedRow(row.name, row.title, asdict(question.recipe(row)), seeds)
-            for row in question.study.rows
-            if (seeds := recorded.get(row.name))
-        ]
-        added = tracking.sync(f"{question.name} on {question.dataset}", rows, table, results)
-        progress.close()
-        if added:
-            uri = tracking.tracking_uri(results)
-            progress.note(
-                f"MLflow: {added} runs added; look at them with mlflow ui --backend-store-uri {uri}"
-            )
-    except Exception as error:
-        progress.close()
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        progress.warn(
-            f"MLflow was not brought up to date ({reason[0]}); the results are recorded all the same"
-        )
 
 
 def _lay_out(

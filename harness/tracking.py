@@ -1,44 +1,36 @@
-"""MLflow's view of what is recorded: an experiment per study and data set, a parent run per row, a child per seed.
+"""MLflow, told what harness.views has: an experiment per study and data set, a parent per row, a child per seed.
 
 The only file that imports mlflow. Nothing here is the truth: everything is made from records, so it can be lost and
-made again, and doing it twice changes nothing. One process writes: the one that owns the study.
+made again, and doing it twice changes nothing. One process at a time writes.
 """
 
 import hashlib
 import logging
-import math
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from harness.records import Failed, Finished, Record, Results
+from harness.records import Results
+from harness.views import Child, Content, Experiment, Parent
 
+# Before mlflow is imported, which reads them. A server that is down shall cost seconds: with mlflow's own retries a
+# single request takes minutes.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, Metric, Param
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from mlflow.entities import Run as TrackedRun
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-LOGGED_STEPS = 500  # curves with more steps are logged as the mean of each epoch
 BATCH = 1000  # metrics that MLflow takes at once
-ID, ROW, TABLE = "pivl.id", "pivl.row", "pivl.table"
+FEW = 100  # parameters that it takes at once
+PATIENCE = 5.0  # seconds for a server to say that it is there
+ID, KEY, VERSION = "pivl.id", "pivl.row", "pivl.version"
 SOURCE = {"mlflow.source.name": "pivl-bench", "mlflow.source.type": "LOCAL"}
-
-
-@dataclass(frozen=True)
-class TrackedRow:
-    """A row of the study: its choices, and what is recorded for each seed (None: nothing)."""
-
-    name: str
-    title: str
-    choices: Mapping[str, Any]
-    seeds: Mapping[int, Finished | Failed | None]
 
 
 def tracking_uri(results: Results) -> str:
@@ -46,16 +38,38 @@ def tracking_uri(results: Results) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{results.root.resolve() / 'mlflow.db'}"
 
 
-def sync(experiment: str, rows: Sequence[TrackedRow], table: str, results: Results) -> int:
-    """Bring MLflow up to date with `rows` and the rendered `table`; how many runs were added.
-
-    Raises whatever mlflow raises; no record depends on it.
-    """
+def connect(results: Results) -> MlflowClient:
+    """A client of the server or database, which is made where there is none yet. OSError for a server that is down."""
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)  # a new database tells of every migration
-    client = MlflowClient(tracking_uri(results))
-    view = _View(client, _experiment(client, experiment, results), results)
-    return sum(view.sync_row(row, table) for row in reversed(rows))  # MLflow lists what came last first
+    uri = tracking_uri(results)
+    if uri.startswith(("http://", "https://")):
+        _knock(uri)
+    client = MlflowClient(uri)
+    client.search_experiments(max_results=1)  # a new database gets its tables now
+    return client
+
+
+def sync(experiments: Sequence[Experiment], results: Results) -> int:
+    """Bring MLflow up to date; how many runs were added. Raises whatever mlflow raises; no record depends on it."""
+    client = connect(results)
+    added = 0
+    for experiment in experiments:
+        view = _View(client, _experiment(client, experiment.name, results))
+        added += sum(
+            view.sync(parent) for parent in reversed(experiment.parents)
+        )  # what came last is listed first
+    return added
+
+
+def _knock(uri: str) -> None:
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=PATIENCE):
+            pass
+    except urllib.error.HTTPError:
+        pass  # it answers; that is enough
+    except OSError as error:
+        raise OSError(f"{uri} does not answer: {getattr(error, 'reason', error)}") from error
 
 
 def _experiment(client: MlflowClient, name: str, results: Results) -> str:
@@ -74,115 +88,81 @@ def _experiment(client: MlflowClient, name: str, results: Results) -> str:
 class _View:
     """One experiment, with the runs that it holds already."""
 
-    def __init__(self, client: MlflowClient, experiment: str, results: Results) -> None:
-        self.client, self.experiment, self.results = client, experiment, results
+    def __init__(self, client: MlflowClient, experiment: str) -> None:
+        self.client, self.experiment = client, experiment
         self.parents: dict[str, TrackedRun] = {}
         self.children: dict[tuple[str, str], TrackedRun] = {}
         for run in _all_runs(client, experiment):
             tags = run.data.tags
             if ID in tags:
                 self.children[tags.get("mlflow.parentRunId", ""), tags[ID]] = run
-            elif ROW in tags:
-                self.parents[tags[ROW]] = run
+            elif KEY in tags:
+                self.parents[tags[KEY]] = run
 
-    def sync_row(self, row: TrackedRow, table: str) -> int:
-        """The parent of `row` and its children; how many children were added."""
-        recorded = [found for found in row.seeds.values() if found is not None]
-        if not recorded:
-            return 0
-        parent = self.parents.get(row.name) or self._create_parent(row)
-        added = sum(self._sync_child(row, parent.info.run_id, found) for found in recorded)
-        digest = hashlib.sha256(table.encode()).hexdigest()
-        if added or parent.info.status != "FINISHED" or parent.data.tags.get(TABLE) != digest:
-            self._update_parent(parent, [found for found in recorded if isinstance(found, Finished)])
-            self.client.log_text(parent.info.run_id, table, "table.md")
-            self.client.set_tag(parent.info.run_id, TABLE, digest)
-            self.client.set_terminated(parent.info.run_id)
+    def sync(self, parent: Parent) -> int:
+        """The parent and its children; how many children were added."""
+        known = self.parents.get(parent.key)
+        if known is None:
+            tags = {KEY: parent.key, **SOURCE}
+            known = self.client.create_run(self.experiment, run_name=parent.name, tags=tags)
+        run_id, version = known.info.run_id, _version(parent)
+        added = sum(self._sync_child(run_id, child) for child in parent.children)
+        if known.info.status != "FINISHED" or known.data.tags.get(VERSION) != version:
+            self._log_params(run_id, parent.params)
+            for name, value in parent.metrics.items():
+                if known.data.metrics.get(name) != value:
+                    self.client.log_metric(run_id, name, value)
+            for path in parent.files:
+                self.client.log_artifact(run_id, str(path))
+            finished = sum(child.status == "FINISHED" for child in parent.children)
+            self.client.log_batch(run_id, tags=[RunTag("seeds", str(finished)), RunTag(VERSION, version)])
+            self.client.set_terminated(run_id)
         return added
 
-    def _create_parent(self, row: TrackedRow) -> TrackedRun:
-        run = self.client.create_run(self.experiment, run_name=row.title, tags={ROW: row.name, **SOURCE})
-        self.client.log_batch(run.info.run_id, params=_params(row.choices))
-        return run
-
-    def _update_parent(self, parent: TrackedRun, finished: Sequence[Finished]) -> None:
-        names = dict.fromkeys(name for found in finished for name in found.metrics)
-        for name in names:
-            values = [found.metrics[name] for found in finished if name in found.metrics]
-            mean = sum(values) / len(values)
-            if math.isfinite(mean) and parent.data.metrics.get(name) != mean:
-                self.client.log_metric(parent.info.run_id, name, mean)
-        self.client.set_tag(parent.info.run_id, "seeds", str(len(finished)))
-
-    def _sync_child(self, row: TrackedRow, parent: str, found: Finished | Failed) -> bool:
-        """Add the run unless it is there in the state that it has; a half-written one is made anew."""
-        status = "FINISHED" if isinstance(found, Finished) else "FAILED"
-        known = self.children.get((parent, found.id))
-        if known is not None and known.info.status == status:
-            return False
+    def _sync_child(self, parent: str, child: Child) -> bool:
+        """Add the run unless it is there just so; an older one, or one half written, is made anew."""
+        known = self.children.get((parent, child.id))
         if known is not None:
+            if known.info.status == child.status and known.data.tags.get(VERSION) == child.version:
+                return False
             self.client.delete_run(known.info.run_id)
-        tags = {ID: found.id, "mlflow.parentRunId": parent, "seed": str(found.seed), **SOURCE}
-        name = f"{row.title}, seed {found.seed}"
-        if isinstance(found, Failed):
-            run = self.client.create_run(self.experiment, run_name=name, tags={**tags, "error": found.error})
-            self.client.log_text(run.info.run_id, "\n".join([found.error, *found.lines]), "error.txt")
-            self.client.set_terminated(run.info.run_id, status)
-            return True
-        ended = int(datetime.fromisoformat(found.record["date"]).timestamp() * 1000)
-        began = ended - int(found.record["cost"]["seconds"] * 1000)
-        tags |= {"commit": found.commit, "signature": found.signature, "device": found.device}
-        tags["mlflow.source.git.commit"] = found.record["commit"]
-        run = self.client.create_run(self.experiment, began, tags, name)
-        self._fill(run.info.run_id, found, began, ended)
-        self.client.set_terminated(run.info.run_id, status, ended)
+        content = child.read()
+        tags = {ID: child.id, VERSION: child.version, "mlflow.parentRunId": parent, **SOURCE, **content.tags}
+        run = self.client.create_run(self.experiment, content.began, tags, child.name)
+        self._fill(run.info.run_id, content)
+        self.client.set_terminated(run.info.run_id, child.status, content.ended)
         return True
 
-    def _fill(self, run_id: str, found: Finished, began: int, ended: int) -> None:
-        record = found.record
-        params = {**record["recipe"], "seed": found.seed, "weights": record["weights"][:12]}
-        self.client.log_batch(run_id, params=_params(params))
-        dataset = Dataset(record["dataset"], record["fingerprint"], "local", record["dataset"])
-        self.client.log_inputs(run_id, [DatasetInput(dataset, [])])
-        cost = {f"cost/{name}": value for name, value in record["cost"].items()}
-        values = {**found.metrics, **cost}
-        final = [Metric(name, value, ended, 0) for name, value in values.items() if math.isfinite(value)]
-        points = [*self._curves(record, began), *final]
-        for start in range(0, len(points), BATCH):
-            self.client.log_batch(run_id, metrics=points[start : start + BATCH])
-        folder = self.results.run_folder(found.id)
-        for name in ("queries.parquet", "record.json"):
-            self.client.log_artifact(run_id, str(folder / name))
+    def _fill(self, run_id: str, content: Content) -> None:
+        self._log_params(run_id, content.params)
+        if content.dataset is not None:
+            name, fingerprint = content.dataset
+            dataset = Dataset(name, fingerprint, "local", name)
+            self.client.log_inputs(run_id, [DatasetInput(dataset, [])])
+        metrics = [Metric(one.name, one.value, one.time, one.step) for one in content.points]
+        for start in range(0, len(metrics), BATCH):
+            self.client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+        for path in content.files:
+            self.client.log_artifact(run_id, str(path))
+        for name, text in content.texts.items():
+            self.client.log_text(run_id, text, name)
 
-    def _curves(self, record: Record, began: int) -> "Iterable[Metric]":
-        """The loss terms of the run and of the stages it started from, by step within the stage."""
-        folders = [self.results.stage_folder(stage_id) for stage_id in record["stages"].values()]
-        for folder in [*folders, self.results.run_folder(record["id"])]:
-            for point in thin(self.results.read_history(folder)):
-                for name, value in point["terms"].items():
-                    yield Metric(f"{point['stage']}/{name}", value, began, point["step"])
+    def _log_params(self, run_id: str, choices: Mapping[str, Any]) -> None:
+        params = [Param(name, str(value)) for name, value in choices.items()]
+        for start in range(0, len(params), FEW):
+            self.client.log_batch(run_id, params=params[start : start + FEW])
 
 
-def thin(history: Sequence[Record]) -> list[Record]:
-    """Steps counted through the epochs; for a long history the mean terms of each epoch at its last step."""
-    counted = [{**point, "step": number} for number, point in enumerate(history, 1)]
-    if len(counted) <= LOGGED_STEPS:
-        return counted
-    epochs: dict[int, list[Record]] = {}
-    for point in counted:
-        epochs.setdefault(point["epoch"], []).append(point)
-    return [{**points[-1], "terms": _mean_terms(points)} for points in epochs.values()]
+def _version(parent: Parent) -> str:
+    """Another whenever the parent itself shows something else."""
+    children = [(child.id, child.version) for child in parent.children]
+    digest = hashlib.sha256(repr((parent.params, parent.metrics, children)).encode())
+    for path in parent.files:
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
-def _mean_terms(points: Sequence[Record]) -> dict[str, float]:
-    return {name: sum(point["terms"][name] for point in points) / len(points) for name in points[0]["terms"]}
-
-
-def _params(choices: Mapping[str, Any]) -> list[Param]:
-    return [Param(name, str(value)) for name, value in choices.items()]
-
-
-def _all_runs(client: MlflowClient, experiment: str) -> "Iterable[TrackedRun]":
+def _all_runs(client: MlflowClient, experiment: str) -> Iterator[TrackedRun]:
     token: str | None = None
     while True:
         page = client.search_runs([experiment], max_results=1000, page_token=token)

@@ -67,6 +67,13 @@ def write_finished(results: Results, run: Run, seed: int = 0) -> Path:
     return folder
 
 
+def write_failed(results: Results, run: Run, error: str = "it broke") -> Path:
+    """Store `run` as failed; the folder."""
+    record = {"id": run.id, "status": "failed", "seed": run.seed, "error": error, "lines": ["last", "words"]}
+    results.write(results.run_folder(run.id), record, {})
+    return results.run_folder(run.id)
+
+
 def _origin(run: Run) -> dict[str, object]:
     """What the records of a run and of its stages have in common."""
     return {

@@ -10,7 +10,7 @@ from harness.question import Asked, ask, ask_each
 from harness.records import Results
 from studies.catalog import ALL
 from tests.answered import cells_of, record_all
-from tests.recorded import complain
+from tests.recorded import complain, write_failed
 
 
 @pytest.fixture
@@ -60,8 +60,7 @@ def test_a_failed_run_of_one_study_is_a_line_of_it_and_status_1(results, capsys)
     first, *_, last = ask_each(Asked("all"))
     record_all([first, last], results)
     cell = cells_of(last, results)[0]
-    record = {"id": cell.run.id, "status": "failed", "seed": cell.run.seed, "error": "it broke", "lines": []}
-    results.write(results.run_folder(cell.run.id), record, {})
+    write_failed(results, cell.run)
     assert run_all(results) == 1
     told = capsys.readouterr().out
     assert f"seed {cell.run.seed} failed: it broke" in told

@@ -23,7 +23,7 @@ from harness.workload import Work, count_work
 from pivl.data.sampler import identity_batches, shuffled_batches
 from pivl.recipe import CLIP_REID_CNN, EMBEDDED, Recipe
 from tests.answered import cells_of, note_data, record_all
-from tests.recorded import complain, write_finished, write_stage
+from tests.recorded import complain, write_failed, write_finished, write_stage
 
 PEOPLE = {8: 152}  # of synthped: people by their number of pictures
 
@@ -78,8 +78,7 @@ def test_every_run_stands_once_with_its_state_and_every_stage_with_who_shares_it
     note_data(ask(Asked("ablation")), results)
     first, second, third, *_ = cells_of(ask(Asked("ablation")), results)
     write_finished(results, first.run)
-    failed = {"id": second.run.id, "status": "failed", "seed": 1, "error": "it broke", "lines": []}
-    results.write(results.run_folder(second.run.id), failed, {})
+    write_failed(results, second.run)
     write_stage(results, third.run, "identity-prompts")
     found = campaign(results, "ablation", "controls")
     assert [run.state for run in found.runs][:3] == ["finished", "failed", "to do"]

@@ -1,93 +1,155 @@
 """MLflow shows what is recorded, no more and no less, however often it is told; and no result depends on it."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from harness import conduct
+from harness import track
+from harness.asked import AskedRow, asked_rows, note_rows
 from harness.progress import Progress
 from harness.question import Asked, ask
-from harness.records import Failed, Results
-from harness.tracking import LOGGED_STEPS, TrackedRow, sync, thin
-from tests.recorded import SIGNATURE, complain, draw_run, write_finished
+from harness.records import Results
+from harness.tracking import sync
+from harness.views import LOGGED_STEPS, show_rows, thin
+from tests.answered import record_all
+from tests.recorded import SIGNATURE, complain, draw_run, write_failed, write_finished, write_stage
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """An empty database as `run` makes it before runs begin, which takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        results = Results(tmp_path_factory.mktemp("empty"), complain)
+        track.prepare(results, Progress(sys.stderr, live=False, quiet=True))
+    return results.root / "mlflow.db"
 
 
 @pytest.fixture
-def results(tmp_path, monkeypatch):
+def results(tmp_path, monkeypatch, empty):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "results").mkdir()
+    shutil.copy(empty, tmp_path / "results")
     return Results(tmp_path / "results", complain)
 
 
-def tracked_rows(results, seeds=(0, 1)):
-    """Two rows with finished runs, of which PI-VL's seed 1 failed."""
-    rows = []
-    for name in ("clip-reid", "pi-vl"):
-        found = {}
-        for seed in seeds:
-            run = draw_run(name, seed)
-            if (name, seed) == ("pi-vl", 1):
-                found[seed] = Failed(run.id, seed, "it broke", ("last", "words"))
-            else:
-                write_finished(results, run, seed)
-                found[seed] = results.read_run(run.id)
-        rows.append(TrackedRow(name, name.upper(), {"epochs": 8, "image_size": (128, 64)}, found))
-    return rows
+def asked_row(name, seeds=(0, 1), **changed):
+    """A row of a table about drawn data, as a question notes it."""
+    runs = {seed: draw_run(name, seed, **changed) for seed in seeds}
+    recipe = runs[seeds[0]].recipe
+    ids = {seed: run.id for seed, run in runs.items()}
+    return AskedRow("ablation", "drawn", "0" * 12, name, name.upper(), changed, recipe.choices(), ids)
+
+
+@pytest.fixture
+def rows(results):
+    """Two rows whose runs are recorded, but for PI-VL's seed 1, which failed; they have a table."""
+    for name, seed in (("clip-reid", 0), ("clip-reid", 1), ("pi-vl", 0)):
+        write_finished(results, draw_run(name, seed), seed)
+        write_stage(results, draw_run(name, seed), "identity-prompts")
+    write_failed(results, draw_run("pi-vl", 1))
+    (results.root / "tables").mkdir()
+    (results.root / "tables" / "ablation.md").write_text("the table")
+    return [asked_row("clip-reid"), asked_row("pi-vl")]
+
+
+def show(rows, results):
+    """Tell MLflow of `rows`; how many runs were added."""
+    return sync(show_rows(rows, results), results)
 
 
 def read_database(results):
     """Everything that a person can see in the database, as sorted lists of rows."""
-    tables = ("experiments", "runs", "params", "metrics", "latest_metrics", "tags")
+    tables = ("experiments", "runs", "params", "metrics", "latest_metrics", "tags", "datasets", "inputs")
     with sqlite3.connect(results.root / "mlflow.db") as database:
         rows = {table: sorted(database.execute(f"select * from {table}"), key=repr) for table in tables}
     database.close()
     return rows
 
 
-def test_parents_children_curves_and_artifacts_are_there_and_twice_changes_nothing(results):
+def seen(client, name="ablation on drawn"):
+    """The runs of an experiment by name."""
+    experiment = client.get_experiment_by_name(name)
+    return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+
+
+def local_client(results):
     from mlflow import MlflowClient
 
-    rows = tracked_rows(results)
-    assert sync("ablation on drawn", rows, "the table", results) == 4
+    return MlflowClient(f"sqlite:///{results.root / 'mlflow.db'}")
+
+
+def test_parents_children_curves_and_artifacts_are_there_and_twice_changes_nothing(results, rows):
+    assert show(rows, results) == 4
     once = read_database(results)
-    assert sync("ablation on drawn", rows, "the table", results) == 0
+    assert show(rows, results) == 0
     assert read_database(results) == once
 
-    client = MlflowClient(f"sqlite:///{results.root / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("ablation on drawn")
-    runs = client.search_runs([experiment.experiment_id])
-    parents = {run.info.run_name: run for run in runs if "mlflow.parentRunId" not in run.data.tags}
+    client = local_client(results)
+    runs = seen(client)
+    parents = {name: run for name, run in runs.items() if "mlflow.parentRunId" not in run.data.tags}
     assert sorted(parents) == ["CLIP-REID", "PI-VL"]
-    assert parents["PI-VL"].data.params == {"epochs": "8", "image_size": "(128, 64)"}
-    child = next(run for run in runs if run.info.run_name == "CLIP-REID, seed 1")
+    assert parents["PI-VL"].data.params["part_text"] == "identity+label"
+    child = runs["CLIP-REID, seed 1"]
     run = draw_run("clip-reid", 1)
     assert child.data.tags["mlflow.parentRunId"] == parents["CLIP-REID"].info.run_id
     assert child.data.tags["pivl.id"] == run.id
     assert child.data.tags["signature"] == SIGNATURE
+    assert child.data.tags["commit"] == "0123456789ab"
     assert child.data.params["part_text"] == "none"
     assert child.inputs.dataset_inputs[0].dataset.digest == run.fingerprint
     curve = client.get_metric_history(child.info.run_id, "image-tower/identity")
     assert [(point.step, point.value) for point in curve] == [
         (1, 1 / 2), (2, 1 / 3), (3, 1 / 4), (4, 1 / 3), (5, 1 / 4), (6, 1 / 5),
     ]  # fmt: skip
-    assert {item.path for item in client.list_artifacts(child.info.run_id)} == {
-        "queries.parquet",
-        "record.json",
-    }
-    both = [rows[0].seeds[seed].metrics["mAP"] for seed in (0, 1)]
+    files = {item.path for item in client.list_artifacts(child.info.run_id)}
+    assert files == {"queries.parquet", "record.json"}
+    both = [results.read_run(draw_run("clip-reid", seed).id).metrics["mAP"] for seed in (0, 1)]
     assert parents["CLIP-REID"].data.metrics["mAP"] == pytest.approx(sum(both) / 2)
-    assert {item.path for item in client.list_artifacts(parents["PI-VL"].info.run_id)} == {"table.md"}
-    failed = next(run for run in runs if run.info.run_name == "PI-VL, seed 1")
+    assert {item.path for item in client.list_artifacts(parents["PI-VL"].info.run_id)} == {"ablation.md"}
+    failed = runs["PI-VL, seed 1"]
     assert (failed.info.status, failed.data.tags["error"]) == ("FAILED", "it broke")
 
-    write_finished(results, draw_run("pi-vl", 1))  # the failed run, done again, replaces what was shown of it
-    again = TrackedRow("pi-vl", "PI-VL", {}, {1: results.read_run(draw_run("pi-vl", 1).id)})
-    assert sync("ablation on drawn", [again], "after", results) == 1
-    runs = client.search_runs([experiment.experiment_id])
-    shown = [run.info.status for run in runs if run.data.tags.get("pivl.id") == draw_run("pi-vl", 1).id]
-    assert shown == ["FINISHED"]
+
+def test_what_has_changed_since_takes_the_place_of_what_was_shown(results, rows):
+    show(rows, results)
+    write_finished(results, draw_run("pi-vl", 1))  # the failed run, done again
+    (results.root / "tables" / "ablation.md").write_text("another table")
+    assert show(rows, results) == 1
+    client = local_client(results)
+    experiment = client.get_experiment_by_name("ablation on drawn").experiment_id
+    runs = client.search_runs([experiment], f"tags.`pivl.id` = '{draw_run('pi-vl', 1).id}'")
+    assert [run.info.status for run in runs] == ["FINISHED"]
+    folder = seen(client)["CLIP-REID"].info.artifact_uri.removeprefix("file://")
+    assert (Path(folder) / "ablation.md").read_text() == "another table"
+
+
+def test_a_run_that_was_left_half_written_is_made_anew(results, rows):
+    show(rows, results)
+    client = local_client(results)
+    before = seen(client)["CLIP-REID, seed 0"]
+    client.update_run(before.info.run_id, "RUNNING")
+    client.update_run(seen(client)["PI-VL"].info.run_id, "RUNNING")
+    assert show(rows, results) == 1
+    after = seen(client)
+    assert after["CLIP-REID, seed 0"].info.run_id != before.info.run_id
+    assert {run.info.status for run in after.values()} == {"FINISHED", "FAILED"}
+
+
+def test_rows_of_a_changed_recipe_stand_beside_the_others(results, rows):
+    changed = asked_row("clip-reid", seeds=(0,), epochs=3)
+    write_finished(results, draw_run("clip-reid", 0, epochs=3))
+    assert show([*rows, changed], results) == 5
+    assert {"CLIP-REID", "CLIP-REID (epochs=3)", "CLIP-REID (epochs=3), seed 0"} < set(
+        seen(local_client(results))
+    )
 
 
 def test_a_long_curve_is_logged_by_epoch_means():
@@ -102,16 +164,85 @@ def test_a_long_curve_is_logged_by_epoch_means():
     ]
 
 
-def test_a_tracking_server_that_is_down_costs_one_line(results, monkeypatch, capsys):
+def test_a_lost_database_is_made_again_from_records_alone(results, empty):
+    question = ask(Asked("ablation", rows="clip-reid,pi-vl"))
+    cells = record_all([question], results)
+    track.note_asked(question, cells, results)
+    track.show([question], results, Progress.on_stderr(True))
+    before = what_is_seen(results)
+    shutil.copy(empty, results.root)
+    shutil.rmtree(results.root / "mlartifacts")
+    assert f": {len(cells)} runs added" in track.show_all(results)
+    assert what_is_seen(results) == before
+    once = read_database(results)
+    assert track.show_all(results).endswith(": 0 runs added")
+    assert read_database(results) == once
+    write_finished(results, draw_run("part-labels"))
+    assert "1 runs are of no study that was asked for here" in track.show_all(results)
+
+
+def what_is_seen(results):
+    """What the runs show, without the names that MLflow gives them itself."""
+    client = local_client(results)
+    own = ("mlflow.parentRunId",)
+    return {
+        name: (
+            run.data.params,
+            run.data.metrics,
+            {key: value for key, value in run.data.tags.items() if key not in own},
+            [(one.dataset.name, one.dataset.digest) for one in run.inputs.dataset_inputs],
+            sorted(item.path for item in client.list_artifacts(run.info.run_id)),
+        )
+        for name, run in seen(client, "ablation on synthped").items()
+    }
+
+
+def test_what_was_asked_is_kept_by_row_whoever_asks_and_half_a_line_is_passed_over(results):
+    first, more = asked_row("clip-reid", (0, 1)), asked_row("clip-reid", (1, 2))
+    note_rows([first, asked_row("pi-vl", (0,))], results)
+    note_rows([first], results)
+    path = results.root / "asked.jsonl"
+    assert path.read_text().count("\n") == 2
+    with path.open("a") as file:
+        file.write('{"row": "clip')
+    note_rows([more, asked_row("clip-reid", (0,), epochs=3)], results)
+    kept = asked_rows(results)
+    assert [(row.row, sorted(row.runs)) for row in kept] == [
+        ("clip-reid", [0, 1, 2]),
+        ("pi-vl", [0]),
+        ("clip-reid", [0]),
+    ]
+    assert kept[0].runs == {**first.runs, **more.runs}
+    assert replace(kept[1], choices={}) == replace(asked_row("pi-vl", (0,)), choices={})
+
+
+def test_a_tracking_server_that_is_down_costs_one_line_and_no_wait(results, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     question = ask(Asked("ablation", rows="clip-reid", seeds="0"))
-    conduct.track(
-        question, {"clip-reid": tracked_rows(results)[0].seeds}, "table", results, Progress.on_stderr(False)
-    )
+    began = time.monotonic()
+    track.show([question], results, Progress.on_stderr(False))
+    assert time.monotonic() - began < 5
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "MLflow was not brought up to date" in said
+    assert "MLflow was not brought up to date (http://127.0.0.1:9 does not answer: " in said
+    assert "pivl-bench mlflow sync catches up" in said
+
+
+def test_without_the_package_results_are_the_same_and_a_line_says_so_unless_told_to_leave_it(results):
+    record_all([ask(Asked("ablation", rows="clip-reid"))], results)
+    code = (
+        "import sys; sys.modules['mlflow'] = None; from harness.cli import main\n"
+        "for more in ((), ('--no-mlflow',)):\n"
+        "    try: main([*sys.argv[1:], *more])\n"
+        "    except SystemExit as end: print(end.code, file=sys.stderr)"
+    )
+    typed = ["run", "ablation", "--rows", "clip-reid", "--quiet", "--results", str(results.root)]
+    done = subprocess.run([sys.executable, "-c", code, *typed], capture_output=True, text=True, check=True)
+    warning, *statuses = done.stderr.splitlines()
+    assert "the package mlflow is not installed" in warning
+    assert statuses == ["0", "0"]
+    half = len(done.stdout) // 2
+    assert done.stdout[:half] == done.stdout[half:]
 
 
 def test_mlflow_is_told_not_to_report_before_it_is_imported():

@@ -1,0 +1,74 @@
+"""Which runs answer which rows of which table, kept beside the records so that MLflow's view can be made again.
+
+A run does not know who asked for it: it is named by what it is, and may stand in several tables. So whoever is
+answered leaves a line for each row in asked.jsonl. Lines are only ever added, in one piece, so that several commands
+may do so at once; what a killed one leaves half is passed over.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from harness.records import Results
+
+NOTE = "asked.jsonl"
+
+
+@dataclass(frozen=True)
+class AskedRow:
+    """A row of a table and the runs that answer it, by seed.
+
+    table: the name of its files in tables/. dataset, fingerprint: what it was asked of. changed: what was typed to change
+    every recipe; rows that differ in it are two. choices: those of its recipe.
+    """
+
+    table: str
+    dataset: str
+    fingerprint: str
+    row: str
+    title: str
+    changed: Mapping[str, Any]
+    choices: Mapping[str, Any]
+    runs: Mapping[int, str]
+
+    @property
+    def key(self) -> str:
+        """The same for whatever is one row, whichever seeds were asked for."""
+        return _text(replace(self, runs={}, title=""))
+
+
+def note_rows(rows: Sequence[AskedRow], results: Results) -> None:
+    """Keep `rows`, but for those that are kept just so."""
+    path = results.root / NOTE
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    known = set(before.splitlines())
+    new = [line for line in map(_text, rows) if line not in known]
+    if new:
+        start = "" if before.endswith("\n") or not before else "\n"
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, (start + "".join(f"{line}\n" for line in new)).encode())
+        finally:
+            os.close(handle)
+
+
+def asked_rows(results: Results) -> list[AskedRow]:
+    """Every row that was ever asked for, with all its seeds, in the order of their first lines."""
+    path = results.root / NOTE
+    rows: dict[str, AskedRow] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            stored = json.loads(line)
+            runs = {int(seed): run for seed, run in stored.pop("runs").items()}
+            row = AskedRow(**stored, runs=runs)
+        except (ValueError, TypeError, AttributeError, KeyError):
+            continue  # half a line
+        before = rows.get(row.key)
+        rows[row.key] = replace(row, runs={**before.runs, **runs}) if before else row
+    return list(rows.values())
+
+
+def _text(row: AskedRow) -> str:
+    return json.dumps(asdict(row), sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,104 @@
+"""MLflow beside a run: what was asked is noted, and shown there. What goes wrong with it costs a line and no result."""
+
+import os
+from collections.abc import Sequence
+
+from harness.asked import AskedRow, asked_rows, note_rows
+from harness.plan import Cell
+from harness.progress import Progress
+from harness.question import Question
+from harness.records import Results
+from pivl.errors import UserError
+
+ABSENT = "the package mlflow is not installed"
+
+
+def is_shown(question: Question) -> bool:
+    """Whether its runs are results as they were recorded first, not trials nor re-ranked ones."""
+    return not (question.limit_steps or question.rerank)
+
+
+def note_asked(question: Question, cells: Sequence[Cell], results: Results) -> None:
+    """Keep which rows the question asked for and the runs that answer them."""
+    rows: dict[str, list[Cell]] = {}
+    for cell in cells:
+        rows.setdefault(cell.row, []).append(cell)
+    asked = [
+        AskedRow(
+            table=question.name,
+            dataset=question.dataset,
+            fingerprint=of_row[0].run.fingerprint,
+            row=row,
+            title=of_row[0].title,
+            changed=dict(question.changes),
+            choices=of_row[0].run.recipe.choices(),
+            runs={cell.run.seed: cell.run.id for cell in of_row},
+        )
+        for row, of_row in rows.items()
+    ]
+    note_rows(asked, results)
+
+
+def prepare(results: Results, progress: Progress) -> None:
+    """Make the database where there is none yet, before runs begin: whoever looks on finds it, and so does the end."""
+    if os.environ.get("MLFLOW_TRACKING_URI") or (results.root / "mlflow.db").exists():
+        return
+    try:
+        from harness import tracking
+
+        tracking.connect(results)
+    except Exception as error:
+        progress.warn(
+            f"MLflow will not be brought up to date ({_reason(error)}); --no-mlflow leaves it alone"
+        )
+
+
+def show(questions: Sequence[Question], results: Results, progress: Progress) -> None:
+    """Bring MLflow up to date with what is recorded for the rows of `questions`."""
+    names = {question.name for question in questions}
+    progress.update("MLflow", "bringing it up to date")
+    try:
+        added, uri = _sync([row for row in asked_rows(results) if row.table in names], results)
+        progress.close()
+        if added:
+            progress.note(
+                f"MLflow: {added} runs added; look at them with mlflow ui --backend-store-uri {uri}"
+            )
+    except Exception as error:
+        progress.close()
+        progress.warn(
+            f"MLflow was not brought up to date ({_reason(error)}); the results are recorded all the same, and "
+            "pivl-bench mlflow sync catches up"
+        )
+
+
+def show_all(results: Results) -> str:
+    """Bring MLflow up to date with everything that is recorded; what was done, in a line. UserError if it cannot be."""
+    rows = asked_rows(results)
+    try:
+        added, uri = _sync(rows, results)
+    except Exception as error:
+        raise UserError(f"MLflow was not brought up to date: {_reason(error)}") from error
+    placed = {run for row in rows for run in row.runs.values()}
+    strays = sum(
+        record["id"] not in placed and "limit_steps" not in record for _, record in results.records("runs")
+    )
+    unknown = (
+        f"; {strays} runs are of no study that was asked for here: pivl-bench run STUDY says which"
+        if strays
+        else ""
+    )
+    return f"MLflow at {uri}: {added} runs added{unknown}"
+
+
+def _sync(rows: Sequence[AskedRow], results: Results) -> tuple[int, str]:
+    from harness import tracking
+    from harness.views import show_rows
+
+    return tracking.sync(show_rows(rows, results), results), tracking.tracking_uri(results)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name == "mlflow":
+        return ABSENT
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

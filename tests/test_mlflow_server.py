@@ -1,0 +1,94 @@
+"""A real `mlflow server` on loopback: what it misses while it is down it gets later, artifacts and all."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from harness import track
+from harness.progress import Progress
+from harness.question import Asked, ask
+from harness.records import Results
+from tests.answered import record_all
+from tests.recorded import complain, write_failed
+
+pytestmark = pytest.mark.slow  # the server takes its time to start
+
+
+def free_port():
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def serve(folder, port):
+    """A server that keeps everything in `folder`, once it answers."""
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", str(folder / "kept"),
+    ]  # fmt: skip
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        assert process.poll() is None, (folder / "log").read_text()
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+            return process
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError((folder / "log").read_text())
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Where a server will be, and how to start it."""
+    started, port = [], free_port()
+
+    def start():
+        started.append(serve(tmp_path, port))
+
+    yield f"http://127.0.0.1:{port}", start
+    for process in started:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_a_server_that_was_down_gets_everything_later_and_nothing_twice(
+    server, tmp_path, monkeypatch, capsys
+):
+    from mlflow import MlflowClient
+
+    uri, start = server
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    results = Results(tmp_path / "results", complain)
+    question = ask(Asked("ablation", rows="clip-reid,pi-vl", seeds="0,1"))
+    cells = record_all([question], results)
+    write_failed(results, cells[-1].run)
+    track.note_asked(question, cells, results)
+
+    track.show([question], results, Progress.on_stderr(False))
+    assert "does not answer" in capsys.readouterr().err
+    assert not (results.root / "mlflow.db").exists()
+
+    start()
+    assert f"{uri}: 4 runs added" in track.show_all(results)
+    assert f"{uri}: 0 runs added" in track.show_all(results)
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("ablation on synthped")
+    runs = client.search_runs([experiment.experiment_id])
+    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    assert len(runs) == 6
+    assert sorted(run.info.status for run in children) == ["FAILED", "FINISHED", "FINISHED", "FINISHED"]
+    shown = next(run for run in children if run.data.tags["pivl.id"] == cells[0].run.id)
+    assert len(client.get_metric_history(shown.info.run_id, "image-tower/identity")) == 6
+    kept = list((tmp_path / "kept").rglob("queries.parquet"))
+    assert len(kept) == 3
+    recorded = results.run_folder(cells[0].run.id) / "queries.parquet"
+    assert recorded.read_bytes() in [path.read_bytes() for path in kept]
