@@ -1,16 +1,18 @@
 """What a person sees while work is going on, all of it on stderr.
 
-On a terminal one line per running piece of work, redrawn in place; otherwise a plain line each every ten
-seconds; nothing but warnings where it was asked to be quiet.
+On a terminal a table of rows and seeds and a line per other piece of work, redrawn in place; otherwise a plain line
+each every ten seconds; nothing but warnings where it was asked to be quiet.
 """
 
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
+
+from harness.board import Board, Cell, Kind
 
 PLAIN_INTERVAL = 10.0  # seconds between plain lines
 DRAW_INTERVAL = 0.2  # seconds between redraws; more often only costs time
@@ -25,7 +27,9 @@ class Progress:
     quiet: bool
     _lines: dict[str, str] = field(default_factory=dict)
     _warned: set[str] = field(default_factory=set)
-    _drawn: int = 0
+    _board: Board = field(default_factory=Board)
+    _places: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _drawn: Sequence[str] = ()
     _shown_at: float = 0.0
 
     @classmethod
@@ -34,11 +38,19 @@ class Progress:
         live = sys.stderr.isatty() and os.environ.get("TERM", "") != "dumb"
         return cls(sys.stderr, live and not quiet, quiet, _shown_at=time.monotonic())
 
-    def update(self, name: str, text: str) -> None:
-        """Set the line of the running piece of work `name`; shown when it is time to."""
+    def lay_out(self, places: Mapping[str, tuple[str, int]]) -> None:
+        """Show the pieces of work that `places` names in a table, each in its row and under its seed."""
+        self._places = dict(places)
+        self._board = Board()
+        for row, seed in places.values():
+            self._board.put(row, seed, Cell.of("waiting"))
+
+    def update(self, name: str, text: str, *shorter: str) -> None:
+        """Set the line of the running piece of work `name`; a table has room for what is `shorter`, longest first."""
         if self.quiet:
             return
         self._lines[name] = f"{name}: {text}"
+        self._put(name, "running", *(shorter or (text,)))
         elapsed = time.monotonic() - self._shown_at
         if self.live and elapsed >= DRAW_INTERVAL:
             self._draw()
@@ -59,9 +71,15 @@ class Progress:
 
         return report
 
-    def finish(self, name: str, text: str) -> None:
+    def wait(self, name: str) -> None:
+        """Take the line of `name` away: it is not running after all."""
+        self._lines.pop(name, None)
+        self._put(name, "waiting")
+
+    def finish(self, name: str, text: str, kind: Kind = "done", *shorter: str) -> None:
         """Take the line of `name` away and say how it ended."""
         self._lines.pop(name, None)
+        self._put(name, kind, *shorter)
         self.note(f"{name}: {text}")
 
     def note(self, text: str) -> None:
@@ -76,29 +94,48 @@ class Progress:
             self._say(f"warning: {text}")
 
     def close(self) -> None:
-        """Take the running lines away, whatever became of the work."""
+        """Take table and running lines away, whatever became of the work."""
         self._lines.clear()
-        self._erase()
+        self.lay_out({})
+        self.stream.write(self._erasure())
         self.stream.flush()
 
+    def _put(self, name: str, kind: Kind, *texts: str) -> None:
+        if name in self._places:
+            self._board.put(*self._places[name], Cell.of(kind, *texts))
+
     def _say(self, text: str) -> None:
-        self._erase()
-        self.stream.write(f"{text}\n")
+        self.stream.write(f"{self._erasure()}{text}\n")
         self._draw() if self.live else self.stream.flush()
 
     def _draw(self) -> None:
-        self._erase()
-        width = shutil.get_terminal_size().columns - 1
-        for line in self._lines.values():
-            self.stream.write(f"{line[:width]}\n")
+        """All in one piece, so that nothing flickers, and a line less than there is room for: the cursor stands there."""
+        width, height = shutil.get_terminal_size()
+        lines = self._picture(width - 1, height - 1)
+        self.stream.write(self._erasure() + "".join(f"{line}\n" for line in lines))
         self.stream.flush()
-        self._drawn = len(self._lines)
-        self._shown_at = time.monotonic()
+        self._drawn, self._shown_at = lines, time.monotonic()
 
-    def _erase(self) -> None:
-        if self._drawn:
-            self.stream.write(f"\x1b[{self._drawn}A\x1b[J")  # up that many lines, then clear to the end
-            self._drawn = 0
+    def _picture(self, width: int, height: int) -> list[str]:
+        """The table, and below it a line for each running piece of which it does not tell all."""
+        others = [line for name, line in self._lines.items() if name not in self._places]
+        if self._places:
+            running = [line for name, line in self._lines.items() if name in self._places]
+            table, tells_all = self._board.draw(width, height - len(others))
+            if not tells_all:
+                others = [*running, *others]
+                table, _ = self._board.draw(width, max(height // 2, height - len(others)))
+            others = [*table, *others]
+        return [line[:width] for line in others[:height]]
+
+    def _erasure(self) -> str:
+        """What takes away the lines drawn last. A terminal made narrower since has wrapped them into more."""
+        if not self._drawn:
+            return ""
+        width = shutil.get_terminal_size().columns
+        rows = sum(max(1, -(-len(line) // width)) for line in self._drawn)
+        self._drawn = ()
+        return f"\r\x1b[{rows}A\x1b[J"  # to the first column, where ^C may have been echoed; up; clear to the end
 
 
 def describe_step(event: Mapping[str, object]) -> str:
@@ -108,6 +145,20 @@ def describe_step(event: Mapping[str, object]) -> str:
     shown = [f"{event['stage']}, epoch {event['epoch']}/{event['epochs']}"]
     shown += [f"{name.replace('_', '-')} {value:.3f}" for name, value in terms.items()]
     return ", ".join([*shown, f"{event['rate']:.0f} images/s", f"{duration(event['left'])} left"])
+
+
+def abbreviate_step(event: Mapping[str, object]) -> tuple[str, str, str]:
+    """The same for a cell of a table, from the longest: `3/8 loss 1.203 265/s 12s`, `3/8 12s`, `3/8`."""
+    terms, left = event["terms"], event["left"]
+    assert isinstance(terms, dict)
+    assert isinstance(left, int | float)
+    epoch = f"{event['epoch']}/{event['epochs']}"
+    whole = round(left)
+    clock = (
+        f"{whole}s" if whole < 100 else f"{round(whole / 60)}m" if whole < 6000 else f"{round(whole / 3600)}h"
+    )
+    loss = f"loss {sum(terms.values()):.3f}"
+    return f"{epoch} {loss} {event['rate']:.0f}/s {clock}", f"{epoch} {clock}", epoch
 
 
 def duration(seconds: object) -> str:

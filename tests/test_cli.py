@@ -8,7 +8,6 @@ import pytest
 
 from harness.choose import choose, choose_all, parse_seeds
 from harness.cli import main
-from harness.progress import PLAIN_INTERVAL, Progress, describe_step, duration
 from pivl.errors import UserError
 
 
@@ -95,75 +94,3 @@ def test_choosing():
     assert choose_all("row", "pi-vl, clip-reid", known) == ["clip-reid", "pi-vl"]  # in the study's order
     with pytest.raises(UserError, match=r"unknown row .zzzz.; known: clip-reid, part-labels, pi-vl$"):
         choose("row", "zzzz", known)
-
-
-class Screen:
-    """A stream that keeps what a terminal would show."""
-
-    def __init__(self):
-        self.lines = [""]
-
-    def write(self, text):
-        for piece in text.replace("\x1b[J", "").split("\x1b["):
-            if piece[:1].isdigit() and "A" in piece:
-                up, piece = piece.split("A", 1)
-                self.lines = [*self.lines[: len(self.lines) - 1 - int(up)], ""]
-            for number, line in enumerate(piece.split("\n")):
-                self.lines = [*self.lines, line] if number else [*self.lines[:-1], self.lines[-1] + line]
-
-    def flush(self):
-        pass
-
-
-def test_a_terminal_shows_one_line_per_running_piece_of_work(monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    screen = Screen()
-    progress = Progress(screen, live=True, quiet=False)
-    for second in range(1, 4):
-        clock[0] = second
-        progress.update("one", f"{second} done")
-        clock[0] += 0.5
-        progress.update("two", f"{second} done")
-    assert screen.lines == ["one: 3 done", "two: 3 done", ""]
-    progress.finish("one", "mAP 50.0")
-    assert screen.lines == ["one: mAP 50.0", "two: 3 done", ""]
-    progress.close()
-    assert screen.lines == ["one: mAP 50.0", ""]
-
-
-def test_a_file_gets_plain_lines_every_ten_seconds_and_quiet_none(monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    plain, silent = Screen(), Screen()
-    shown = Progress(plain, live=False, quiet=False)
-    quiet = Progress(silent, live=False, quiet=True)
-    for second in range(int(2.5 * PLAIN_INTERVAL)):
-        clock[0] = second
-        for progress in (shown, quiet):
-            progress.update("one", f"{second} s")
-    assert plain.lines == ["one: 10 s", "one: 20 s", ""]
-    quiet.note("done")
-    assert silent.lines == [""]
-    quiet.warn("careful")
-    assert silent.lines == ["warning: careful", ""]
-
-
-def test_how_a_step_and_a_duration_read():
-    event = {
-        "stage": "image-tower",
-        "epoch": 3,
-        "epochs": 8,
-        "terms": {"image_to_text": 1.5},
-        "rate": 264.6,
-        "left": 75,
-    }
-    assert (
-        describe_step(event) == "image-tower, epoch 3/8, image-to-text 1.500, 265 images/s, 1 min 15 s left"
-    )
-    assert [duration(x) for x in (0.4, 59.6, 3599, 7500)] == [
-        "0 s",
-        "1 min 00 s",
-        "59 min 59 s",
-        "2 h 05 min",
-    ]
