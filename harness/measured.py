@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -39,7 +40,7 @@ class Measured:
         for kind in ("stages", "runs"):
             for folder, record in results.records(kind):
                 if record["status"] == "finished" and (recipe := _recipe(record)) is not None:
-                    measured._take(record, recipe, results.count_steps(folder), device)
+                    measured._take(record, recipe, _steps(folder), device)
         return measured
 
     def pace(self, recipe: Recipe, stage: Stage) -> Pace | None:
@@ -64,11 +65,17 @@ class Measured:
             self.paces.setdefault(_key(recipe, stage), []).append(Pace(cost["images_per_second"], beside))
 
 
+def _steps(folder: Path) -> int:
+    history = folder / "history.jsonl"
+    return history.read_bytes().count(b"\n") if history.exists() else 0
+
+
 def _recipe(record: Record) -> Recipe | None:
     """The record's recipe, None where it is of a version that has other choices."""
     stored: Mapping[str, Any] = record["recipe"]
+    choices: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in stored.items()}
     try:
-        return Recipe(**{name: tuple(x) if isinstance(x, list) else x for name, x in stored.items()})
+        return Recipe(**choices)
     except (TypeError, ValueError):
         return None
 

@@ -156,10 +156,8 @@ class Results:
 
     def find_reranked(self, run_id: str) -> Record | None:
         """The same of a run's re-ranked scores, or of its own failure."""
-        found = self._find(self.reranked_folder(run_id))
-        if found is None and (run := self.find_run(run_id)) is not None and run["status"] == "failed":
-            return run
-        return found
+        run, found = self.find_run(run_id), self._find(self.reranked_folder(run_id))
+        return run if found is None and run is not None and run["status"] == "failed" else found
 
     def read_run(self, run_id: str) -> Finished | Failed | None:
         """The run with its queries, a failure, or None where there is nothing or nothing sound."""
@@ -232,11 +230,6 @@ class Results:
             return None
         content = (folder / name).read_bytes()
         return content if hashlib.sha256(content).hexdigest() == facts["sha256"] else None
-
-    def count_steps(self, folder: Path) -> int:
-        """How many steps `read_history` has."""
-        path = folder / "history.jsonl"
-        return path.read_bytes().count(b"\n") if path.exists() else 0
 
     def write(self, folder: Path, record: Record, files: Files) -> None:
         """Store `record` and `files` as `folder`, whole or not at all.

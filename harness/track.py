@@ -75,6 +75,8 @@ def show(questions: Sequence[Question], results: Results, progress: Progress) ->
 def show_all(results: Results) -> str:
     """Bring MLflow up to date with everything that is recorded; what was done, in a line. UserError if it cannot be."""
     rows = asked_rows(results)
+    if not rows:
+        raise UserError(f"{results.root}: nothing was asked for here yet; pivl-bench run STUDY does that")
     try:
         added, uri = _sync(rows, results)
     except Exception as error:
