@@ -2,7 +2,7 @@
 
 A run does not know who asked for it: it is named by what it is, and may stand in several tables. So whoever is
 answered leaves a line for each row in asked.jsonl. Lines are only ever added, in one piece, so that several commands
-may do so at once; what a killed one leaves half is passed over.
+may do so at once; each has a checksum, and what a killed one leaves half is passed over.
 """
 
 import json
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.records import Results
+from harness.records import Results, digest
 
 NOTE = "asked.jsonl"
 
@@ -42,32 +42,49 @@ class AskedRow:
 def note_rows(rows: Sequence[AskedRow], results: Results) -> None:
     """Keep `rows`, but for those that are kept just so."""
     path = results.root / NOTE
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    before = path.read_bytes() if path.exists() else b""
     known = set(before.splitlines())
-    new = [line for line in map(_text, rows) if line not in known]
+    new = [line for line in map(_line, rows) if line not in known]
     if new:
-        start = "" if before.endswith("\n") or not before else "\n"
+        start = b"" if before.endswith(b"\n") or not before else b"\n"
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(handle, (start + "".join(f"{line}\n" for line in new)).encode())
+            os.write(handle, start + b"".join(line + b"\n" for line in new))
         finally:
             os.close(handle)
 
 
 def asked_rows(results: Results) -> list[AskedRow]:
-    """Every row that was ever asked for, with all its seeds, in the order of their first lines."""
+    """Every row that was ever asked for, with all its seeds, in the order of their first lines.
+
+    What is not as it was written is left out with a warning.
+    """
     path = results.root / NOTE
     rows: dict[str, AskedRow] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            stored = json.loads(line)
-            runs = {int(seed): run for seed, run in stored.pop("runs").items()}
-            row = AskedRow(**stored, runs=runs)
-        except (ValueError, TypeError, AttributeError, KeyError):
-            continue  # half a line
+    for number, line in enumerate(path.read_bytes().splitlines() if path.exists() else (), 1):
+        row = _parse(line)
+        if row is None:
+            results.warn(f"{path}: line {number} is not as it was written; run STUDY writes it again")
+            continue
         before = rows.get(row.key)
-        rows[row.key] = replace(row, runs={**before.runs, **runs}) if before else row
+        rows[row.key] = replace(row, runs={**before.runs, **row.runs}) if before else row
     return list(rows.values())
+
+
+def _line(row: AskedRow) -> bytes:
+    value = json.loads(_text(row))  # in JSON's types, as it will be read
+    return json.dumps({"asked": value, "checksum": digest(value)}, sort_keys=True).encode()
+
+
+def _parse(line: bytes) -> AskedRow | None:
+    try:
+        found = json.loads(line)
+        value = found["asked"]
+        if found["checksum"] == digest(value):
+            return AskedRow(**{**value, "runs": {int(seed): run for seed, run in value["runs"].items()}})
+    except (ValueError, TypeError, KeyError):
+        pass
+    return None
 
 
 def _text(row: AskedRow) -> str:

@@ -155,7 +155,8 @@ def _piece(
 
 def _state(name: str, is_run: bool, todo: set[str], results: Results) -> tuple[State, str]:
     if name in todo:
-        return "to do", ""
+        owner = results.claims.owner(name)
+        return ("running", str(owner)) if owner else ("to do", "")
     record: Record | None = results.find_run(name) if is_run else None
     if record is not None and record["status"] == "failed":
         return "failed", record["error"]

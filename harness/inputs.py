@@ -176,7 +176,7 @@ def count_people(inputs: Inputs, results: Results) -> Mapping[int, int] | None:
 
     Looks at no picture. UserError for a data set that cannot be listed.
     """
-    noted = _read_note(results).get(_people_key(inputs))
+    noted = read_note(results).get(_people_key(inputs))
     if noted is not None and inputs.data_root is None:
         return {int(pictures): int(people) for pictures, people in noted.items()}
     if inputs.is_embedded:

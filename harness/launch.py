@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from harness.claims import Owner
 from harness.plan import Task
-from harness.progress import Progress, describe_step, duration
+from harness.progress import Progress, abbreviate_step, abbreviate_summary, describe_step, duration
 from harness.records import Failed, Results
 from pivl.errors import UserError
 
@@ -36,6 +36,7 @@ class Agenda:
     def __post_init__(self) -> None:
         self._state = {task.id: "waiting" for task in self.tasks}
         self._before = {task.id: self._failure(task) for task in self.tasks}
+        self.progress.lay_out({task.name: (task.row, task.run.seed) for task in self.tasks})
 
     @property
     def is_open(self) -> bool:
@@ -55,7 +56,7 @@ class Agenda:
         """Take what the worker at `task` says; whether it has now done with it. UserError ends the command."""
         match event["event"]:
             case "step":
-                self.progress.update(task.name, describe_step(event))
+                self.progress.update(task.name, describe_step(event), *abbreviate_step(event))
             case "phase":
                 self.progress.update(task.name, event["phase"])
             case "warning":
@@ -65,7 +66,7 @@ class Agenda:
             case "failed":
                 self._fail(task, event["error"])
             case "done":
-                self._finish(task, f"{event['summary']} in {duration(event['seconds'])}")
+                self._finish(task, event["summary"], f" in {duration(event['seconds'])}")
             case "owned":
                 self.give_back(task)
         return self._state[task.id] != "at work"
@@ -74,6 +75,7 @@ class Agenda:
         """Let `task`, which has not been done, wait again."""
         self._state[task.id] = "waiting"
         self._later[task.id] = time.monotonic() + POLL
+        self.progress.wait(task.name)
 
     def lose(self, task: Task, error: str, lines: Sequence[str]) -> None:
         """Take it that the worker at `task` ended without a word of its own, and record why."""
@@ -97,6 +99,7 @@ class Agenda:
             if self._told.get(task.id) != owner:
                 self._told[task.id] = owner
                 self.progress.note(f"{task.name}: left to {owner}")
+                self.progress.wait(task.name, "elsewhere")
             return False
         failure = self._failure(task)
         if failure is not None and failure != self._before[task.id]:
@@ -111,17 +114,17 @@ class Agenda:
         found = self.results.read_run(task.id) if task.is_run else None
         return found if isinstance(found, Failed) else None
 
-    def _finish(self, task: Task, text: str) -> None:
+    def _finish(self, task: Task, summary: str, took: str = "") -> None:
         self._state[task.id] = "done"
         runs = [self._state[one.id] for one in self.tasks if one.is_run]
         count = f" ({runs.count('done')} of {len(runs)} runs)" if task.is_run else ""
-        self.progress.finish(task.name, f"{text}{count}")
+        self.progress.finish(task.name, f"{summary}{took}{count}", "done", *abbreviate_summary(summary))
 
     def _fail(self, task: Task, error: str) -> None:
         """Take `task`, whose failure is recorded, as failed, and record the same of what needs it."""
         self._state[task.id] = "failed"
         self.failed[task.id] = error
-        self.progress.finish(task.name, f"failed: {error}")
+        self.progress.finish(task.name, f"failed: {error}", "failed")
         reason = error if task.is_run else f"{task.name}: {error}"
         for other in self.tasks:
             if task.id in other.needs and self._state[other.id] == "waiting":

@@ -27,12 +27,13 @@ class Cell:
 class Task:
     """Train and store `stage` of `run`; the last stage also scores the model and stores the whole run.
 
-    `needs` are the ids of the tasks that must have ended well before. `rerank`: train nothing, score the stored model
-    with re-ranking. `checkpoint_every`, as harness.checkpoints.Interval reads it, changes no result.
+    `row` is what it goes by, together with its seed. `needs` are the ids of the tasks that must have ended well before.
+    `rerank`: train nothing, score the stored model with re-ranking. `checkpoint_every`, as harness.checkpoints.Interval
+    reads it, changes no result.
     """
 
     id: str
-    name: str
+    row: str
     stage: Stage
     run: Run
     inputs: Inputs
@@ -41,15 +42,21 @@ class Task:
     checkpoint_every: str = "auto"
 
     @property
+    def name(self) -> str:
+        """What a person calls it; no other task of a plan has it."""
+        return f"{self.row}, seed {self.run.seed}"
+
+    @property
     def is_run(self) -> bool:
         """Whether this is the run itself, not one of the stages it starts from nor its re-ranking."""
         return self.stage == self.run.recipe.stages()[-1] and not self.rerank
 
     def is_stored(self, results: Results) -> bool:
         """Whether what it makes is there and sound."""
-        if self.rerank:
-            return isinstance(results.read_reranked(self.run.id), Finished)
-        return isinstance(results.read_run(self.id), Finished) if self.is_run else results.has_stage(self.id)
+        if not (self.is_run or self.rerank):
+            return results.has_stage(self.id)
+        record = results.find_reranked(self.run.id) if self.rerank else results.find_run(self.id)
+        return record is not None and record["status"] == "finished"
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads, in JSON's types."""
@@ -102,26 +109,25 @@ def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, reran
     """
     runs: dict[str, Cell] = {}
     for cell in cells:
-        runs.setdefault(
-            cell.run.id, cell
-        )  # rows of several studies may share it: it goes by the first one's title
+        runs.setdefault(cell.run.id, cell)  # which goes by the title that it has in the first study
     found = {run_id: record["status"] for run_id in runs if (record := results.find_run(run_id)) is not None}
     failed = [] if retry_failed else [run_id for run_id in runs if found.get(run_id) == "failed"]
     todo = [cell for run_id, cell in runs.items() if run_id not in failed and found.get(run_id) != "finished"]
     stages: dict[str, Task] = {}
     for cell in todo:
         for stage in cell.run.recipe.stages()[:-1]:
-            stage_id, name = cell.run.stage_id(stage), f"{stage}, seed {cell.run.seed}"
-            if name in {task.name for known, task in stages.items() if known != stage_id}:
-                name = (
-                    f"{stage} of {cell.title}, seed {cell.run.seed}"  # rows of two methods may not share it
-                )
-            stages.setdefault(stage_id, Task(stage_id, name, stage, cell.run, cell.inputs))
+            stage_id = cell.run.stage_id(stage)
+            task = Task(stage_id, stage, stage, cell.run, cell.inputs)
+            if task.name in {other.name for known, other in stages.items() if known != stage_id}:
+                task = replace(task, row=f"{stage} of {cell.title}")  # rows of two methods may not share it
+            stages.setdefault(stage_id, task)
     missing = {stage_id for stage_id in stages if not results.has_stage(stage_id)}
     tasks = [task for task in stages.values() if task.id in missing]
     for cell in todo:
-        last, run = cell.run.recipe.stages()[-1], cell.run
-        tasks.append(Task(run.id, f"{cell.title}, seed {run.seed}", last, run, cell.inputs))
+        task = Task(cell.run.id, cell.title, cell.run.recipe.stages()[-1], cell.run, cell.inputs)
+        if task.name in {other.name for other in tasks}:
+            task = replace(task, row=f"{cell.title} ({cell.run.id[:6]})")  # two studies have it for two runs
+        tasks.append(task)
     ordered = [replace(task, needs=_needs(task, missing)) for task in tasks]
     finished = [run_id for run_id in runs if found.get(run_id) == "finished"]
     if rerank:
@@ -138,7 +144,7 @@ def _rerankings(cells: Sequence[Cell], todo: Sequence[Cell]) -> list[Task]:
     return [
         Task(
             f"{cell.run.id}-reranked",
-            f"{cell.title}, seed {cell.run.seed}, re-ranking",
+            f"{cell.title}, re-ranked",
             cell.run.recipe.stages()[-1],
             cell.run,
             cell.inputs,

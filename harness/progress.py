@@ -71,10 +71,10 @@ class Progress:
 
         return report
 
-    def wait(self, name: str) -> None:
-        """Take the line of `name` away: it is not running after all."""
+    def wait(self, name: str, *texts: str) -> None:
+        """Take the line of `name` away: it is not running after all, for which a table has room for `texts`."""
         self._lines.pop(name, None)
-        self._put(name, "waiting")
+        self._put(name, "waiting", *texts)
 
     def finish(self, name: str, text: str, kind: Kind = "done", *shorter: str) -> None:
         """Take the line of `name` away and say how it ended."""
@@ -159,6 +159,12 @@ def abbreviate_step(event: Mapping[str, object]) -> tuple[str, str, str]:
     )
     loss = f"loss {sum(terms.values()):.3f}"
     return f"{epoch} {loss} {event['rate']:.0f}/s {clock}", f"{epoch} {clock}", epoch
+
+
+def abbreviate_summary(summary: str) -> tuple[str, ...]:
+    """`mAP 57.7, Rank-1 64.1` for a cell of a table: as it is, `mAP 57.7`, `57.7`; nothing where no figure is in it."""
+    first, *others = summary.split(", ")
+    return (summary, first, first.split()[-1]) if others else ()
 
 
 def duration(seconds: object) -> str:

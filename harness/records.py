@@ -22,6 +22,8 @@ from pivl.files import remove_abandoned, sha256_of
 from pivl.recipe import Recipe, Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     from torch import Tensor
 

@@ -93,6 +93,7 @@ class Findings:
 
 def examine(root: Path, progress: "Progress") -> Findings:
     """Hold everything under the results folder `root` to its checksums."""
+    from harness.asked import asked_rows
     from harness.inputs import read_note
     from harness.records import KINDS, Results
 
@@ -104,6 +105,7 @@ def examine(root: Path, progress: "Progress") -> Findings:
         _examine_folder(folder, results, findings)
     progress.close()
     read_note(results)
+    asked_rows(results)
     findings.problems += _leftovers(results)
     findings.problems += _damaged_database(root / "mlflow.db")
     return findings

@@ -206,7 +206,12 @@ def test_what_was_asked_is_kept_by_row_whoever_asks_and_half_a_line_is_passed_ov
     with path.open("a") as file:
         file.write('{"row": "clip')
     note_rows([more, asked_row("clip-reid", (0,), epochs=3)], results)
-    kept = asked_rows(results)
+    path.write_text(path.read_text() + path.read_text().splitlines()[0].replace("CLIP-REID", "CLIP-RAID"))
+    said = []
+    kept = asked_rows(Results(results.root, said.append))
+    assert [line.removeprefix(f"{path}: ") for line in said] == [
+        f"line {number} is not as it was written; run STUDY writes it again" for number in (3, 6)
+    ]
     assert [(row.row, sorted(row.runs)) for row in kept] == [
         ("clip-reid", [0, 1, 2]),
         ("pi-vl", [0]),
