@@ -1,11 +1,11 @@
-# make ablation | tables | test | test-slow | lint | clean. Each sets up .venv by itself when it is missing, stale or half made.
+# make ablation | tables | test | test-slow | test-faults | lint | clean. Each sets up .venv by itself when it is missing, stale or half made.
 # GNU make 3.81 (macOS) is enough. Another Python: make PYTHON=python3.12 ablation
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: ablation tables test test-slow lint clean
+.PHONY: ablation tables test test-slow test-faults lint clean
 .DELETE_ON_ERROR:
 
 ablation: $(READY)
@@ -19,6 +19,9 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m "slow and not gpu" $(ARGS)
+
+test-faults: $(READY)
+	$(BIN)/python -m pytest -m slow tests/test_faults_*.py $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -94,6 +94,7 @@ class Findings:
 def examine(root: Path, progress: "Progress") -> Findings:
     """Hold everything under the results folder `root` to its checksums."""
     from harness.asked import asked_rows
+    from harness.checkpoints import PATTERN, read_sound
     from harness.inputs import read_note
     from harness.records import KINDS, Results
 
@@ -106,6 +107,14 @@ def examine(root: Path, progress: "Progress") -> Findings:
     progress.close()
     read_note(results)
     asked_rows(results)
+    for path in sorted(root.glob(f"checkpoints/*/{PATTERN}")):
+        findings.counts["checkpoints"] = findings.counts.get("checkpoints", 0) + 1
+        try:
+            read_sound(path)
+        except ValueError as error:
+            findings.problems.append(
+                f"{path} {error}; run goes on from the one before it, or begins the stage anew"
+            )
     findings.problems += _leftovers(results)
     findings.problems += _damaged_database(root / "mlflow.db")
     return findings
@@ -151,11 +160,11 @@ def _examine_folder(folder: Path, results: "Results", findings: Findings) -> Non
 
 
 def _leftovers(results: "Results") -> Iterator[str]:
-    """What killed processes left, and checkpoints that are not sound or no longer of use."""
+    """What killed processes left."""
     from harness.records import KINDS
 
-    for kind in ("", *KINDS, "tables", "checkpoints"):
-        for path in sorted((results.root / kind).glob(".*@*")):
+    for kind in ("", *KINDS, "tables", "checkpoints/*"):
+        for path in sorted(results.root.glob(f"{kind}/.*@*" if kind else ".*@*")):
             yield f"{path}: being written, or left by a process that was killed; run takes it away then"
     for owner in results.claims.owners():
         if results.claims.looks_dead(owner):

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -19,24 +20,36 @@ STUDY = ("run", "ablation", "--preset", "smoke", "--no-mlflow", "--retry-failed"
 TIMES = ("cost", "date", "checksum")
 
 
+def environment() -> dict[str, str]:
+    """What lets a process find this copy of the packages from any folder."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
 def start(folder: Path, *typed: str, **options) -> subprocess.Popen[str]:
-    """The command line in a process of its own, in `folder`; its output goes to files there."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    number = len(list(folder.glob("*.err")))
-    with open(folder / f"{number}.out", "w") as out, open(folder / f"{number}.err", "w") as err:
-        process = subprocess.Popen(
-            [*COMMAND, *typed], cwd=folder, env=environment, stdout=out, stderr=err, text=True, **options
-        )
-    process.said = folder / f"{number}"  # type: ignore[attr-defined]
+    """The command line in a process of its own, in `folder`; its output goes to files without a name."""
+    out, err = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115 (`said` closes them)
+    process = subprocess.Popen(
+        [*COMMAND, *typed], cwd=folder, env=environment(), stdout=out, stderr=err, text=True, **options
+    )
+    process.stdout, process.stderr = out, err
     return process
+
+
+def said(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Status, standard output and standard error of a process once it has ended."""
+    status = process.wait(timeout=900)
+    told = []
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        with stream:
+            stream.seek(0)
+            told.append(stream.read())
+    return status, told[0], told[1]
 
 
 def finish(folder: Path, *typed: str, **options) -> tuple[int, str, str]:
     """Status, standard output and standard error of a command that ends by itself."""
-    process = start(folder, *typed, **options)
-    process.wait(timeout=600)
-    said = process.said  # type: ignore[attr-defined]
-    return process.returncode, said.with_suffix(".out").read_text(), said.with_suffix(".err").read_text()
+    return said(start(folder, *typed, **options))
 
 
 def below(parent: int) -> list[int]:
@@ -54,6 +67,14 @@ def below(parent: int) -> list[int]:
         new = [child for one in new for child in parents.get(one, [])]
         found += new
     return found
+
+
+def alive(process: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def about(folder: Path) -> list[str]:
@@ -114,7 +135,9 @@ def disturb(
     """Keep `commands` going and kill something of them `rounds` times: a launcher, one of its workers, or all at once."""
     running: list[subprocess.Popen[str]] = []
     for _ in range(rounds):
-        running = [one for one in running if one.poll() is None]
+        for ended in [one for one in running if one.poll() is not None]:
+            running.remove(ended)
+            said(ended)
         running += [start(folder, *typed) for _ in range(commands - len(running))]
         time.sleep(draw.uniform(0.3, longest))
         victim = draw.choice(running)
@@ -130,7 +153,7 @@ def disturb(
     for one in running:
         for process in (one.pid, *below(one.pid)):
             kill(process)
-        one.wait()
+        said(one)
 
 
 def wait_until(condition, seconds: float) -> bool:
@@ -161,9 +184,11 @@ def table(text: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\d", "", text)
 
 
-def leftovers(folder: Path) -> list[str]:
-    """What has no business there after a command has ended: claims, checkpoints, anything half written."""
+def leftovers(folder: Path, unfinished: bool = False) -> list[str]:
+    """What has no business there after a command has ended: claims, what is half written, and checkpoints if all is done."""
     results = folder / "results"
     hidden = [path for path in results.rglob("*") if path.name.startswith(".")]
-    busy = [path for kind in ("claims", "checkpoints") for path in (results / kind).glob("*")]
+    busy = [
+        path for kind in ("claims", "checkpoints")[: 2 - unfinished] for path in (results / kind).glob("*")
+    ]
     return [str(path.relative_to(folder)) for path in (*hidden, *busy)]

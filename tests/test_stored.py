@@ -1,5 +1,6 @@
 """A results folder as a whole: every damaged file is found and said in one line, and what is removed was meant."""
 
+import hashlib
 import json
 import sqlite3
 from dataclasses import replace
@@ -24,6 +25,10 @@ def results(tmp_path):
     write_stage(results, draw_run("identity-parts"), "part-prompts")
     results.write_failure(draw_run(seed=1), "it broke", ())
     note(Inputs("drawn.csv"), (128, 64), Found("0" * 12, "1" * 12), results)
+    content = b"where it stands"
+    folder = results.checkpoint_folder(draw_run(seed=2).id)
+    folder.mkdir(parents=True)
+    (folder / f"00000004-{hashlib.sha256(content).hexdigest()[:16]}.safetensors").write_bytes(content)
     with sqlite3.connect(results.root / "mlflow.db") as database:
         database.execute("create table runs (name text)")
         database.executemany("insert into runs values (?)", [("x" * 100,)] * 200)
@@ -45,7 +50,7 @@ def typed(results, capsys):
 
 
 def test_a_sound_folder_has_no_problem(typed):
-    assert typed("check", "--quiet") == (0, "4 runs, 2 stages: no problems\n", "")
+    assert typed("check", "--quiet") == (0, "4 runs, 2 stages, 1 checkpoints: no problems\n", "")
 
 
 def flip(path):
@@ -62,19 +67,21 @@ KINDS = [
     "runs/{run}/model.safetensors",
     "stages/{stage}/record.json",
     "stages/{stage}/model.safetensors",
+    "checkpoints/{underway}/*.safetensors",
     "datasets.json",
 ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_flipped_bit_is_found_in_each_kind_of_file_and_nothing_is_changed(results, typed, kind):
-    path = results.root / kind.format(run=draw_run().id, stage=draw_run().stage_id("identity-prompts"))
+    run, stage, underway = draw_run().id, draw_run().stage_id("identity-prompts"), draw_run(seed=2).id
+    (path,) = results.root.glob(kind.format(run=run, stage=stage, underway=underway))
     flip(path)
     before = {one: one.read_bytes() for one in results.root.rglob("*") if one.is_file()}
     status, out, err = typed("check", "--quiet")
     assert (status, err) == (1, "")
     problem, summary = out.splitlines()
-    assert problem.startswith(str(path if kind == "datasets.json" else path.parent))
+    assert problem.startswith(str(path if kind.startswith(("datasets", "checkpoints")) else path.parent))
     assert summary.endswith(": 1 problem")
     assert {one: one.read_bytes() for one in results.root.rglob("*") if one.is_file()} == before
 
