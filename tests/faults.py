@@ -185,7 +185,7 @@ def table(text: str) -> str:
 
 
 def leftovers(folder: Path, unfinished: bool = False) -> list[str]:
-    """What has no business there after a command has ended: claims, what is half written, and checkpoints if all is done."""
+    """What has no business there after a command: claims, what is half written and, if all is done, checkpoints."""
     results = folder / "results"
     hidden = [path for path in results.rglob("*") if path.name.startswith(".")]
     busy = [
