@@ -12,6 +12,7 @@ import click
 from harness.folders import remove_folder
 from harness.options import debug_option, path_option, setting_options
 from pivl.errors import UserError
+from pivl.files import is_abandoned
 
 if TYPE_CHECKING:
     from harness.progress import Progress
@@ -163,9 +164,10 @@ def _leftovers(results: "Results") -> Iterator[str]:
     """What killed processes left."""
     from harness.records import KINDS
 
-    for kind in ("", *KINDS, "tables", "checkpoints/*"):
-        for path in sorted(results.root.glob(f"{kind}/.*@*" if kind else ".*@*")):
-            yield f"{path}: being written, or left by a process that was killed; run takes it away then"
+    for pattern in ("", *(f"{kind}/" for kind in (*KINDS, "tables", "checkpoints/*"))):
+        for path in sorted(results.root.glob(f"{pattern}.*@*")):
+            if is_abandoned(path):
+                yield f"{path}: left half written by a process that was killed; run takes it away"
     for owner in results.claims.owners():
         if results.claims.looks_dead(owner):
             yield f"{results.claims.folder / owner.name}: left by {owner}, which is gone; run takes it away"

@@ -56,11 +56,12 @@ def remove_abandoned(folder: Path) -> None:
     """Remove what processes that are gone left half written in `folder`."""
     for left in folder.glob(".*"):
         with suppress(FileNotFoundError):  # another command may be done with it this very moment
-            if _is_abandoned(left):
+            if is_abandoned(left):
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
-def _is_abandoned(temporary: Path) -> bool:
+def is_abandoned(temporary: Path) -> bool:
+    """Whether the process that was filling `temporary` is gone, or must be by its age."""
     _, _, rest = temporary.name.partition("@")
     process = Process.parse(rest.rpartition("@")[0])
     if process is not None and process.is_here:

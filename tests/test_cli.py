@@ -32,6 +32,7 @@ def run_main(*typed):
         (["run", "ablation", "--seeds", "3-1"], "3-1 runs backwards; write 1-3"),
         (["run", "ablation", "--seeds", "one"], "'one' is no seed"),
         (["run", "ablation", "--jobs", "0"], "--jobs 0"),
+        (["run", "ablation", "--scheduler", "tcp://host:8786"], "say --launcher dask with it"),
         (["run", "ablation", "--results", "/dev/null/results"], "cannot write /dev/null/results"),
         (["run", "ablation", "--device", "tpu"], "'tpu' is not one of"),
         (["run"], "Missing argument 'STUDY'"),

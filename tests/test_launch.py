@@ -1,9 +1,11 @@
 """What launchers have in common: order, failures, and working around what other commands have."""
 
 import io
+import sys
 
 import pytest
 
+from harness.dask_launcher import DaskLauncher
 from harness.gpus import Gpus, visible_gpus
 from harness.inputs import Inputs
 from harness.launch import Agenda
@@ -163,3 +165,9 @@ def test_gpus_are_lent_to_one_at_a_time_while_they_suffice(monkeypatch):
     for none in ("", "-1"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", none)
         assert Gpus(visible_gpus()).borrow(2) == []
+
+
+def test_dask_that_is_not_installed_is_one_line(agenda, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(UserError, match=r"pip install 'pivl-bench\[dask\]'$"):
+        DaskLauncher(agenda, "cpu").run()

@@ -55,7 +55,9 @@ def test_studies_are_data():
         assert not imported(path) & {"torch", "numpy", "mlflow", "optuna"}, name_of(path)
 
 
-@pytest.mark.parametrize(("package", "owner"), [("mlflow", "harness/tracking.py")])
+@pytest.mark.parametrize(
+    ("package", "owner"), [("mlflow", "harness/tracking.py"), ("distributed", "harness/dask_launcher.py")]
+)
 def test_one_file_imports_it(package, owner):
     assert [name_of(path) for path in SOURCES if package in imported(path)] == [owner]
 

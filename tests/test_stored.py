@@ -101,8 +101,11 @@ def test_what_does_not_belong_is_found(results, typed, living):
     (results.run_folder(run.id) / "notes.txt").write_text("mine")
     (results.root / "runs" / "empty").mkdir()
     results.run_folder(draw_run("part-labels").id).rename(results.root / "runs" / ("0" * 16))
-    (results.root / "runs" / f".{run.id}.@{named(living)}@x").mkdir()
-    dead = put_down(results.claims, replace(named(living), born="1"))
+    gone = replace(named(living), born="1")
+    for writer in (named(living), gone):
+        (results.root / "runs" / f".{run.id}.@{writer}@x").mkdir()
+    put_down(results.claims, named(living), "another task")
+    dead = put_down(results.claims, gone)
     status, out, _ = typed("check", "--quiet")
     assert status == 1
     for said in (
@@ -112,7 +115,7 @@ def test_what_does_not_belong_is_found(results, typed, living):
         dead.name,
     ):
         assert said in out
-    assert "being written, or left" in out
+    assert out.count("left half written by a process that was killed") == 1
     assert out.splitlines()[-1].endswith(": 5 problems")
 
 
