@@ -9,18 +9,13 @@ import traceback
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from harness import disk, embedded, parsing, stored, tracking_commands
-from harness.options import check_interval, debug_option, parse_jobs, question_options
+from harness import disk, embedded, parsing, searching, stored, tracking_commands
+from harness.options import check_interval, debug_option, device_options, parse_jobs, question_options
 from pivl.errors import UserError
-
-if TYPE_CHECKING:
-    from harness.progress import Progress
-    from harness.question import Question
-    from harness.records import Results
 
 EXAMPLES = """\b
 Begin with:
@@ -42,10 +37,7 @@ def commands() -> None:
 
 @commands.command()
 @question_options
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True,
-              help="Where to train; auto: a GPU if CUDA has one, else the CPU.")  # fmt: skip
-@click.option("--jobs", default="auto", show_default=True, metavar="N",
-              help="Runs at a time; auto: one per core, one per GPU.")  # fmt: skip
+@device_options
 @click.option("--launcher", type=click.Choice(["local", "dask"]), default="local", show_default=True,
               help="Run on this machine, or on a Dask cluster.")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", help="The cluster's, as tcp://host:8786; without it dask uses this "
@@ -71,6 +63,7 @@ def run(
     from harness.progress import Progress
     from harness.question import Asked, ask_each
     from harness.records import Results
+    from harness.showing import show_answer
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, workers and all
     questions = ask_each(Asked(**typed, device=device))
@@ -87,27 +80,11 @@ def run(
     complete = True
     for number, question in enumerate(questions):
         click.echo("\n" * (number > 0), nl=False)
-        complete &= _report(question, store, progress)
+        complete &= show_answer(question, store, progress)
     if options.mlflow and any(map(track.is_shown, questions)):
         track.show(questions, store, progress)
     if not complete:
         sys.exit(1)
-
-
-def _report(question: "Question", results: "Results", progress: "Progress") -> bool:
-    """Print and keep the table of what is recorded; whether every run that was asked for is."""
-    from harness import conduct, printers
-    from harness.records import Finished
-    from pivl.files import write_text
-
-    recorded = conduct.read_answer(question, results, progress)
-    table = conduct.make_table(question, recorded)
-    text = printers.markdown(table)
-    click.echo(text, nl=False)
-    if question.is_whole:
-        for ending, form in (("md", "markdown"), ("json", "json")):
-            write_text(results.root / "tables" / f"{question.name}.{ending}", printers.PRINTERS[form](table))
-    return all(isinstance(found, Finished) for row in question.rows for found in recorded[row].values())
 
 
 @commands.command()
@@ -196,6 +173,7 @@ embedded.data.add_command(disk.build_occluded_duke)
 commands.add_command(embedded.data)
 commands.add_command(embedded.pretrain)
 commands.add_command(parsing.parse)
+commands.add_command(searching.search)
 commands.add_command(stored.results_group)
 commands.add_command(tracking_commands.mlflow)
 

@@ -18,7 +18,7 @@ from harness.gpus import Gpus, visible_gpus
 from harness.launch import POLL, Agenda
 from harness.plan import Task
 from harness.records import Results
-from harness.worker import Event, Worker
+from harness.worker import Event, Worker, execution
 from pivl.errors import UserError
 from pivl.workers import cores
 
@@ -105,7 +105,7 @@ def supervise(value: dict[str, Any], root: str, device: str, gpus: int, topic: s
     key, said = worker.get_current_task(), queue.SimpleQueue[Event | None]()
     lender = _gpus if device in ("auto", "cuda") else Gpus([])
     with lender.lend(gpus) as lent:
-        process = Worker.start(Path(root), device, lambda _, event: said.put(event), lent)
+        process = Worker.start(execution(Path(root), device), lambda _, event: said.put(event), lent)
         try:
             process.give(task)
             while _is_wanted(worker, key):

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -43,8 +43,10 @@ from harness.records import Record, Results
 from harness.resume import train_stage
 from harness.scores import query_table, score_model
 from harness.starts import load_start
+from pivl.assessment import search
 from pivl.data.pictures import Split
 from pivl.errors import TrainingFailed, UserError
+from pivl.evaluation import rank
 from pivl.recipe import Recipe, Stage
 from pivl.towers.clip import Clip
 from pivl.train import Trainer
@@ -52,8 +54,20 @@ from pivl.train import Trainer
 LAST_LINES = 20
 
 
-def execute(task: Task, results: Results, device: torch.device, send: Send) -> str:
-    """Do one task, store what comes of it and say in a few words what that is. TrainingFailed, UserError."""
+Watch = Callable[[int, float], object]
+"""Takes an epoch of stage 2, from 1, and the mAP after it in percent; may raise to end the training."""
+
+
+def execute(
+    task: Task, results: Results, device: torch.device, send: Send, watch: Watch | None = None
+) -> str:
+    """Do one task, store what comes of it and say in a few words what that is. TrainingFailed, UserError.
+
+    `watch` is told the score of every epoch, and only of held-out people: the test people are scored once, after the
+    last. The weights of a run that was watched are not kept.
+    """
+    if watch and task.inputs.held_out is None:
+        raise ValueError("only runs whose test people are held out may be watched")
     monitor, run = Monitor(send), task.run
     check_precision(device, run.recipe.precision)
     send({"event": "phase", "phase": "loading"})
@@ -62,6 +76,10 @@ def execute(task: Task, results: Results, device: torch.device, send: Send) -> s
     if split.fingerprint != run.fingerprint or run.maps not in ("", split.maps):
         raise UserError(f"{run.dataset} is no longer what it was when this began; run the command again")
     trainer = Trainer(run.recipe, split, clip, run.seed, device, monitor.report, run.limit_steps)
+    if watch is not None:
+        trainer = replace(
+            trainer, after_epoch=lambda epoch, trained: watch(epoch, 100 * search(trainer, trained, rank).map)
+        )
     origin = _origin(device)
     record: Record = {"id": task.id, "status": "finished", **origin, **_what(task)}
     interval = Interval.read(task.checkpoint_every, task.inputs.is_embedded)
@@ -74,7 +92,8 @@ def execute(task: Task, results: Results, device: torch.device, send: Send) -> s
         before = {stage: results.read_stage(stage_id) for stage, stage_id in _stages_before(task).items()}
         state, earlier = train_stage(trainer, task.stage, before, checkpoints, monitor, origin)
         record |= {"earlier": earlier} if earlier else {}
-        files["model.safetensors"] = lambda path: path.write_bytes(save(state))
+        if watch is None:
+            files["model.safetensors"] = lambda path: path.write_bytes(save(state))
         files["history.jsonl"] = lambda path: path.write_text(
             "".join(json.dumps(x) + "\n" for x in monitor.history)
         )
@@ -196,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args(arguments)
-    send = _take_stdout()
+    send = take_stdout()
     results = Results(asked.results, lambda text: send({"event": "warning", "message": text}))
     try:
         device = choose_device(asked.device)
@@ -227,7 +246,7 @@ def hear_launcher(claims: Claims) -> Iterator[str]:
         yield lines.get()
 
 
-def _take_stdout() -> Send:
+def take_stdout() -> Send:
     """Keep standard output for events; whatever else prints goes to standard error."""
     channel = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)

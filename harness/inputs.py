@@ -46,7 +46,8 @@ class Inputs:
 
     dataset: an embedded set, a public one or a csv file. part_maps: of pictures on disk a folder; of rendered ones a
     source that stands in for the exact maps (pivl.parsers.sources). backbone: of harness.backbones. weights: a file,
-    `openai`, or None for the CLIP that comes with the package.
+    `openai`, or None for the CLIP that comes with the package. held_out: not the test people but training people that
+    this seed draws are query and gallery (pivl.data.holdout).
     """
 
     dataset: str
@@ -55,6 +56,7 @@ class Inputs:
     allow_partial: bool = False
     backbone: str = EMBEDDED_BACKBONE
     weights: str | None = None
+    held_out: int | None = None
 
     @property
     def is_embedded(self) -> bool:
@@ -106,8 +108,16 @@ def find_config(name: str) -> "SynthpedConfig":
 def load(inputs: Inputs, size: Size, progress: Progress | None = None, confidence: bool = False) -> "Split":
     """The data set at `size`, rendered or decoded into the user's cache where it is not there yet.
 
-    `confidence`: with that of its part maps, which only pictures on disk have.
+    `confidence`: with that of its part maps, which only pictures on disk have. Where people are held out, the split
+    has no test pictures any more.
     """
+    from pivl.data.holdout import hold_out, seal
+
+    split = _load_whole(inputs, size, progress, confidence)
+    return split if inputs.held_out is None else hold_out(seal(split), inputs.held_out)
+
+
+def _load_whole(inputs: Inputs, size: Size, progress: Progress | None, confidence: bool) -> "Split":
     from pivl.data import catalog
     from pivl.parsers.sources import put_maps
     from pivl.people import benchmark

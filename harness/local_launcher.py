@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from harness.gpus import Gpus, visible_gpus
 from harness.launch import POLL, Agenda
-from harness.worker import Event, Worker
+from harness.worker import Event, Worker, execution
 
 
 @dataclass
@@ -61,8 +61,8 @@ class LocalLauncher:
                 return
             if idle is None:
                 gpus = self._gpus.borrow(self.gpus_per_run)
-                root = self.agenda.results.root
-                idle = Worker.start(root, self.device, lambda *said: self._events.put(said), gpus)
+                program = execution(self.agenda.results.root, self.device)
+                idle = Worker.start(program, lambda *said: self._events.put(said), gpus)
                 self._workers.append(idle)
             idle.give(task)
 

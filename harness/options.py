@@ -26,11 +26,22 @@ def question_options(command: Command) -> Command:
 def setting_options(command: Command) -> Command:
     """What may be said of a study besides its name."""
     for option in (
-        debug_option,
-        path_option("--results", "results", "Where runs are recorded."),
         click.option("--rerank", is_flag=True, help="Scores after k-reciprocal re-ranking (20, 6, 0.3)."),
         click.option("--limit-steps", type=click.IntRange(min=1), metavar="N",
                      help="End each stage after N steps, to see it work; such runs are no results."),
+        start_options,
+        click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: the study's own]"),
+        click.option("--rows", metavar="NAMES", help="Only these rows, as clip-reid,pi-vl.  [default: the usual ones]"),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def start_options(command: Command) -> Command:
+    """The options by which a command says what runs start from and where they are recorded; Asked has them too."""
+    for option in (
+        debug_option,
+        path_option("--results", "results", "Where runs are recorded."),
         click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE",
                      help="Another choice of the recipe, for all rows, as epochs=60. Repeatable."),
         click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto",
@@ -45,8 +56,18 @@ def setting_options(command: Command) -> Command:
         click.option("--dataset", metavar="NAME", help="synthped, market1501, dukemtmc, msmt17, occluded-duke or a "
                      "csv file.  [default: synthped]"),
         click.option("--preset", default="default", show_default=True, help="default, or smoke: a minute."),
-        click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: the study's own]"),
-        click.option("--rows", metavar="NAMES", help="Only these rows, as clip-reid,pi-vl.  [default: the usual ones]"),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def device_options(command: Command) -> Command:
+    """The options of commands that train."""
+    for option in (
+        click.option("--jobs", default="auto", show_default=True, metavar="N",
+                     help="Runs at a time; auto: one per core, one per GPU."),
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto",
+                     show_default=True, help="Where to train; auto: a GPU if CUDA has one, else the CPU."),
     ):  # fmt: skip
         command = option(command)
     return command

@@ -65,11 +65,15 @@ class Task:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Task":
         """A task from `to_json`, in this process or another."""
-        stored: Mapping[str, Any] = value["run"]["recipe"]
-        choices: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in stored.items()}
-        run = Run(**{**value["run"], "recipe": Recipe(**choices)})
-        inputs, needs = Inputs(**value["inputs"]), tuple(value["needs"])
-        return cls(**{**value, "run": run, "inputs": inputs, "needs": needs})
+        run, inputs = run_from_json(value["run"]), Inputs(**value["inputs"])
+        return cls(**{**value, "run": run, "inputs": inputs, "needs": tuple(value["needs"])})
+
+
+def run_from_json(value: Mapping[str, Any]) -> Run:
+    """A run from what `asdict` and JSON made of it."""
+    stored: Mapping[str, Any] = value["recipe"]
+    choices: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in stored.items()}
+    return Run(**{**value, "recipe": Recipe(**choices)})
 
 
 def lay_out(

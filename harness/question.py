@@ -135,8 +135,12 @@ def ask_each(asked: Asked) -> tuple[Question, ...]:
 
 def ask(asked: Asked) -> Question:
     """The question that was typed; UserError for unknown names, for seeds that are none, for what does not agree."""
-    study = STUDIES[choose("study", asked.study, STUDIES)]
-    preset = PRESETS[choose("preset", asked.preset, PRESETS)]
+    return ask_about(STUDIES[choose("study", asked.study, STUDIES)], asked, PRESETS)
+
+
+def ask_about(study: Study, asked: Asked, presets: Mapping[str, Preset]) -> Question:
+    """The question about `study`, whatever its name; errors as for `ask`."""
+    preset = presets[choose("preset", asked.preset, presets)]
     names = [row.name for row in study.rows]
     usual = [row.name for row in study.rows if row.usual]
     rows = usual if asked.rows is None else choose_all("row", asked.rows, names)

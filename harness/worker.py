@@ -23,6 +23,11 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB
 Event = dict[str, Any]
 
 
+def execution(results: Path, device: str) -> tuple[str, ...]:
+    """The program that does tasks, with its arguments."""
+    return ("harness.execute", "--results", str(results), "--device", device)
+
+
 @dataclass
 class Worker:
     """The process, the file that takes what it says on stderr, the GPUs it was given, and the task it is at."""
@@ -37,29 +42,18 @@ class Worker:
     @classmethod
     def start(
         cls,
-        results: Path,
-        device: str,
+        program: Sequence[str],
         put: Callable[["Worker", Event | None], object],
         gpus: Sequence[str] = (),
     ) -> "Worker":
-        """Start a process that sees `gpus`, or what this one sees; `put` gets its events, and at its end None.
+        """Start `python -m PROGRAM`, to see `gpus` or what this process sees; `put` gets its events, at its end None.
 
         On a CPU it computes with one thread, however many others there are, so that results do not depend on that.
         """
         stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process; end() closes it)
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "harness.execute",
-            "--results",
-            str(results),
-            "--device",
-            device,
-        ]
         own = {**dict.fromkeys(THREADS, "1"), **({VARIABLE: ",".join(gpus)} if gpus else {})}
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-P", "-m", *program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -22,16 +22,22 @@ class LastTokens(nn.Module):
 class CnnFusion(nn.Module):
     """conv2..4 maps, each by a 1x1 convolution to D channels and resampled to `grid`, summed to [B, D, h, w] (Eq. 9-10).
 
-    The convolution is depth-wise where the channel count divides D and pointwise elsewhere (method.md 0).
+    The convolution is point-wise, or with `depth_wise` so where the channel count divides D (method.md 0).
     """
 
     def __init__(
-        self, channels: tuple[int, ...], dim: int, grid: tuple[int, int], generator: torch.Generator
+        self,
+        channels: tuple[int, ...],
+        dim: int,
+        grid: tuple[int, int],
+        generator: torch.Generator,
+        depth_wise: bool = True,
     ) -> None:
         super().__init__()
         self.grid = grid
         self.project = nn.ModuleList(
-            nn.Conv2d(width, dim, 1, groups=width if dim % width == 0 else 1) for width in channels
+            nn.Conv2d(width, dim, 1, groups=width if depth_wise and dim % width == 0 else 1)
+            for width in channels
         )
         _initialise(self, generator)
 

@@ -89,6 +89,9 @@ class Recipe:
         "image-tower", "equal"
     )  # confidence: version 2 weights pixels by the parser's
     align_stride: int = _image(8)  # of the fused map, in pixels (Eq. 10)
+    channel_alignment: Literal["depth-wise", "point-wise"] = _later(
+        "image-tower", "depth-wise"
+    )  # CNN only; the paper names the first, which mixes no channels (method.md 2.3)
     global_text: Literal["tuned", "before-parts"] = _image(
         "tuned"
     )  # stage 1b moves the tokens: recompute, or keep 1a's
@@ -140,17 +143,20 @@ class Recipe:
 
     def stage_choices(self, stage: Stage) -> dict[str, Any]:
         """The choices that the weights after `stage` depend on: its own and those of the stages before it."""
-        reached = STAGES[: STAGES.index(stage) + 1]
-        return {name: value for name, (of, value) in self._named().items() if of in reached}
+        known = fields_before(stage)
+        return {name: value for name, value in self.choices().items() if name in known}
 
     def choices(self) -> dict[str, Any]:
         """The choices that name a run: all of them, but for later ones at their default."""
-        return {name: value for name, (_, value) in self._named().items()}
-
-    def _named(self) -> dict[str, tuple[Stage, Any]]:
-        named = {item.name: (item.metadata["stage"], getattr(self, item.name)) for item in fields(self)}
+        named = {item.name: getattr(self, item.name) for item in fields(self)}
         quiet = {item.name: item.default for item in fields(self) if item.metadata.get("later")}
-        return {name: found for name, found in named.items() if found[1] != quiet.get(name, ...)}
+        return {name: value for name, value in named.items() if value != quiet.get(name, ...)}
+
+
+def fields_before(stage: Stage) -> frozenset[str]:
+    """The fields of a recipe that the weights after `stage` depend on."""
+    reached = STAGES[: STAGES.index(stage) + 1]
+    return frozenset(item.name for item in fields(Recipe) if item.metadata["stage"] in reached)
 
 
 CLIP_REID_CNN = Recipe()  # cnn_clipreid.yml

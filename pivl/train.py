@@ -72,7 +72,8 @@ class Trainer:
     """Everything that the stages of one run share: recipe, benchmark, frozen CLIP, seed and device.
 
     `clip` is never changed; stage 2 trains a copy of its image tower. `limit_steps`: end each stage after so many
-    steps, to see it work. `keep` may take snapshots; the stage that `resume` was taken of goes on from it.
+    steps, to see it work. `keep` may take snapshots; the stage that `resume` was taken of goes on from it. `after_epoch`
+    looks at the model of stage 2 as it comes to be.
     """
 
     recipe: Recipe
@@ -84,6 +85,7 @@ class Trainer:
     limit_steps: int | None = None
     keep: Keep = lambda step, take: None
     resume: Snapshot | None = None
+    after_epoch: AfterEpoch = lambda epoch, trained: None
 
     def tune_identity_prompts(self) -> Tensor:
         """Stage 1a: identity tokens [P, M, W] on the CPU."""
@@ -126,8 +128,8 @@ class Trainer:
         )
         return self._finish("part-prompts", steps, tokens, streams)
 
-    def align_images(self, texts: Texts, after_epoch: AfterEpoch = lambda epoch, trained: None) -> Trained:
-        """Stage 2: the image tower under `texts`, in evaluation mode; `after_epoch` looks at it as it comes to be."""
+    def align_images(self, texts: Texts) -> Trained:
+        """Stage 2: the image tower under `texts`, in evaluation mode."""
         recipe, store, streams = self._begin()
         fresh = self.fresh()
         batches = self._identity_batches(streams, "image-batches", recipe.people_per_batch)
@@ -136,7 +138,7 @@ class Trainer:
 
         def look(step: Step) -> None:
             if step.step == step.steps:
-                after_epoch(step.epoch, fresh.set_training(False))
+                self.after_epoch(step.epoch, fresh.set_training(False))
                 fresh.set_training(True)
 
         self._follow(Training("image-tower", steps, fresh.both(), streams), look)
@@ -290,5 +292,6 @@ def make_head(recipe: Recipe, tower: ImageTower, generator: torch.Generator) -> 
     height, width = recipe.image_size
     grid = (height // recipe.align_stride, width // recipe.align_stride)
     if isinstance(tower, ResNetTower):
-        return CnnFusion(tower.map_channels, tower.dims[2], grid, generator)
+        depth_wise = recipe.channel_alignment == "depth-wise"
+        return CnnFusion(tower.map_channels, tower.dims[2], grid, generator, depth_wise)
     return VitFusion(tower.map_channels[0], tower.dims[2], grid, generator)

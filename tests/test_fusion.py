@@ -30,6 +30,10 @@ def test_channels_are_aligned_depth_wise_where_they_divide():
     # method.md 2.3: a grouped 1x1 convolution has 1024 weights and 1024 biases per level
     assert [sum(p.numel() for p in level.parameters()) for level in head.project] == [2048, 2048, 2048]
     assert CnnFusion((24,), 16, (4, 2), _generator()).project[0].groups == 1
+    mixing = CnnFusion((256, 512, 1024), 1024, (32, 16), _generator(), depth_wise=False)
+    assert [sum(p.numel() for p in level.parameters()) for level in mixing.project] == [
+        1024 * width + 1024 for width in (256, 512, 1024)
+    ]
 
 
 def test_cnn_fusion_is_the_sum_of_resampled_projections_by_hand():

@@ -62,6 +62,11 @@ def test_one_file_imports_it(package, owner):
     assert [name_of(path) for path in SOURCES if package in imported(path)] == [owner]
 
 
+def test_only_the_search_imports_optuna():
+    importing = {path.parent.name for path in SOURCES if "optuna" in imported(path)}
+    assert importing == {"search"}
+
+
 def test_a_long_file_says_why():
     """`Long:` and a reason in the docstring of a module of more than 300 lines."""
     for path in [*SOURCES, *TESTS]:
@@ -142,8 +147,9 @@ def test_readme_commands_run(tmp_path):
     for words in readme_commands("pivl-bench"):
         if words[0] == "pretrain":
             continue
-        typed = ["synthped-mini" if word == "synthped" else word for word in words]
-        measured = words[0] in ("run", "table") or words[:2] == ["data", "card"]
+        typed = [{"synthped": "synthped-mini", "40": "2"}.get(word, word) for word in words]
+        measured = words[0] in ("run", "table", "search") and words[1] != "list"
+        measured = measured or words[:2] == ["data", "card"]
         typed += ["--preset", "smoke"] if measured and "--preset" not in words else []
         code = "from harness.cli import main; main()"
         done = subprocess.run(

@@ -90,7 +90,10 @@ def test_a_look_at_every_epoch_of_stage_two_leaves_no_trace():
         assert not any(module.training for module in (*trained.model.modules(), *trained.head.modules()))
         seen.append((epoch, assess(trainer, trained).retrieval.map))
 
-    alone, watched = trainer.align_images(texts).state(), trainer.align_images(texts, look)
+    alone, watched = (
+        trainer.align_images(texts).state(),
+        replace(trainer, after_epoch=look).align_images(texts),
+    )
     assert all(torch.equal(value, alone[name]) for name, value in watched.state().items())
     assert [epoch for epoch, _ in seen] == [1, 2]
     assert seen[-1][1] == assess(trainer, watched).retrieval.map  # the last epoch's model is the one returned

@@ -1,0 +1,78 @@
+"""What every worker of a search does: trial after trial, until enough are done."""
+
+import time
+from contextlib import ExitStack
+from typing import Any, Protocol
+
+import optuna
+from optuna.trial import TrialState
+
+from harness.search import study as studies
+from harness.search.sampling import NUMBER
+from harness.search.search import Place, Search
+from studies.searches import Choice, Float
+
+POLL = 1.0  # seconds between looks at whether a trial of somebody else is free again
+
+
+class TrialFailed(Exception):
+    """A trial that failed by itself; the search goes on."""
+
+
+class Objective(Protocol):
+    """What is maximised, by the worker of that name; raises TrialFailed or TrialPruned."""
+
+    @property
+    def worker(self) -> str:
+        """The name that each of its trials bears."""
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """The value of a trial."""
+
+
+def suggest(trial: optuna.Trial, name: str, one: Float | Choice) -> Any:
+    """The trial's value of the recipe field `name`."""
+    if isinstance(one, Float):
+        return trial.suggest_float(name, one.low, one.high, log=one.log)
+    return trial.suggest_categorical(name, one.values)
+
+
+def work(study: optuna.Study, search: Search, place: Place, total: int, objective: Objective) -> None:
+    """Do trials until `total` are done; while others still do theirs, wait whether one of them comes back."""
+    while True:
+        with ExitStack() as turn:
+            turn.enter_context(studies.turn(place))
+            studies.take_over(study, place)
+            trials = studies.trials(study)
+            if sum(trial.done for trial in trials) >= total:
+                return
+            waiting = any(trial.state == "waiting" for trial in trials)
+            if not waiting and len(trials) < total:
+                studies.offer(study, search, len(trials))
+                waiting = True
+            if waiting:
+                attempt(study, objective, turn)
+                continue
+        time.sleep(POLL)
+
+
+def attempt(study: optuna.Study, objective: Objective, turn: ExitStack) -> None:
+    """The trial that waits; it is another worker's turn as soon as it is ours. What interrupts it puts it back."""
+
+    def do(trial: optuna.Trial) -> float:
+        trial.set_user_attr(studies.WORKER, objective.worker)
+        turn.close()
+        if NUMBER not in trial.user_attrs:  # somebody who cannot see our lock was faster
+            raise TrialFailed("nobody asked for it")
+        return objective(trial)
+
+    try:
+        study.optimize(do, n_trials=1, catch=(TrialFailed,))
+    except BaseException:
+        for trial in study.get_trials(states=(TrialState.FAIL,)):
+            if (
+                trial.user_attrs.get(studies.WORKER) == objective.worker
+                and studies.ERROR not in trial.user_attrs
+            ):
+                studies.again(study, trial)
+        raise

@@ -1,0 +1,107 @@
+"""What a search has found, in markdown: its best setting, its trials, what mattered, and the figures beside it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from harness.progress import duration
+from harness.search.search import Search
+from harness.search.trials import AT_LEAST, FEWEST, QUANTILE, Trial, best
+
+
+def markdown(
+    search: Search, trials: Sequence[Trial], importance: Mapping[str, float], figures: Sequence[str]
+) -> str:
+    """The whole report. `importance` is empty where too few trials have finished; `figures` are files beside it."""
+    parts = [f"### {search.title}", summary(trials)]
+    if (winner := best(trials)) is not None:
+        parts += [setting_table(search, winner), gain(trials, winner)]
+    parts += [trial_table(search, trials), importance_table(importance)]
+    parts += [f"![{name}]({name})" for name in figures]
+    parts.append(notes(search))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def summary(trials: Sequence[Trial]) -> str:
+    """How many trials there are, and what became of them."""
+    states = [trial.state for trial in trials]
+    counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
+    return f"{len(trials)} trials: {', '.join(counts)}."
+
+
+def setting_table(search: Search, trial: Trial) -> str:
+    """The setting of a trial beside that of the recipe as it is."""
+    rows = [[name, show(search.usual[name]), show(trial.setting[name])] for name in search.parameters]
+    return tabulate(
+        rows, ["Choice", "As it is", f"Best, trial {trial.number}"], "github", disable_numparse=True
+    )
+
+
+def gain(trials: Sequence[Trial], winner: Trial) -> str:
+    """What the best setting is worth on the people held out, and what that does not say."""
+    first = next((trial for trial in trials if trial.number == 0 and trial.value is not None), None)
+    if winner.number == 0:
+        return "No setting did better on the people held out than the recipe as it is."
+    than = f", the recipe as it is {first.value:.1f}" if first else ""
+    return (
+        f"mAP {winner.value:.1f} on the people held out{than}: the best of many draws, chosen on them, so its true gain "
+        "is smaller. `pivl-bench search confirm` measures it on the test people."
+    )
+
+
+def trial_table(search: Search, trials: Sequence[Trial]) -> str:
+    """A line per trial."""
+    rows = [
+        [
+            trial.number,
+            "" if trial.value is None else f"{trial.value:.1f}",
+            *(show(trial.setting[name]) if name in trial.setting else "" for name in search.parameters),
+            outcome(trial),
+            duration((trial.ended - trial.began).total_seconds()) if trial.ended and trial.began else "",
+        ]
+        for trial in trials
+    ]
+    headers = ["Trial", "mAP, held out", *search.parameters, "State", "Time"]
+    return tabulate(rows, headers, "github", disable_numparse=True)
+
+
+def outcome(trial: Trial) -> str:
+    """The state of a trial and, where it has no mAP of its own, how far it came or why it failed."""
+    if trial.state == "failed":
+        return f"failed: {trial.error}"
+    if trial.state in ("pruned", "running") and trial.epochs:
+        last = max(trial.epochs)
+        return f"{trial.state}, mAP {trial.epochs[last]:.1f} after epoch {last}"
+    return trial.state
+
+
+def importance_table(importance: Mapping[str, float]) -> str:
+    """The share of each parameter in what makes a setting good."""
+    if not importance:
+        return f"Importance: fewer than {FEWEST} finished trials say nothing of it."
+    rows = [[name, f"{100 * share:.0f} %"] for name, share in importance.items()]
+    return tabulate(rows, ["Choice", "Importance (PED-ANOVA)"], "github", disable_numparse=True)
+
+
+def notes(search: Search) -> str:
+    """What the numbers are."""
+    sampler, pruner = search.identity()["sampler"], search.identity()["pruner"]
+    said = [
+        f"- **mAP** in percent, of training people held out by seed {search.run.seed}, after the last epoch; one seed.",
+        f"- **Sampler** {_options(sampler)}; **pruner** {_options(pruner)}.",
+        f"- **Importance** by PED-ANOVA, of what tells the best {QUANTILE:.0%} of the trials, and at least {AT_LEAST} "
+        "of them, from all.",
+        f"- **Data** {search.run.dataset}@{search.run.fingerprint[:6]}. The test people had no part in any of this.",
+    ]
+    return "\n".join(said)
+
+
+def show(value: Any) -> str:
+    """A value of the recipe, to three figures."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _options(named: Mapping[str, Mapping[str, Any]]) -> str:
+    ((name, options),) = named.items()
+    return f"{name} ({', '.join(f'{key} {value}' for key, value in options.items())})" if options else name

@@ -1,0 +1,136 @@
+"""A process that does trials of a search until none is left: `python -m harness.search.worker WORK.json`.
+
+It tells what goes on as JSON lines on standard output, as harness.execute does. SIGTERM, like Ctrl-C, puts the trial
+at hand back into the queue.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import torch
+
+from harness.claims import Owner
+from harness.execute import LAST_LINES, Watch, describe_shortage, execute, take_stdout
+from harness.monitor import Send
+from harness.origin import choose_device, forbid_tf32, suitable_slots
+from harness.plan import Task, make_plan
+from harness.records import Finished, Results
+from harness.search import study as studies
+from harness.search.loop import POLL, TrialFailed, suggest, work
+from harness.search.sampling import NUMBER
+from harness.search.search import Place, Search
+from pivl.errors import TrainingFailed, UserError
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The mAP of the held-out people, in percent, after the last epoch of the setting that a trial suggests.
+
+    The pictures that it trains and scores on have no test people among them: harness.inputs gives it a split in which
+    they are replaced, and the search itself refuses inputs that are not so.
+    """
+
+    search: Search
+    results: Results
+    device: torch.device
+    send: Send
+    worker: str
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """Do the trial. TrialPruned, TrialFailed; UserError where no other trial would fare better."""
+        send, began = self._sender(trial.user_attrs[NUMBER]), time.monotonic()
+        setting = {name: suggest(trial, name, one) for name, one in self.search.parameters.items()}
+        cell = self.search.cell(setting)
+        trial.set_user_attr(studies.RUN, cell.run.id)
+        known = {*trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values}
+
+        def watch(epoch: int, mean_ap: float) -> None:
+            if epoch not in known:  # an earlier attempt may have said it
+                trial.report(mean_ap, epoch)
+            send({"event": "phase", "phase": f"epoch {epoch}, mAP {mean_ap:.1f}"})
+            if trial.should_prune():
+                raise optuna.TrialPruned()
+
+        try:
+            for task in make_plan([cell], self.results, retry_failed=True).tasks:
+                self._do(task, send, watch if task.is_run else None)
+        except optuna.TrialPruned:
+            shutil.rmtree(self.results.checkpoint_folder(cell.run.id), ignore_errors=True)
+            send({"event": "done", "summary": "pruned", "seconds": time.monotonic() - began})
+            raise
+        except (UserError, BrokenPipeError):
+            raise
+        except Exception as error:  # whatever it is, it is this trial's failure and not the next one's
+            said = f"{type(error).__name__}: {error}".splitlines()[0]
+            if isinstance(error, TrainingFailed):
+                said = str(error)
+            if isinstance(error, torch.OutOfMemoryError):
+                said = describe_shortage(task.run.recipe, task.stage)
+            trial.set_user_attr(studies.ERROR, said)
+            self.results.write_failure(cell.run, said, traceback.format_exc().splitlines()[-LAST_LINES:])
+            send({"event": "failed", "error": said})
+            raise TrialFailed(said) from error
+        found = self.results.read_run(cell.run.id)
+        assert isinstance(found, Finished)
+        value = found.metrics["mAP"]
+        send({"event": "done", "summary": f"mAP {value:.1f}", "seconds": time.monotonic() - began})
+        return value
+
+    def _do(self, task: Task, send: Send, watch: Watch | None) -> None:
+        """Do the task, unless another worker, to which the same stage belongs, does it meanwhile."""
+        while not task.is_stored(self.results):
+            claim = self.results.claims.take(task.id)
+            if isinstance(claim, Owner):
+                time.sleep(POLL)
+                continue
+            with claim:
+                if not task.is_stored(self.results):
+                    execute(task, self.results, self.device, send, watch)
+
+    def _sender(self, number: int) -> Send:
+        return lambda event: self.send({**event, "trial": number})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run as a process of its own; 0 when no trial is left to do, 2 for a user's mistake."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    (path,) = sys.argv[1:] if arguments is None else arguments
+    given = json.loads(Path(path).read_text())
+    search, place = Search.from_json(given["search"]), Place(Path(given["folder"]), given["url"])
+    send = take_stdout()
+    results = Results(Path(given["results"]), lambda text: send({"event": "warning", "message": text}))
+    try:
+        device = choose_device(given["device"])
+        send({"event": "ready", "device": device.type, "slots": suitable_slots(device)})
+        torch.set_num_threads(1)
+        forbid_tf32()
+        with studies.alive(place) as worker:
+            objective = Objective(search, results, device, send, worker)
+            work(studies.join(search, place), search, place, given["total"], objective)
+    except UserError as error:
+        send({"event": "user-error", "message": str(error)})
+        return 2
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 1  # stopped, or the parent is gone
+    return 0
+
+
+def _end_with_parent() -> None:
+    """Put the trial at hand back when standard input ends: then the parent is gone, even killed."""
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

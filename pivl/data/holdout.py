@@ -1,0 +1,96 @@
+"""People held out of a training set, for choices that must be made without a look at the test people.
+
+The split that comes of it has no test pictures at all: whoever holds it cannot look at them.
+"""
+
+import hashlib
+from dataclasses import replace
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+
+from pivl.data.pictures import Pictures, Split
+from pivl.errors import UserError
+from pivl.streams import torch_stream
+
+SHARE, LEAST = 0.15, 20  # of the training people
+RULE = 1  # raised when another rule would hold out others, so that the fingerprints differ
+
+
+class TestSplitTouched(Exception):
+    """Something that must choose without the test people asked for their pictures: a fault in the program."""
+
+    __test__ = False  # whatever its name begins with, pytest need not collect it
+
+
+class Sealed:
+    """Stands where test pictures stood: whatever is asked of it, it raises."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise TestSplitTouched(f"the test pictures are sealed, and their {name} was asked for")
+
+    def __len__(self) -> NoReturn:
+        raise TestSplitTouched("the test pictures are sealed, and their number was asked for")
+
+
+def seal(split: Split) -> Split:
+    """`split` without its test pictures: to ask anything of its query or gallery raises TestSplitTouched."""
+    sealed = Sealed()
+    return replace(split, query=sealed, gallery=sealed)  # type: ignore[arg-type]
+
+
+def hold_out(split: Split, seed: int) -> Split:
+    """15 % of the training people, at least 20, drawn by `seed`, as query and gallery; the others to train on.
+
+    All pictures of the held-out people are both, as in the embedded benchmark: the market protocol leaves a query's
+    own camera out, and a query without a match under another camera is not scored. Of `split` only the training set
+    is read. Raises UserError where fewer than two people would be left, or none held out has pictures by two cameras.
+    """
+    train = split.train
+    people = int(train.person.max()) + 1
+    count = max(LEAST, round(SHARE * people))
+    if people - count < 2:
+        raise UserError(
+            f"{split.name} has {people} training people; {count} of them are held out by a search, which leaves "
+            "too few to train on"
+        )
+    chosen = torch.zeros(people, dtype=torch.bool)
+    chosen[torch.randperm(people, generator=torch_stream(seed, "held-out people"))[:count]] = True
+    held = chosen[train.person]
+    validation = _select(train, held)
+    if not _has_match(validation):
+        raise UserError(
+            f"{split.name}: no training person has pictures by two cameras, so that none can be queried"
+        )
+    number = chosen.logical_not().cumsum(0) - 1  # of the people who are left, from 0 in their order
+    rest = _select(train, ~held, number)
+    fingerprint = held_out_fingerprint(split.fingerprint, seed)
+    return Split(
+        f"{split.name}-held-out", rest, validation, validation, split.labels, fingerprint, split.maps
+    )
+
+
+def held_out_fingerprint(fingerprint: str, seed: int) -> str:
+    """What `hold_out` makes of the fingerprint of a data set; needs no pictures."""
+    said = f"{fingerprint}/held out/{RULE}/{SHARE}/{LEAST}/{seed}"
+    return hashlib.sha256(said.encode()).hexdigest()[: len(fingerprint)]
+
+
+def _select(pictures: Pictures, kept: Tensor, number: Tensor | None = None) -> Pictures:
+    """The pictures where `kept` [N] holds; people by their new `number` [P]."""
+    person = pictures.person[kept]
+    return Pictures(
+        image=pictures.image[kept],
+        person=person if number is None else number[person],
+        camera=pictures.camera[kept],
+        part_map=None if pictures.part_map is None else pictures.part_map[kept],
+        names=tuple(name for name, keep in zip(pictures.names, kept.tolist(), strict=True) if keep),
+        confidence=None if pictures.confidence is None else pictures.confidence[kept],
+    )
+
+
+def _has_match(pictures: Pictures) -> bool:
+    """Whether anybody was taken by two cameras."""
+    pairs = torch.stack([pictures.person, pictures.camera]).unique(dim=1)
+    return bool((pairs[0].bincount() > 1).any())

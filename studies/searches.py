@@ -1,0 +1,128 @@
+"""What may be searched by Optuna: spaces of recipe fields around PI-VL, as data.
+
+The paper gives no loss weights but those of its base, no dense temperature and no rate of its fusion head. A space of
+one's own is one more value here, and its name is then known to `pivl-bench search`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from pivl.recipe import Recipe
+from studies.ablation import pi_vl
+from studies.presets import DEFAULT, SMOKE
+from studies.study import Row, Study
+
+PI_VL = Row("pi-vl", "PI-VL", "PI-VL", pi_vl)
+
+
+@dataclass(frozen=True)
+class Float:
+    """Any number from `low` to `high`; `log`: as many below their geometric mean as above."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def around(self, usual: Any) -> "Float":
+        """The same range, whatever the recipe has."""
+        return self
+
+
+@dataclass(frozen=True)
+class Factor:
+    """From the recipe's own value divided by `most` to its product with it, on a logarithmic scale.
+
+    For what differs by backbone in order of magnitude, as learning rates do.
+    """
+
+    most: float
+
+    def around(self, usual: Any) -> Float:
+        """The range around the recipe's `usual` value."""
+        return Float(usual / self.most, usual * self.most, log=True)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values."""
+
+    values: tuple[Any, ...]
+
+    def around(self, usual: Any) -> "Choice":
+        """The same values, whatever the recipe has."""
+        return self
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is varied, by recipe field, in the row `base`; which stages a field touches the recipe itself says."""
+
+    name: str
+    title: str
+    parameters: Mapping[str, Float | Factor | Choice]
+    base: Row = PI_VL
+    dataset: str = "synthped"
+
+    def __post_init__(self) -> None:
+        if known := set(self.parameters) & set(self.base.changes):
+            raise ValueError(
+                f"{self.name}: {', '.join(sorted(known))} are what makes the row, and cannot be varied"
+            )
+
+    def around(self, recipe: Recipe) -> dict[str, Float | Choice]:
+        """The ranges and choices of each field, for a base row whose recipe this is."""
+        return {name: one.around(getattr(recipe, name)) for name, one in self.parameters.items()}
+
+
+LOSS_WEIGHTS = Space(
+    "loss-weights",
+    "Loss weights and dense temperature of PI-VL",
+    MappingProxyType(
+        {
+            "align_weight": Float(0.01, 10, log=True),
+            "identity_weight": Float(0.05, 2),
+            "triplet_weight": Float(0.05, 2),
+            "image_to_text_weight": Float(0.1, 3),
+            "part_temperature": Float(0.01, 1, log=True),
+        }
+    ),
+)
+FUSION_HEAD = Space(
+    "fusion-head",
+    "Fusion head of PI-VL: its rate, how channels are aligned, what becomes of the background",
+    MappingProxyType(
+        {
+            "head_rate": Factor(30),
+            "channel_alignment": Choice(("depth-wise", "point-wise")),
+            "background": Choice(("class", "ignore")),
+        }
+    ),
+)
+RATES = Space(
+    "rates",
+    "Learning rates of PI-VL's stages",
+    MappingProxyType({"prompt_rate": Factor(30), "part_rate": Factor(30), "rate": Factor(10)}),
+)
+
+SEARCHES = {space.name: space for space in (LOSS_WEIGHTS, FUSION_HEAD, RATES)}
+
+SEARCH_SMOKE = replace(  # 20 of 32 people are held out; the others must fill a batch
+    SMOKE, changes=MappingProxyType({**SMOKE.changes, "people_per_batch": 8, "prompt_batch": 32})
+)
+SEARCH_PRESETS = {preset.name: preset for preset in (DEFAULT, SEARCH_SMOKE)}
+
+
+def confirmation(space: Space, setting: Mapping[str, Any], found_by: str) -> Study:
+    """The study of what `setting`, the best of a search, is worth beside the recipe as it is, on the test people."""
+    tuned = Row("tuned", "PI-VL, tuned", space.base.method, {**space.base.changes, **setting})
+    return Study(
+        name=f"confirm-{space.name}",
+        title=f"Confirmation: {space.title}",
+        question="Is the best setting of a search, chosen on held-out training people, better on the test people?",
+        rows=(space.base, tuned),
+        reference=space.base.name,
+        caption=found_by,
+        dataset=space.dataset,
+    )
