@@ -111,31 +111,11 @@ def load(inputs: Inputs, size: Size, progress: Progress | None = None, confidenc
     `confidence`: with that of its part maps, which only pictures on disk have. Where people are held out, the split
     has no test pictures any more.
     """
+    from harness.pictures import load_whole
     from pivl.data.holdout import hold_out, seal
 
-    split = _load_whole(inputs, size, progress, confidence)
+    split = load_whole(inputs, size, progress, confidence)
     return split if inputs.held_out is None else hold_out(seal(split), inputs.held_out)
-
-
-def _load_whole(inputs: Inputs, size: Size, progress: Progress | None, confidence: bool) -> "Split":
-    from pivl.data import catalog
-    from pivl.parsers.sources import put_maps
-    from pivl.people import benchmark
-
-    doing = "rendering into the cache, once" if inputs.is_embedded else "decoding into the cache, once"
-    report = progress.count(inputs.called, doing) if progress else None
-    try:
-        if inputs.is_embedded:
-            split = benchmark.load(find_config(inputs.dataset), size, report)
-            if inputs.part_maps is None:
-                return split
-            parsing = progress.count(inputs.part_maps, "making part maps, once") if progress else None
-            return put_maps(split, inputs.part_maps, parsing)
-        root, maps = _path(inputs.data_root), _path(inputs.part_maps)
-        return catalog.load(inputs.dataset, root, size, maps, inputs.allow_partial, report, confidence)
-    finally:
-        if progress:
-            progress.close()
 
 
 def find(inputs: Inputs, size: Size, results: Results, progress: Progress, confidence: bool = False) -> Found:

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from harness import inputs
+from harness import inputs, pictures
 from harness.execute import execute
 from harness.plan import Task
 from harness.records import Results
@@ -96,7 +96,7 @@ def test_people_are_held_out_trained_without_and_scored_while_the_test_people_ar
 def test_inputs_with_people_held_out_never_ask_the_test_pictures_for_anything(monkeypatch):
     """Neither while they are loaded nor as they come: of the whole split only the training set is ever read."""
     whole = seal(split_of(28))
-    monkeypatch.setattr(inputs, "_load_whole", lambda *_: whole)
+    monkeypatch.setattr(pictures, "load_whole", lambda *_: whole)
     found = inputs.load(inputs.Inputs("synthped", held_out=0), (32, 16))
     assert set(found.query.names) < set(whole.train.names)
     assert inputs.load(inputs.Inputs("synthped"), (32, 16)).query is whole.query
