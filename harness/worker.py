@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from harness.allocator import allocator_environment
 from harness.gpus import VARIABLE
 from harness.plan import Task
 from pivl.errors import UserError
@@ -51,7 +52,11 @@ class Worker:
         On a CPU it computes with one thread, however many others there are, so that results do not depend on that.
         """
         stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process; end() closes it)
-        own = {**dict.fromkeys(THREADS, "1"), **({VARIABLE: ",".join(gpus)} if gpus else {})}
+        own = {
+            **dict.fromkeys(THREADS, "1"),
+            **allocator_environment(),
+            **({VARIABLE: ",".join(gpus)} if gpus else {}),
+        }
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", *program],
             stdin=subprocess.PIPE,

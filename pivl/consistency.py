@@ -5,7 +5,6 @@ own part than to those of other parts, among all pixels and among those of other
 agree with itself).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -78,41 +77,49 @@ class Consistency:
         return float((of_part.nan_to_num() * pixels).sum() / pixels.sum())
 
 
-def measure_consistency(
-    batches: Iterable[PixelBatch], part_text: Tensor, ignored: tuple[int, ...] = (0,)
-) -> Consistency:
-    """Measure pixel features against part texts [C, D] and each other, batch by batch, linear in the pixels.
+class ConsistencyMeter:
+    """Measures pixel features against part texts [C, D] and each other, batch by batch, linear in the pixels.
 
     Lengths of features and texts do not matter. Pixels of the `ignored` classes (background unless told), of
     IGNORE and of any id beyond C are left out, and so are the ignored texts. Memory: people * C * D float64.
 
     The cosines come from sums of unit vectors: with S_pc the sum over the n_pc pixels of person p and part c,
     T_c = sum_p S_pc, the pairs within c have the summed cosine |T_c|^2 - n_c, of which |S_pc|^2 - n_pc are of
-    one person; other parts likewise. Raises UserError when no labelled pixel is left.
+    one person; other parts likewise. A pixel is divided by its length where it is added up, and the nearest text
+    does not depend on it, so no map of unit vectors is made.
     """
-    classes = len(part_text)
-    counted = torch.ones(classes, dtype=torch.bool)
-    counted[list(ignored)] = False
-    text = F.normalize(part_text.float(), dim=1)
-    nearest = torch.zeros(classes * classes, dtype=torch.int64)
-    sums: dict[int, Tensor] = {}
-    counts: dict[int, Tensor] = {}
-    for batch in batches:
-        feature = F.normalize(batch.feature.float(), dim=1).flatten(2)  # [B, D, cells]
+
+    def __init__(self, part_text: Tensor, ignored: tuple[int, ...] = (0,)) -> None:
+        self._text = F.normalize(part_text.float(), dim=1)
+        counted = torch.ones(len(part_text), dtype=torch.bool)
+        counted[list(ignored)] = False
+        self._counted = counted.to(part_text.device)
+        self._nearest = torch.zeros(len(part_text) ** 2, dtype=torch.int64)
+        self._sums: dict[int, Tensor] = {}
+        self._counts: dict[int, Tensor] = {}
+
+    def add(self, batch: PixelBatch) -> None:
+        """Take the pixels of a batch."""
+        classes = len(self._text)
+        cells = batch.feature.float().permute(0, 2, 3, 1).flatten(1, 2)  # [B, cells, D]
         part = batch.part.flatten(1).long()
-        member = (part[:, :, None] == torch.arange(classes, device=part.device)) & counted.to(part.device)
-        answer = (text @ feature).masked_fill(~counted.to(text.device)[:, None], -torch.inf).argmax(1)
+        member = (part[:, :, None] == torch.arange(classes, device=part.device)) & self._counted
+        answer = (cells @ self._text.T).masked_fill(~self._counted, -torch.inf).argmax(2)
         kept = member.any(2)
-        nearest += torch.bincount((part * classes + answer)[kept], minlength=classes * classes).cpu()
-        image_sums = torch.bmm(feature, member.float()).transpose(1, 2).cpu().double()  # [B, C, D]
+        self._nearest += torch.bincount((part * classes + answer)[kept], minlength=classes**2).cpu()
+        shares = member / torch.linalg.vector_norm(cells, dim=2, keepdim=True).clamp(min=1e-12)
+        image_sums = (shares.transpose(1, 2) @ cells).cpu().double()  # [B, C, D]
         image_counts = member.sum(1).cpu().double()
         for person, one_sum, count in zip(batch.person.tolist(), image_sums, image_counts, strict=True):
-            sums[person] = sums[person] + one_sum if person in sums else one_sum
-            counts[person] = counts[person] + count if person in counts else count
-    if not nearest.any():
-        raise UserError("no labelled pixel of a body part to measure; check the part maps")
-    cosines = _mean_cosines(torch.stack([*sums.values()]), torch.stack([*counts.values()]))
-    return Consistency(nearest.view(classes, classes), *cosines)
+            self._sums[person] = self._sums.get(person, 0) + one_sum
+            self._counts[person] = self._counts.get(person, 0) + count
+
+    def result(self) -> Consistency:
+        """What was measured so far. Raises UserError when no labelled pixel was among it."""
+        if not self._nearest.any():
+            raise UserError("no labelled pixel of a body part to measure; check the part maps")
+        sums, counts = torch.stack([*self._sums.values()]), torch.stack([*self._counts.values()])
+        return Consistency(self._nearest.view(len(self._text), -1), *_mean_cosines(sums, counts))
 
 
 def _mean_cosines(sums: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -5,11 +5,18 @@ import math
 import pytest
 import torch
 
-from pivl.consistency import Consistency, PixelBatch, measure_consistency
+from pivl.consistency import Consistency, ConsistencyMeter, PixelBatch
 from pivl.data.labels import IGNORE
 from pivl.errors import UserError
 
 CLASSES, WIDTH = 5, 6
+
+
+def measure(batches, part_text, **choices) -> Consistency:
+    meter = ConsistencyMeter(part_text, **choices)
+    for batch in batches:
+        meter.add(batch)
+    return meter.result()
 
 
 def random_batch(seed: int = 0, images: int = 6) -> PixelBatch:
@@ -57,7 +64,7 @@ def mean_cosine_by_hand(batch: PixelBatch, part: int, same: bool, across: bool) 
 
 def test_cosines_equal_all_pairs_of_pixels_written_out() -> None:
     batch = random_batch()
-    measured = measure_consistency([batch], texts())
+    measured = measure([batch], texts())
     for part in range(CLASSES):
         for field, same, across in (
             ("same_part", True, False),
@@ -74,7 +81,7 @@ def test_nearest_texts_equal_a_search_pixel_by_pixel() -> None:
     nearest = [[0] * CLASSES for _ in range(CLASSES)]
     for _, part, feature in pixels_of(batch):
         nearest[part][max(range(1, CLASSES), key=lambda c: cosine(feature, part_text[c].tolist()))] += 1
-    measured = measure_consistency([batch], part_text)
+    measured = measure([batch], part_text)
     assert measured.nearest.tolist() == nearest
     total = sum(map(sum, nearest))
     assert measured.part_accuracy() == pytest.approx(sum(nearest[c][c] for c in range(CLASSES)) / total)
@@ -83,7 +90,7 @@ def test_nearest_texts_equal_a_search_pixel_by_pixel() -> None:
 
 def test_margins_are_means_over_pixels() -> None:
     batch = random_batch()
-    measured = measure_consistency([batch], texts())
+    measured = measure([batch], texts())
     for margin, across in ((measured.margin, False), (measured.margin_across, True)):
         by_pixel = [
             mean_cosine_by_hand(batch, part, True, across) - mean_cosine_by_hand(batch, part, False, across)
@@ -102,15 +109,15 @@ def assert_same(one: Consistency, other: Consistency) -> None:
 
 def test_how_the_pixels_are_batched_ordered_and_scaled_does_not_matter() -> None:
     batch, part_text = random_batch(), texts()
-    whole = measure_consistency([batch], part_text)
+    whole = measure([batch], part_text)
     singles = [
         PixelBatch(batch.feature[i : i + 1], batch.part[i : i + 1], batch.person[i : i + 1])
         for i in (5, 0, 3, 1, 4, 2)
     ]
-    assert_same(measure_consistency(singles, part_text), whole)
+    assert_same(measure(singles, part_text), whole)
     scale = torch.rand(6, 1, 4, 3, generator=torch.Generator().manual_seed(0)) + 0.1
     scaled = PixelBatch(batch.feature * scale, batch.part, batch.person)
-    assert_same(measure_consistency(iter([scaled]), 3 * part_text), whole)
+    assert_same(measure(iter([scaled]), 3 * part_text), whole)
 
 
 def features_by(code: torch.Tensor, of: torch.Tensor) -> torch.Tensor:
@@ -127,7 +134,7 @@ def balanced(images: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
 def test_features_that_are_the_texts_are_perfectly_consistent() -> None:
     part, person = balanced()
     part_text = torch.eye(CLASSES)
-    measured = measure_consistency([PixelBatch(features_by(part_text, part), part, person)], part_text)
+    measured = measure([PixelBatch(features_by(part_text, part), part, person)], part_text)
     assert measured.part_accuracy() == 1
     assert measured.majority_share() == pytest.approx(1 / 4)
     assert measured.margin == pytest.approx(1)
@@ -140,7 +147,7 @@ def test_features_that_know_only_the_person_show_no_parts_across_people() -> Non
     """
     part, person = balanced()
     feature = features_by(torch.eye(4, CLASSES), person[:, None, None].expand(8, 4, 4))
-    measured = measure_consistency([PixelBatch(feature, part, person)], torch.eye(CLASSES))
+    measured = measure([PixelBatch(feature, part, person)], torch.eye(CLASSES))
     assert measured.margin_across == pytest.approx(0, abs=1e-9)
     assert measured.margin == pytest.approx(7 / 31 - 24 / 96)
 
@@ -150,7 +157,7 @@ def test_sides_can_be_counted_as_one() -> None:
     part, person = balanced()
     answer = torch.tensor([0, 2, 1, 3, 1])[part]
     part_text = torch.eye(CLASSES)
-    measured = measure_consistency([PixelBatch(features_by(part_text, answer), part, person)], part_text)
+    measured = measure([PixelBatch(features_by(part_text, answer), part, person)], part_text)
     assert measured.part_accuracy() == pytest.approx(1 / 4)
     assert measured.part_accuracy(merged=((1, 2),)) == pytest.approx(3 / 4)
     assert measured.majority_share(merged=((1, 2),)) == pytest.approx(1 / 2)
@@ -160,14 +167,14 @@ def test_cells_may_be_bytes_even_of_many_classes() -> None:
     part = torch.full((1, 4, 4), 19)
     feature = features_by(torch.eye(20), part)
     for kind in (torch.int64, torch.uint8):
-        measured = measure_consistency([PixelBatch(feature, part.to(kind), torch.zeros(1))], torch.eye(20))
+        measured = measure([PixelBatch(feature, part.to(kind), torch.zeros(1))], torch.eye(20))
         assert measured.nearest[19, 19] == 16
 
 
 def test_background_counts_only_when_asked() -> None:
     batch = random_batch()
-    without = measure_consistency([batch], texts())
-    with_it = measure_consistency([batch], texts(), ignored=())
+    without = measure([batch], texts())
+    with_it = measure([batch], texts(), ignored=())
     assert without.nearest[0].sum() == 0
     assert without.nearest[:, 0].sum() == 0
     assert without.same_part[0].isnan()
@@ -178,7 +185,7 @@ def test_background_counts_only_when_asked() -> None:
 def test_a_single_person_has_no_other_people() -> None:
     batch = random_batch()
     alone = PixelBatch(batch.feature, batch.part, torch.zeros(6).long())
-    measured = measure_consistency([alone], texts())
+    measured = measure([alone], texts())
     assert math.isfinite(measured.margin)
     assert math.isnan(measured.margin_across)
 
@@ -189,7 +196,7 @@ def test_a_part_of_one_pixel_has_no_pair_and_leaves_the_mean_alone() -> None:
     lone[0, 0, 0] = 4
     random = torch.Generator().manual_seed(3)
     feature = torch.randn(8, WIDTH, 4, 4, generator=random)
-    measured = measure_consistency([PixelBatch(feature, lone, person)], texts())
+    measured = measure([PixelBatch(feature, lone, person)], texts())
     assert measured.same_part[4].isnan()
     assert measured.other_part[4].isfinite()
     weight = measured.nearest.sum(1)[1:4].double()
@@ -202,4 +209,4 @@ def test_no_labelled_pixel_is_an_error_that_says_so() -> None:
     blank = PixelBatch(batch.feature, torch.zeros_like(batch.part), batch.person)
     for batches in ([blank], []):
         with pytest.raises(UserError, match="no labelled pixel of a body part"):
-            measure_consistency(batches, texts())
+            measure(batches, texts())
