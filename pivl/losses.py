@@ -20,6 +20,19 @@ def contrast(anchors: Tensor, others: Tensor, positives: Tensor, temperature: fl
     return per_anchor.sum() / (counts > 0).sum().clamp(min=1)
 
 
+def dense_contrast(texts: Tensor, pixels: Tensor, own: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """`contrast` of texts and pixels and of pixels and texts (Eq. 7-8), where every pixel has one text of its own.
+
+    texts [M, D], pixels [N, D]; own int64 [N] names each pixel's text, and every text has a pixel. One product serves
+    both directions, and of its N x M numbers only each pixel's own is picked out: no mask and no log-softmax as large.
+    """
+    scores = texts.float() @ pixels.float().T / temperature
+    right = scores.gather(0, own[None])[0]
+    counts = own.bincount(minlength=len(texts))
+    mean = torch.zeros_like(scores[:, 0]).index_add(0, own, right) / counts
+    return (scores.logsumexp(dim=1) - mean).mean(), (scores.logsumexp(dim=0) - right).mean()
+
+
 def identity_loss(logits: Tensor, person: Tensor, smoothing: float) -> Tensor:
     """Cross-entropy over people with label smoothing: logits [B, P], person [B] in 0..P-1 (Eq. 3-4).
 

@@ -15,7 +15,7 @@ from pivl.data.labels import IGNORE
 from pivl.data.parts import BACKGROUND, Patches, vote
 from pivl.data.store import Batch
 from pivl.loop import Fit, Schedule, autocast, only_trainable, smooth_cosine, warm_cosine, warm_steps
-from pivl.losses import alignment, contrast, hard_triplet, identity_loss
+from pivl.losses import alignment, contrast, dense_contrast, hard_triplet, identity_loss
 from pivl.model import ReIDModel
 from pivl.prompts import Prompts
 from pivl.recipe import Recipe
@@ -119,11 +119,8 @@ def part_terms(
         with autocast(tokens.device, recipe.precision):
             texts = prompts.parts(tokens, pairs // parts, pairs % parts)
         texts = functional.normalize(texts.float(), dim=1)
-        positives = torch.arange(len(pairs), device=place.device)[:, None] == place[None]
-        return {
-            "text_to_pixel": contrast(texts, pixels, positives, recipe.part_temperature),
-            "pixel_to_text": contrast(pixels, texts, positives.T, recipe.part_temperature),
-        }
+        to_pixel, to_text = dense_contrast(texts, pixels, place, recipe.part_temperature)
+        return {"text_to_pixel": to_pixel, "pixel_to_text": to_text}
 
     return terms
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from pivl.data.labels import IGNORE
-from pivl.losses import alignment, contrast, hard_triplet, identity_loss
+from pivl.losses import alignment, contrast, dense_contrast, hard_triplet, identity_loss
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -59,6 +59,20 @@ def test_identity_loss_is_smoothed_cross_entropy_by_hand():
     target = 0.9 * functional.one_hot(person, 4) + 0.1 / 4
     expected = -(target * logits.log_softmax(dim=1)).sum(dim=1).mean()
     torch.testing.assert_close(identity_loss(logits, person, 0.1), expected)
+
+
+def test_dense_contrast_and_its_gradients_are_contrast_both_ways():
+    texts, pixels = _random(5, 8).requires_grad_(), _random(40, 8, seed=1).requires_grad_()
+    own = torch.cat([torch.arange(5), torch.randint(0, 5, (35,), generator=torch.Generator().manual_seed(2))])
+    positives = torch.arange(5)[:, None] == own[None]
+    ours = dense_contrast(texts, pixels, own, 0.07)
+    written_out = contrast(texts, pixels, positives, 0.07), contrast(pixels, texts, positives.T, 0.07)
+    torch.testing.assert_close(ours, written_out)
+    for loss, other in zip(ours, written_out, strict=True):
+        found, expected = (
+            torch.autograd.grad(one, (texts, pixels), retain_graph=True) for one in (loss, other)
+        )
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_hard_triplet_equals_a_loop_over_anchors():
