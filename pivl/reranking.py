@@ -18,9 +18,8 @@ from torch import Tensor
 
 from pivl.evaluation import AT_ONCE, Described, Distances, Retrieval, rank_distances, squared_distances
 
-QUERIES_AT_ONCE = 32  # queries whose sets are compared with the gallery's together
+QUERIES_AT_ONCE = 64  # queries whose sets are compared with the gallery's together
 ROWS_AT_ONCE = 256  # pictures whose sets are put together
-NUMBERS_AT_ONCE = 2**20  # of features, gathered for the distances of pairs
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ class SparseRows:
 
 
 def neighbours(unit: Tensor, k1: int) -> tuple[Tensor, Tensor]:
-    """For unit features [N, D] the k1 + 1 nearest pictures [N, <= k1 + 1], itself included, and the largest distance.
+    """For unit features [N, D] the k1 + 1 nearest pictures [N, <= k1 + 1], itself first, and the largest distance.
 
     Distances are squared Euclidean; the largest [N] is never 0.
     """
@@ -131,6 +130,7 @@ def neighbours(unit: Tensor, k1: int) -> tuple[Tensor, Tensor]:
     )  # filled in place: small results among large ones would scatter the memory
     for rows in torch.arange(count, device=unit.device).split(max(1, AT_ONCE // count)):
         similarity = unit[rows] @ unit.T
+        similarity[rows - rows[0], rows] = torch.inf  # itself, also where others are exactly like it
         nearest[rows] = similarity.topk(nearest.shape[1], dim=1).indices
         farthest[rows] = (2 - 2 * similarity.amin(dim=1)).clamp_min(torch.finfo(unit.dtype).tiny)
     return nearest, farthest
@@ -159,17 +159,13 @@ def weigh(pairs: Iterable[tuple[Tensor, Tensor]], unit: Tensor, farthest: Tensor
     """Each set as a row that sums to 1, its members weighted by exp(-distance / largest distance)."""
 
     def weighted() -> Iterable[tuple[Tensor, Tensor, Tensor]]:
-        size = max(1, NUMBERS_AT_ONCE // unit.shape[1])
         for picture, member in pairs:
-            cosine = torch.cat(
-                [
-                    (unit[one] * unit[other]).sum(dim=1)
-                    for one, other in zip(picture.split(size), member.split(size), strict=True)
-                ]
-            )
+            place = picture - picture[0]  # every picture has a member, itself, so none is left out
+            known, column = member.unique(return_inverse=True)
+            cosine = (unit[picture[0] : picture[-1] + 1] @ unit[known].T)[place, column]
             weight = (-(2 - 2 * cosine).clamp_min(0) / farthest[picture]).exp()
-            total = torch.bincount(picture - picture[0], weights=weight)
-            yield picture, member, (weight / total[picture - picture[0]]).half()
+            total = torch.bincount(place, weights=weight)
+            yield picture, member, (weight / total[place]).half()
 
     return SparseRows.gather(len(unit), weighted())
 

@@ -139,6 +139,12 @@ def test_neighbours_of_neighbours_come_before_equally_near_strangers() -> None:
     assert friend < stranger - 0.05
 
 
+def test_pictures_that_a_model_cannot_tell_apart_are_reranked_too() -> None:
+    """A collapsed model: more of them than neighbours, and than rows are put together at once."""
+    distance = distances_of(torch.ones(2, 4), torch.ones(600, 4))(slice(0, 2))
+    assert distance.isfinite().all()
+
+
 def test_what_cannot_be_reranked_is_refused() -> None:
     with pytest.raises(ValueError, match=r"share from 0 to 1"):
         Reciprocal(share=1.5)
