@@ -62,10 +62,12 @@ def topic_options(command: Command) -> Command:
 @click.option("--sampler", default="tpe", show_default=True, help="tpe or random.")
 @click.option("--pruner", default="median", show_default=True, help="median, hyperband or none.")
 @device_options
+@click.option("--no-mlflow", is_flag=True, help="Leave MLflow alone.")
 @click.option("--quiet", is_flag=True, help="No progress; only warnings and the outcome.")
 def do(
-    results: Path, trials: int, sampler: str, pruner: str, device: str, jobs: str, quiet: bool, **typed: Any
-) -> None:
+    results: Path, trials: int, sampler: str, pruner: str, device: str, jobs: str, no_mlflow: bool, quiet: bool,
+    **typed: Any,
+) -> None:  # fmt: skip
     """Do the trials of the search NAME that are still wanted, then say what came out.
 
     Stop with Ctrl-C whenever you like: the same command goes on. The test people are never looked at: pivl-bench search
@@ -77,8 +79,12 @@ def do(
 
     store.prepare()
     chosen, place = conduct.prepare(topic, store, progress), topic.place(store)
-    conduct.do(chosen, place, trials, device, parse_jobs(jobs), store, progress)
+    done = conduct.do(chosen, place, trials, device, parse_jobs(jobs), store, progress)
     click.echo(conduct.report(topic, store), nl=False)
+    if not no_mlflow:
+        conduct.track(topic, store, progress)
+    if not any(trial.state == "finished" for trial in done):
+        raise click.exceptions.Exit(1)
 
 
 @search.command()

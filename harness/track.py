@@ -1,7 +1,8 @@
 """MLflow beside a run: what was asked is noted, and shown there. What goes wrong with it costs a line and no result."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
+from typing import TYPE_CHECKING
 
 from harness.asked import AskedRow, asked_rows, note_rows
 from harness.plan import Cell
@@ -9,6 +10,9 @@ from harness.progress import Progress
 from harness.question import Question
 from harness.records import Results
 from pivl.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.views import Experiment
 
 ABSENT = "the package mlflow is not installed"
 
@@ -56,9 +60,16 @@ def prepare(results: Results, progress: Progress) -> None:
 def show(questions: Sequence[Question], results: Results, progress: Progress) -> None:
     """Bring MLflow up to date with what is recorded for the rows of `questions`."""
     names = {question.name for question in questions}
+    show_experiments(lambda: _asked(names, results), results, progress)
+
+
+def show_experiments(
+    read: "Callable[[], Sequence[Experiment]]", results: Results, progress: Progress
+) -> None:
+    """Bring MLflow up to date with the experiments that `read` gives."""
     progress.update("MLflow", "bringing it up to date")
     try:
-        added, uri = _sync([row for row in asked_rows(results) if row.table in names], results)
+        added, uri = _sync(read(), results)
         progress.close()
         if added:
             progress.note(
@@ -74,14 +85,19 @@ def show(questions: Sequence[Question], results: Results, progress: Progress) ->
 
 def show_all(results: Results) -> str:
     """Bring MLflow up to date with everything that is recorded; what was done, in a line. UserError if it cannot be."""
-    rows = asked_rows(results)
-    if not rows:
+    from harness.search.view import kept_searches, show_search
+
+    rows, searches = asked_rows(results), kept_searches(results)
+    if not rows and not searches:
         raise UserError(f"{results.root}: nothing was asked for here yet; pivl-bench run STUDY does that")
     try:
-        added, uri = _sync(rows, results)
+        added, uri = _sync(
+            [*_asked(None, results), *(show_search(one, results) for one in searches)], results
+        )
     except Exception as error:
         raise UserError(f"MLflow was not brought up to date: {_reason(error)}") from error
     placed = {run for row in rows for run in row.runs.values()}
+    placed |= {trial.run for one in searches for trial in one.trials if trial.run}
     strays = sum(
         record["id"] not in placed and "limit_steps" not in record for _, record in results.records("runs")
     )
@@ -93,11 +109,18 @@ def show_all(results: Results) -> str:
     return f"MLflow at {uri}: {added} runs added{unknown}"
 
 
-def _sync(rows: Sequence[AskedRow], results: Results) -> tuple[int, str]:
-    from harness import tracking
+def _asked(tables: "Container[str] | None", results: Results) -> "list[Experiment]":
+    """What was asked for of `tables`, or of all."""
     from harness.views import show_rows
 
-    return tracking.sync(show_rows(rows, results), results), tracking.tracking_uri(results)
+    rows = [row for row in asked_rows(results) if tables is None or row.table in tables]
+    return show_rows(rows, results)
+
+
+def _sync(experiments: "Sequence[Experiment]", results: Results) -> tuple[int, str]:
+    from harness import tracking
+
+    return tracking.sync(experiments, results), tracking.tracking_uri(results)
 
 
 def _reason(error: Exception) -> str:

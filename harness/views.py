@@ -114,7 +114,7 @@ def _child(name: str, record: Record, results: Results) -> Child:
     version = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
     if record["status"] == "failed":
         return Child(record["id"], name, "FAILED", version, lambda: _failure(record))
-    return Child(record["id"], name, "FINISHED", version, lambda: _result(record, results))
+    return Child(record["id"], name, "FINISHED", version, lambda: show_result(record, results))
 
 
 def _failure(record: Record) -> Content:
@@ -122,7 +122,8 @@ def _failure(record: Record) -> Content:
     return Content(tags={"seed": str(record["seed"]), "error": record["error"]}, texts={"error.txt": text})
 
 
-def _result(record: Record, results: Results) -> Content:
+def show_result(record: Record, results: Results) -> Content:
+    """What a finished run shows."""
     ended = int(datetime.fromisoformat(record["date"]).timestamp() * 1000)
     began = ended - int(record["cost"]["seconds"] * 1000)
     values = record["metrics"] | {f"cost/{name}": value for name, value in record["cost"].items()}

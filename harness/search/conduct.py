@@ -14,6 +14,8 @@ from harness.records import Results, Run
 from harness.search.report import show
 from harness.search.search import PRUNERS, SAMPLERS, Place, Search
 from harness.search.trials import Trial, best
+from harness.search.view import NOTE, KeptSearch, keep, kept_searches, show_search
+from harness.views import Experiment
 from pivl.errors import UserError
 from pivl.files import write_text
 from pivl.recipe import fields_before
@@ -149,7 +151,19 @@ def report(topic: Topic, results: Results) -> str:
     trials, folder = studies.trials(study), topic.place(results).folder
     text = markdown(search, trials, studies.importance(study), draw(search, trials, folder))
     write_text(folder / "report.md", text)
+    keep(KeptSearch(search, trials, folder))
     return text
+
+
+def track(topic: Topic, results: Results, progress: Progress) -> None:
+    """Show MLflow the trials, as `report` kept them."""
+    from harness.track import show_experiments
+
+    def read() -> list[Experiment]:
+        folder = topic.place(results).folder
+        return [show_search(one, results) for one in kept_searches(results) if one.folder == folder]
+
+    show_experiments(read, results, progress)
 
 
 def ask_confirmation(topic: Topic, results: Results, seeds: str | None) -> Question | None:
@@ -186,7 +200,9 @@ def _find(topic: Topic, results: Results) -> "tuple[Search, optuna.Study]":
 
     found = studies.find(topic.name, topic.place(results))
     if found is None:
+        begun = sorted(path.parent.name for path in (results.root / "searches").glob(f"*/{NOTE}"))
+        there = f"; there are {', '.join(begun)}" if begun else ""
         raise UserError(
-            f"{topic.name} was not begun in {results.root}; pivl-bench search {topic.space.name} does that"
+            f"{topic.name} was not begun in {results.root}{there}; pivl-bench search {topic.space.name} begins it"
         )
     return found

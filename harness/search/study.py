@@ -100,8 +100,8 @@ def _plain(number: int, trial: FrozenTrial) -> Trial:
         value=trial.value if state == "finished" else None,
         epochs=dict(trial.intermediate_values),
         run=trial.user_attrs.get(RUN),
-        began=trial.datetime_start,
-        ended=trial.datetime_complete,
+        began=trial.datetime_start and trial.datetime_start.astimezone(),
+        ended=trial.datetime_complete and trial.datetime_complete.astimezone(),
         error=trial.user_attrs.get(ERROR, "its process was lost") if state == "failed" else None,
     )
 

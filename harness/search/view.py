@@ -1,0 +1,102 @@
+"""A search as MLflow shows it: an experiment with one parent, the search, and a child for each trial.
+
+Every command that reads a search keeps its trials as plain values beside its journal, so that the view can be made
+again where the journal is, or is not: with a database elsewhere, or without optuna.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from harness.records import Results
+from harness.search.search import Search
+from harness.search.trials import Trial, best
+from harness.views import Child, Content, Experiment, Parent, Point, Status, show_result
+from pivl.files import write_text
+
+NOTE = "trials.json"
+SHOWN: dict[str, Status] = {"finished": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
+METRIC = "held-out mAP"
+
+
+@dataclass(frozen=True)
+class KeptSearch:
+    """A search, its trials, and the folder that it has in the results."""
+
+    search: Search
+    trials: Sequence[Trial]
+    folder: Path
+
+
+def keep(kept: KeptSearch) -> None:
+    """Write the trials beside the journal."""
+    value = {"search": kept.search.to_json(), "trials": [asdict(trial) for trial in kept.trials]}
+    write_text(kept.folder / NOTE, json.dumps(value, indent=1, default=datetime.isoformat) + "\n")
+
+
+def kept_searches(results: Results) -> list[KeptSearch]:
+    """Every search in the results; of one whose file cannot be read a line is said."""
+    found = []
+    for path in sorted((results.root / "searches").glob(f"*/{NOTE}")):
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            trials = [_trial(one) for one in value["trials"]]
+            found.append(KeptSearch(Search.from_json(value["search"]), trials, path.parent))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            results.warn(f"{path} cannot be read; pivl-bench search show writes it again")
+    return found
+
+
+def show_search(kept: KeptSearch, results: Results) -> Experiment:
+    """The experiment of the search."""
+    search, trials = kept.search, kept.trials
+    winner = best(trials)
+    identity = search.identity()
+    ranges = {f"space/{name}": " ".join(map(str, one[1].values())) for name, one in identity["space"].items()}
+    parent = Parent(
+        key=search.name,
+        name=search.title,
+        params={**ranges, **{name: identity[name] for name in ("data", "seed", "sampler", "pruner")}},
+        metrics={} if winner is None or winner.value is None else {METRIC: winner.value},
+        files=[
+            path
+            for name in ("report.md", "history.png", "slices.png")
+            if (path := kept.folder / name).exists()
+        ],
+        children=[_child(search, trial, results) for trial in trials if trial.done],
+    )
+    return Experiment(f"search {search.name}", [parent])
+
+
+def _child(search: Search, trial: Trial, results: Results) -> Child:
+    version = hashlib.sha256(repr(trial).encode()).hexdigest()[:16]
+    name = f"trial {trial.number}"
+    return Child(
+        f"{search.name}/{trial.number}", name, SHOWN[trial.state], version, lambda: _content(trial, results)
+    )
+
+
+def _content(trial: Trial, results: Results) -> Content:
+    """The run of a finished trial with its score after each epoch; of others what there is."""
+    assert trial.began is not None
+    assert trial.ended is not None
+    began, ended = (int(time.timestamp() * 1000) for time in (trial.began, trial.ended))
+    epochs = [Point(METRIC, value, epoch, began) for epoch, value in sorted(trial.epochs.items())]
+    record = None if trial.run is None or trial.value is None else results.find_run(trial.run)
+    if record is not None:
+        whole = show_result(record, results)
+        return replace(whole, points=[*whole.points, *epochs], began=began, ended=ended)
+    tags = {"error": trial.error} if trial.error else {}
+    return Content(params=trial.setting, tags=tags, points=epochs, began=began, ended=ended)
+
+
+def _trial(value: dict[str, Any]) -> Trial:
+    times = {
+        name: datetime.fromisoformat(value[name]) if value[name] else None for name in ("began", "ended")
+    }
+    epochs = {int(epoch): score for epoch, score in value["epochs"].items()}
+    return Trial(**{**value, **times, "epochs": epochs})
