@@ -214,7 +214,8 @@ class Results:
                 f"{folder}: model.safetensors is not as it was written; remove it with pivl-bench results rm "
                 f"{folder.name}, and run makes it again"
             )
-        return load(content)
+        # Cloned: memory of Python's own has no fixed alignment, on which the last bits of a product may depend.
+        return {name: value.clone() for name, value in load(content).items()}
 
     def read_history(self, folder: Path) -> list[dict[str, Any]]:
         """The loss terms of a run or stage by step; empty where there are none and, with a warning, none sound."""
