@@ -3,6 +3,7 @@
 Only click is imported here, everything else where it is used, so that --help answers at once.
 """
 
+import gc
 import signal
 import sys
 import traceback
@@ -190,6 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (click.ClickException, UserError) as error:
         _end(2, error.format_message() if isinstance(error, click.ClickException) else str(error))
     except (KeyboardInterrupt, click.Abort):
+        gc.freeze()  # nobody wants to wait until torch's objects are looked through once more
         _end(130, "interrupted; what is recorded stays, and the same command goes on from there")
     except Exception as error:
         if "--debug" in typed:

@@ -142,9 +142,10 @@ class Results:
     def sweep(self) -> None:
         """Take away what killed processes left: claims, and what they had half written."""
         self.claims.sweep()
-        kinds = [self.root / kind for kind in (*KINDS, "tables")]
-        for folder in (self.root, *kinds, *self.root.glob("checkpoints/*")):
-            remove_abandoned(folder)
+        for pattern in (*KINDS, "tables", "checkpoints/*"):
+            for folder in self.root.glob(pattern):
+                remove_abandoned(folder)
+        remove_abandoned(self.root)
 
     def records(self, kind: str) -> "Iterator[tuple[Path, Record]]":
         """The folders of `kind`, one of KINDS, and their records; what cannot be read is said and left out."""
@@ -243,8 +244,9 @@ class Results:
         def fill(temporary: Path) -> None:
             for name, write in files.items():
                 write(temporary / name)
-            sizes = {name: _facts(temporary / name) for name in files}
-            complete = {"schema": SCHEMA, **record, "files": sizes}
+            paths = {name: temporary / name for name in files}
+            facts = {name: {"bytes": p.stat().st_size, "sha256": sha256_of(p)} for name, p in paths.items()}
+            complete = {"schema": SCHEMA, **record, "files": facts}
             complete["checksum"] = digest(complete)
             text = json.dumps(complete, indent=2, sort_keys=True, allow_nan=False) + "\n"
             (temporary / "record.json").write_text(text)
@@ -295,7 +297,3 @@ def digest(value: Any) -> str:
     """The SHA-256 of a JSON value, in hexadecimal."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _facts(path: Path) -> dict[str, Any]:
-    return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}

@@ -156,6 +156,11 @@ def disturb(
         said(one)
 
 
+def fair(seconds: float) -> float:
+    """That time on a machine that has nothing else to do; more where others want its cores too."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def wait_until(condition, seconds: float) -> bool:
     """Whether `condition` came true in that time."""
     end = time.monotonic() + seconds

@@ -13,6 +13,7 @@ from tests.faults import (
     alive,
     below,
     environment,
+    fair,
     finish,
     kill,
     leftovers,
@@ -84,7 +85,7 @@ def test_a_killed_dask_worker_costs_nothing(dask, scheduler, undisturbed, tmp_pa
         assert wait_until(lambda: len(list((folder / "results").glob("claims/*@*"))) == 2, 300)
         (supervised,) = below(workers[0].pid)
         workers[0].kill()
-        assert wait_until(lambda: not alive(supervised), 2.0)
+        assert wait_until(lambda: not alive(supervised), fair(2.0))
         status, out, err = said(process)
     assert status == 0, err
     assert watch.rewritten == []
@@ -92,7 +93,7 @@ def test_a_killed_dask_worker_costs_nothing(dask, scheduler, undisturbed, tmp_pa
     assert stored(folder) == records
     assert table(out) == printed
     assert leftovers(folder) == []
-    assert wait_until(lambda: not about(folder), 5.0), about(folder)
+    assert wait_until(lambda: not about(folder), fair(5.0)), about(folder)
     assert "3 of 3 runs" in err
 
 
@@ -103,15 +104,15 @@ def test_ctrl_c_ends_what_the_cluster_does_for_us_and_a_killed_command_too(dask,
         assert wait_until(lambda: list((tmp_path / "results").glob("claims/*@*")), 300)
         if end == "interrupt":
             process.send_signal(2)
-            process.wait(timeout=5)
+            process.wait(timeout=fair(5))
         else:
             process.kill()
         status, _, err = said(process)
         if end == "interrupt":
             assert status == 130
             assert "the same command goes on" in err
-        assert wait_until(lambda: not [one for one in about(tmp_path) if "harness.execute" in one], 5.0)
-        assert wait_until(lambda: leftovers(tmp_path, unfinished=True) == [], 5.0)
+        assert wait_until(lambda: not [one for one in about(tmp_path) if "harness.execute" in one], fair(5.0))
+        assert wait_until(lambda: leftovers(tmp_path, unfinished=True) == [], fair(5.0))
 
 
 def test_a_cluster_on_this_machine_when_none_is_named(undisturbed, tmp_path):
@@ -119,7 +120,7 @@ def test_a_cluster_on_this_machine_when_none_is_named(undisturbed, tmp_path):
     status, out, err = finish(tmp_path, *STUDY, *ROWS, "--launcher", "dask", "--jobs", "2")
     assert status == 0, err
     assert (stored(tmp_path), table(out)) == undisturbed
-    assert wait_until(lambda: not about(tmp_path), 5.0), about(tmp_path)
+    assert wait_until(lambda: not about(tmp_path), fair(5.0)), about(tmp_path)
     assert leftovers(tmp_path) == []
 
 

@@ -10,6 +10,7 @@ from tests.faults import (
     Watch,
     about,
     disturb,
+    fair,
     finish,
     leftovers,
     said,
@@ -42,7 +43,7 @@ def ends_as_if_undisturbed(folder, undisturbed):
     assert ours.keys() == records.keys()
     assert [name for name in ours if ours[name] != records[name]] == []
     assert table(out) == printed
-    assert wait_until(lambda: not about(folder), 5.0), about(folder)
+    assert wait_until(lambda: not about(folder), fair(5.0)), about(folder)
     assert leftovers(folder) == []
 
 
@@ -75,6 +76,6 @@ def test_workers_end_with_a_killed_launcher(tmp_path):
     process = start(tmp_path, *STUDY, "--jobs", "1")
     assert wait_until(lambda: list((tmp_path / "results").glob("claims/*")), 120)
     process.kill()
-    assert wait_until(lambda: len(about(tmp_path)) == 0, 2.0), about(tmp_path)
+    assert wait_until(lambda: len(about(tmp_path)) == 0, fair(2.0)), about(tmp_path)
     said(process)
     assert leftovers(tmp_path, unfinished=True) == []  # who has to end gives up what it has
