@@ -1,5 +1,6 @@
 """A study on a Dask cluster over loopback TCP, of which a worker is killed: the other goes on, and nothing shows it."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -103,7 +104,7 @@ def test_ctrl_c_ends_what_the_cluster_does_for_us_and_a_killed_command_too(dask,
         process = start(tmp_path, *STUDY, *ROWS, "--launcher", "dask", "--scheduler", scheduler)
         assert wait_until(lambda: list((tmp_path / "results").glob("claims/*@*")), 300)
         if end == "interrupt":
-            process.send_signal(2)
+            process.send_signal(signal.SIGTERM)  # taken like Ctrl-C, and heard in the background too
             process.wait(timeout=fair(5))
         else:
             process.kill()
