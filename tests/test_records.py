@@ -78,6 +78,7 @@ def one_change_each(recipe):
         "schedule": "steps",
         "part_schedule": "joint",
         "align_pixels": "confidence",
+        "channel_alignment": "point-wise",
         "images_per_person": 2,
     }
     for one in fields(recipe):
