@@ -235,6 +235,17 @@ def test_a_damaged_journal_is_one_line_and_left_as_it_is(tmp_path):
         assert place.journal.read_bytes() == damaged
 
 
+def test_what_a_full_disk_left_of_the_last_entry_is_cut_off(tmp_path):
+    place = Place(tmp_path)
+    before = facts(do(place, 2))
+    whole = place.journal.read_bytes()
+    place.journal.write_bytes(whole + b'{"op_code":4,"worker_id":')
+    assert facts(studies.find("mine", place)[1]) == before
+    studies.begin(search_of(), place)
+    assert place.journal.read_bytes() == whole
+    assert facts(do(place, 3))[:2] == before
+
+
 def test_importance_tells_what_matters_from_what_does_not(tmp_path):
     study = do(Place(tmp_path), 40, search_of(sampler="random", pruner="none"))
     found = studies.importance(study)

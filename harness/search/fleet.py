@@ -17,6 +17,7 @@ from harness.progress import Progress, describe_step, duration
 from harness.worker import Event, Worker
 from pivl.errors import UserError
 
+DEATHS = 10  # of workers, after which none is started any more
 FAREWELL = 4.0  # seconds that workers have to put their trials back; then they are killed
 
 
@@ -30,6 +31,7 @@ class Fleet:
     remaining: Callable[[], int]
     _workers: list[Worker] = field(default_factory=list)
     _left: int = 0
+    _deaths: int = 0
     _gpus: Gpus = field(default_factory=lambda: Gpus([]))
     _events: "queue.Queue[tuple[Worker, Event | None]]" = field(default_factory=queue.Queue)
 
@@ -88,11 +90,15 @@ class Fleet:
         self._workers.remove(worker)
         self._gpus.give_back(worker.gpus)
         try:
-            how, _ = worker.post_mortem()
+            how, lines = worker.post_mortem()
         finally:
             worker.end()
         if worker.process.returncode != 0:
-            self.progress.warn(f"a worker of the search is gone ({how}); its trial is done again")
+            self._deaths += 1
+            last = f"{how}, {lines[-1]}" if lines else how
+            if self._deaths > DEATHS:
+                raise UserError(f"workers of the search die again and again: {last}")
+            self.progress.warn(f"a worker of the search is gone, {last}; its trial is done again")
             self._start(path, len(self._workers) + 1)
 
     def _end(self) -> None:

@@ -1,9 +1,13 @@
 """Which setting is tried next and which trial is given up: Optuna's samplers and pruners, by name."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import Study
@@ -13,6 +17,14 @@ from harness.search.search import SAMPLERS, Search
 from pivl.streams import derive_seed
 
 NUMBER = "number"  # a trial's user attribute: its place in the search, which a second attempt keeps
+
+
+@contextmanager
+def experimental() -> Iterator[None]:
+    """Let what Optuna calls experimental, some of it only before version 5, be used without its warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
 
 
 class SamplerByNumber(BaseSampler):
@@ -27,7 +39,11 @@ class SamplerByNumber(BaseSampler):
 
         def make(number: int) -> BaseSampler:
             seed = derive_seed(search.run.seed, f"trial {number}") % 2**32  # what numpy's RandomState takes
-            return kind(seed=seed, **SAMPLERS[search.sampler])
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore", ExperimentalWarning
+                )  # multivariate TPE was that before optuna 5
+                return kind(seed=seed, **SAMPLERS[search.sampler])
 
         self._make = lru_cache(maxsize=1)(make)
 

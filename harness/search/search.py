@@ -82,7 +82,7 @@ class Search:
         return {
             "space": kinds,
             "recipe": run.recipe.choices(),
-            "data": f"{run.dataset} {run.fingerprint}",
+            "data": " ".join(filter(None, (run.dataset, run.fingerprint, run.maps))),
             "weights": run.weights,
             "seed": run.seed,
             "sampler": {self.sampler: dict(SAMPLERS[self.sampler])},

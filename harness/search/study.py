@@ -6,30 +6,28 @@ A database knows by Optuna's heartbeats who is gone; for the journal, to which O
 """
 
 import logging
+import os
 import time
 import uuid
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.pool import NullPool
 
 from harness.claims import Claim, Owner
-from harness.search.sampling import NUMBER, SamplerByNumber, make_pruner
+from harness.search.sampling import NUMBER, SamplerByNumber, experimental, make_pruner
 from harness.search.search import Place, Search, check_same
 from harness.search.trials import AT_LEAST, FEWEST, QUANTILE, State, Trial
 from pivl.errors import UserError
 
-HEARTBEAT, GRACE = (
-    20,
-    90,
-)  # seconds: between those of a trial in a database, and until one without is done again
+HEARTBEAT = 20  # seconds between those of a trial in a database
+GRACE = 90  # seconds without after which it is done again
 PAUSE = 0.05  # seconds between looks at whether it is one's turn
 ATTEMPTS = 5  # of a trial whose worker dies with it
 SEARCH, WORKER, RUN, ERROR = "search", "worker", "run", "error"  # more attributes, of a study or a trial
@@ -48,6 +46,8 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 def begin(search: Search, place: Place) -> optuna.Study:
     """The search, made where it is not there yet. UserError where another has its name, or it cannot be read."""
     with _readable(place):
+        with turn(place):
+            _cut_half_a_line(place.journal)
         study = _load_or_create(search.name, _open(place))
         if SEARCH not in study.user_attrs:
             study.set_user_attr(SEARCH, search.to_json())
@@ -113,7 +113,8 @@ def importance(study: optuna.Study) -> dict[str, float]:
     values = {trial.value for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))}
     if len(values) < FEWEST:
         return {}
-    evaluator = PedAnovaImportanceEvaluator(target_quantile=max(QUANTILE, AT_LEAST / len(values)))
+    with experimental():
+        evaluator = PedAnovaImportanceEvaluator(target_quantile=max(QUANTILE, AT_LEAST / len(values)))
     return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 
 
@@ -130,8 +131,7 @@ def again(study: optuna.Study, trial: FrozenTrial, attempts: int | None = None) 
 def take_over(study: optuna.Study, place: Place) -> None:
     """Put the trials of workers that are gone back into the queue; to be called in one's turn."""
     if place.url is not None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+        with experimental():
             optuna.storages.fail_stale_trials(study)
         return
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
@@ -161,8 +161,7 @@ def alive(place: Place) -> Iterator[str]:
 
 
 def _retry(attempts: int | None) -> RetryHeartbeatStaleTrialCallback:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
+    with experimental():
         return RetryHeartbeatStaleTrialCallback(attempts, inherit_intermediate_values=True)
 
 
@@ -170,8 +169,7 @@ def _open(place: Place) -> BaseStorage:
     place.folder.mkdir(parents=True, exist_ok=True)
     if place.url is None:
         return JournalStorage(JournalFileBackend(str(place.journal)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
+    with experimental():
         return RDBStorage(
             place.url.replace("postgresql://", "postgresql+psycopg://", 1),
             engine_kwargs={"poolclass": NullPool},  # no connection stays open through the hours of a trial
@@ -179,6 +177,14 @@ def _open(place: Place) -> BaseStorage:
             grace_period=GRACE,
             heartbeat_stale_trial_callback=_retry(ATTEMPTS),
         )
+
+
+def _cut_half_a_line(journal: Path) -> None:
+    """Take off what a full disk left of the last entry, which nobody has relied on: the next would be glued to it."""
+    content = journal.read_bytes() if journal.exists() else b""
+    whole = content.rfind(b"\n") + 1
+    if whole != len(content):
+        os.truncate(journal, whole)
 
 
 @contextmanager
@@ -193,6 +199,8 @@ def _readable(place: Place) -> Iterator[None]:
             f"cannot write {place.folder}: {error.strerror or error}; free space or name another folder "
             "with --results"
         ) from error
+    except ImportError as error:
+        raise UserError("--storage needs psycopg; pip install 'pivl-bench[postgresql]'") from error
     except Exception as error:
         reason: Any = str(error).strip().splitlines() or [type(error).__name__]
         if place.url is not None:
