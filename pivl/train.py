@@ -9,7 +9,8 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from pivl.data.augment import Augmentation, augment
+from pivl.data.augment import augment
+from pivl.data.moves import Augmentation
 from pivl.data.pictures import Split
 from pivl.data.sampler import identity_batches, shuffled_batches
 from pivl.data.store import CLIP, HALF, IMAGENET, Batch, Normalization, Store, plain

@@ -2,15 +2,19 @@
 
 import math
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from pivl.data.augment import ROW, Augmentation, augment, draw_moves, standard_normal
+from pivl.data.augment import augment
+from pivl.data.gathered import move_by_index, standard_normal
 from pivl.data.labels import IGNORE, LIP
+from pivl.data.moves import ROW, Augmentation, draw_moves
 from pivl.data.pictures import Pictures
+from pivl.data.sliced import move_by_slices
 from pivl.data.store import HALF, IMAGENET, Batch, Decoded, Normalization, Store, plain
 
 SIZE = (24, 16)
@@ -94,6 +98,21 @@ def test_a_batch_equals_its_images_augmented_one_by_one() -> None:
     assert torch.equal(batch.part_map.long(), part_map.long())
     assert torch.equal(batch.person, decoded.person)
     assert torch.equal(batch.camera, decoded.camera)
+
+
+@pytest.mark.parametrize("padding", [0, 4])
+def test_slices_and_indices_give_the_same_bits(padding: int) -> None:
+    """What a CPU and a GPU do: the same rectangles, the same noise, the same labels."""
+    decoded = pictures_of(40)
+    decoded = replace(decoded, confidence=decoded.part_map)
+    draws = torch.rand(40, ROW, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    moves = draw_moves(draws, SIZE, Augmentation(padding=padding), torch.device("cpu"))
+    assert (moves.height > 0).any()
+    slices, indices = (
+        move(decoded, moves, padding, IMAGENET, LIP_MIRROR) for move in (move_by_slices, move_by_index)
+    )
+    for name in ("image", "part_map", "confidence"):
+        assert torch.equal(getattr(slices, name), getattr(indices, name)), name
 
 
 def test_a_pixel_and_its_label_stay_together() -> None:

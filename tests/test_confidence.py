@@ -8,9 +8,10 @@ import torch
 from torch.nn import functional
 
 from pivl.data import catalog
-from pivl.data.augment import Augmentation, augment
+from pivl.data.augment import augment
 from pivl.data.confidence import beside, cell_confidence
 from pivl.data.labels import IGNORE, LIP
+from pivl.data.moves import Augmentation
 from pivl.data.store import IMAGENET, Store
 from pivl.errors import UserError
 from pivl.losses import alignment
