@@ -12,7 +12,10 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+from harness.claims import Claims
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-c", "from harness.cli import main; main()"]
@@ -131,15 +134,25 @@ class Watch:
 
 def disturb(
     folder: Path, typed: tuple[str, ...], rounds: int, draw: random.Random, longest: float, commands: int = 1
-):
-    """Keep `commands` going and kill something of them `rounds` times: a launcher, one of its workers, or all at once."""
+) -> int:
+    """Keep `commands` going and kill something of them `rounds` times: a launcher, one of its workers, or all at once.
+
+    Most kills come up to `longest` seconds after a task has begun, the others at any time before. How many came while
+    somebody was at work.
+    """
     running: list[subprocess.Popen[str]] = []
+    hit = 0
     for _ in range(rounds):
         for ended in [one for one in running if one.poll() is not None]:
             running.remove(ended)
             said(ended)
         running += [start(folder, *typed) for _ in range(commands - len(running))]
-        time.sleep(draw.uniform(0.3, longest))
+        if draw.random() < 0.8:
+            wait_until(partial(_is_begun, folder, running), 300)
+            time.sleep(draw.uniform(0, longest))
+        else:
+            time.sleep(draw.uniform(0, fair(3)))
+        hit += at_work(folder)
         victim = draw.choice(running)
         workers = below(victim.pid)
         match draw.choice(["launcher", "worker", "all"]):
@@ -154,6 +167,17 @@ def disturb(
         for process in (one.pid, *below(one.pid)):
             kill(process)
         said(one)
+    return hit
+
+
+def _is_begun(folder: Path, running: list[subprocess.Popen[str]]) -> bool:
+    return at_work(folder) or all(one.poll() is not None for one in running)
+
+
+def at_work(folder: Path) -> bool:
+    """Whether somebody living is at a task."""
+    claims = Claims(folder / "results" / "claims")
+    return any(not claims.looks_dead(owner) for owner in claims.owners())
 
 
 def fair(seconds: float) -> float:
