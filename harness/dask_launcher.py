@@ -7,6 +7,7 @@ and the scheduler gives the task to another one.
 
 import logging
 import queue
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -179,15 +180,19 @@ def _connect(scheduler: str | None, jobs: int | None, gpus: int, device: str) ->
     here = [] if device in ("cpu", "mps") else visible_gpus()
     slots = max(1, len(here) // gpus) if here else cores()
     resources = {"GPU": len(here)} if here else {}
-    with (
-        LocalCluster(
+    heard = signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Dask's workers inherit it: Ctrl-C is for this process alone
+    try:
+        cluster = LocalCluster(
             n_workers=1 if here else jobs or slots,
             threads_per_worker=jobs or slots if here else 1,
             dashboard_address=None,
             memory_limit=None,
             resources=resources,
             silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, timeout=PATIENCE) as client,
-    ):
+        )
+    finally:
+        signal.signal(signal.SIGINT, heard)
+    with cluster, Client(cluster, timeout=PATIENCE) as client:
         yield client
