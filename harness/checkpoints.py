@@ -7,6 +7,7 @@ tensors is JSON, held as bytes in the tensor `facts`. The folder goes when the t
 
 import hashlib
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -14,10 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.records import Record
+from harness.records import Record, Results
 from pivl.files import write_atomically
 
 if TYPE_CHECKING:
+    from harness.plan import Task
     from pivl.loop import Step
     from pivl.snapshot import Snapshot
 
@@ -42,6 +44,9 @@ class Interval:
         return cls(None if text == "epoch" else 60 * float(text))
 
 
+NEVER = Interval(math.inf)
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Where a training stands, and what is noted of it so far; without anything, the beginning.
@@ -63,6 +68,12 @@ class Checkpoints:
     warn: Callable[[str], None]
     _sound: list[Path] = field(default_factory=list)  # oldest first
     _last: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, task: "Task", results: Results) -> "Checkpoints":
+        """Those of `task`, kept as often as it says."""
+        interval = Interval.read(task.checkpoint_every, task.inputs.is_embedded)
+        return cls(results.checkpoint_folder(task.id), interval, results.warn)
 
     def read(self) -> Checkpoint:
         """The newest that can be gone on from; the beginning where there is none."""

@@ -43,8 +43,8 @@ def commands() -> None:
               help="Run on this machine, or on a Dask cluster.")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", help="The cluster's, as tcp://host:8786; without it dask uses this "
               "machine.")  # fmt: skip
-@click.option("--gpus-per-run", type=click.IntRange(min=1), default=1, show_default=True, metavar="K",
-              help="GPUs that each run gets.")  # fmt: skip
+@click.option("--gpus-per-run", type=click.IntRange(1, 64), default=1, show_default=True, metavar="K",
+              help="Train each run by K processes, one per GPU, or per core of a CPU.")  # fmt: skip
 @click.option("--retry-failed", is_flag=True, help="Do failed runs again.")
 @click.option("--checkpoint-every", default="auto", show_default=True, metavar="MINUTES",
               help="How often a run stores where it stands, or epoch; auto: 10, and epoch for synthped.")  # fmt: skip

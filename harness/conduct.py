@@ -76,7 +76,8 @@ def launch(plan: Plan, results: Results, progress: Progress, options: Options) -
     """Do the tasks of a plan on this machine, or on a Dask cluster."""
     from harness.launch import Agenda
 
-    tasks = [replace(task, checkpoint_every=options.checkpoint_every) for task in plan.tasks]
+    every, ranks = options.checkpoint_every, options.gpus_per_run
+    tasks = [replace(task, checkpoint_every=every, ranks=ranks) for task in plan.tasks]
     agenda = Agenda(tasks, results, progress)
     if options.launcher == "dask":
         from harness.dask_launcher import DaskLauncher

@@ -14,48 +14,27 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
-from functools import lru_cache
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save
 
-from harness.checkpoints import Checkpoints, Interval
+from harness.checkpoints import Checkpoints
 from harness.claims import Claims, Owner
-from harness.inputs import Inputs, load
-from harness.monitor import Monitor, Send
-from harness.origin import (
-    allows_tf32,
-    check_precision,
-    choose_device,
-    describe_device,
-    forbid_tf32,
-    peak_memory,
-    read_commit,
-    suitable_slots,
-    versions,
-)
+from harness.monitor import Monitor, Send, ignore
+from harness.origin import choose_device, describe_origin, forbid_tf32, peak_memory, suitable_slots
 from harness.plan import Task
+from harness.ranks import join_by_environment, together
 from harness.records import Record, Results
-from harness.resume import train_stage
 from harness.scores import query_table, score_model
-from harness.starts import load_start
-from pivl.assessment import search
-from pivl.data.pictures import Split
+from harness.training import Watch, follow, prepare, stages_before, train
+from pivl import ranks
 from pivl.errors import TrainingFailed, UserError
-from pivl.evaluation import rank
 from pivl.recipe import Recipe, Stage
-from pivl.towers.clip import Clip
-from pivl.train import Trainer
 
 LAST_LINES = 20
-
-
-Watch = Callable[[int, float], object]
-"""Takes an epoch of stage 2, from 1, and the mAP after it in percent; may raise to end the training."""
 
 
 def execute(
@@ -69,29 +48,15 @@ def execute(
     if watch and task.inputs.held_out is None:
         raise ValueError("only runs whose test people are held out may be watched")
     monitor, run = Monitor(send), task.run
-    check_precision(device, run.recipe.precision)
-    send({"event": "phase", "phase": "loading"})
-    split = _load_split(task.inputs, run.recipe.image_size, run.recipe.align_pixels == "confidence")
-    clip = _load_clip(task.inputs, run.recipe.image_size, run.recipe.patch_stride)
-    if split.fingerprint != run.fingerprint or run.maps not in ("", split.maps):
-        raise UserError(f"{run.dataset} is no longer what it was when this began; run the command again")
-    trainer = Trainer(run.recipe, split, clip, run.seed, device, monitor.report, run.limit_steps)
-    if watch is not None:
-        trainer = replace(
-            trainer, after_epoch=lambda epoch, trained: watch(epoch, 100 * search(trainer, trained, rank).map)
-        )
-    origin = _origin(device)
-    record: Record = {"id": task.id, "status": "finished", **origin, **_what(task)}
-    interval = Interval.read(task.checkpoint_every, task.inputs.is_embedded)
-    checkpoints = Checkpoints(results.checkpoint_folder(task.id), interval, results.warn)
+    record: Record = {"id": task.id, "status": "finished", **describe_origin(device), **_what(task)}
     files: dict[str, Callable[[Path], object]] = {}
     folder, summary = results.stage_folder(task.id), "stored"
     if task.rerank:
-        state = results.read_tensors(results.run_folder(run.id))
+        trainer, state = prepare(task, device, monitor), results.read_tensors(results.run_folder(run.id))
     else:
-        before = {stage: results.read_stage(stage_id) for stage, stage_id in _stages_before(task).items()}
-        state, earlier = train_stage(trainer, task.stage, before, checkpoints, monitor, origin)
-        record |= {"earlier": earlier} if earlier else {}
+        with together(task, results, device):
+            trainer, state, traits = train(task, results, device, monitor, watch)
+        record |= traits
         if watch is None:
             files["model.safetensors"] = lambda path: path.write_bytes(save(state))
         files["history.jsonl"] = lambda path: path.write_text(
@@ -106,7 +71,7 @@ def execute(
         record |= found
     record["cost"] = _cost(monitor, device)
     results.write(folder, record, files)
-    checkpoints.remove()
+    Checkpoints.of(task, results).remove()
     return summary
 
 
@@ -114,7 +79,7 @@ def _what(task: Task) -> Record:
     run = task.run
     return {
         "stage": task.stage,
-        "stages": _stages_before(task),
+        "stages": stages_before(task),
         "seed": run.seed,
         "recipe": asdict(run.recipe),
         "dataset": run.dataset,
@@ -126,39 +91,10 @@ def _what(task: Task) -> Record:
     }
 
 
-def _stages_before(task: Task) -> dict[Stage, str]:
-    """The ids of the stages that the task starts from."""
-    stages = task.run.recipe.stages()
-    return {stage: task.run.stage_id(stage) for stage in stages[: stages.index(task.stage)]}
-
-
-def _origin(device: torch.device) -> Record:
-    commit, dirty = read_commit()
-    date = datetime.now(UTC).isoformat(timespec="seconds")
-    return {
-        "device": describe_device(device),
-        "tf32": allows_tf32(),
-        "versions": versions(),
-        "commit": commit,
-        "dirty": dirty,
-        "date": date,
-    }
-
-
 def _cost(monitor: Monitor, device: torch.device) -> Record:
     rate = round(monitor.images / monitor.seconds, 1) if monitor.seconds else 0.0
     seconds, memory = round(monitor.elapsed, 2), peak_memory(device)
     return {"seconds": seconds, "images_per_second": rate, "peak_memory_mb": memory}
-
-
-@lru_cache(maxsize=1)
-def _load_split(inputs: Inputs, size: tuple[int, int], confidence: bool) -> Split:
-    return load(inputs, size, confidence=confidence)
-
-
-@lru_cache(maxsize=1)
-def _load_clip(inputs: Inputs, image_size: tuple[int, int], patch_stride: int) -> Clip:
-    return load_start(inputs, image_size, patch_stride)
 
 
 def describe_shortage(recipe: Recipe, stage: Stage) -> str:
@@ -215,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args(arguments)
-    send = take_stdout()
+    send = ignore if os.environ.get("RANK", "0") != "0" else take_stdout()
     results = Results(asked.results, lambda text: send({"event": "warning", "message": text}))
     try:
         device = choose_device(asked.device)
@@ -223,7 +159,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(1)
         forbid_tf32()
         lines = [asked.task.read_text()] if asked.task else hear_launcher(results.claims)
-        return 0 if serve((json.loads(line) for line in lines), results, device, send) else 1
+        tasks = (json.loads(line) for line in lines)
+        join_by_environment(device)
+        if ranks.number() > 0:
+            follow(tasks, results, device)
+            return 0
+        return 0 if serve(tasks, results, device, send) else 1
     except UserError as error:
         send({"event": "user-error", "message": str(error)})
         return 2

@@ -48,7 +48,7 @@ class LocalLauncher:
     def _suitable(self, ready: Event) -> int:
         """How many workers suit the device that the first one found."""
         gpus = len(self._gpus.all) if ready["device"] == "cuda" else 0
-        return max(1, gpus // self.gpus_per_run) if gpus else int(ready["slots"])
+        return max(1, (gpus or int(ready["slots"])) // self.gpus_per_run)
 
     def _hand_out(self, limit: int) -> None:
         """Give tasks that can begin to idle workers, starting workers up to `limit`."""

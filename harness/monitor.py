@@ -12,6 +12,10 @@ Send = Callable[[Mapping[str, Any]], None]
 REPORT_INTERVAL = 0.25  # seconds between step events; the history keeps every step
 
 
+def ignore(event: Mapping[str, Any]) -> None:
+    """Send nothing on."""
+
+
 @dataclass
 class Monitor:
     """Keeps the loss terms of every step and sends some of them on, with rate and time left."""

@@ -8,10 +8,11 @@ import platform
 import resource
 import subprocess
 import sys
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pivl.errors import UserError
 
@@ -104,6 +105,14 @@ def describe_machine() -> str:
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide numbers."""
     return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
+def describe_origin(device: "torch.device") -> dict[str, Any]:
+    """What a record says of where and when it was made."""
+    commit, dirty = read_commit()
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    place = {"device": describe_device(device), "tf32": allows_tf32(), "versions": versions()}
+    return {**place, "commit": commit, "dirty": dirty, "date": date}
 
 
 @lru_cache(maxsize=1)

@@ -29,7 +29,7 @@ class Task:
 
     `row` is what it goes by, together with its seed. `needs` are the ids of the tasks that must have ended well before.
     `rerank`: train nothing, score the stored model with re-ranking. `checkpoint_every`, as harness.checkpoints.Interval
-    reads it, changes no result.
+    reads it, changes no result; that `ranks` processes train it together changes no more than rounding does.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Task:
     needs: tuple[str, ...] = ()
     rerank: bool = False
     checkpoint_every: str = "auto"
+    ranks: int = 1
 
     @property
     def name(self) -> str:

@@ -63,7 +63,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
-            env={**os.environ, **own, "PYTHONPATH": os.pathsep.join(_import_path())},
+            env={**os.environ, **own, "PYTHONPATH": os.pathsep.join(import_path())},
             start_new_session=True,  # Ctrl-C reaches the launcher alone, which then ends its workers
         )
         worker = cls(process, stderr, tuple(gpus))
@@ -112,7 +112,7 @@ class Worker:
         return f"its process {how}", lines
 
 
-def _import_path() -> list[str]:
+def import_path() -> list[str]:
     """Where a worker finds this very copy of the packages, whatever folder it is started from."""
     earlier = os.environ.get("PYTHONPATH")
     return [str(Path(__file__).parents[1]), *([earlier] if earlier else [])]

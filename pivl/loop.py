@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pivl.errors import TrainingFailed
+from pivl.ranks import average_gradients
 
 Example = TypeVar("Example")
 Schedule = Callable[[int, float], float]
@@ -79,6 +80,7 @@ class Fit(Generic[Example]):
             raise TrainingFailed(f"the loss is not finite in {where}: {values}")
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
+        average_gradients(one for group in self.optimizer.param_groups for one in group["params"])
         self.scaler.step(self.optimizer)
         self.scaler.update()
 

@@ -4,12 +4,14 @@ Each stage is a pivl.loop.Fit, to be iterated over; its terms are named and alre
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pivl import ranks
 from pivl.data.confidence import cell_confidence
 from pivl.data.labels import IGNORE
 from pivl.data.parts import BACKGROUND, Patches, vote
@@ -93,7 +95,7 @@ def identity_terms(
     def terms(index: Tensor) -> dict[str, Tensor]:
         people, place = person[index].unique(return_inverse=True)
         with autocast(tokens.device, recipe.precision):
-            encoded = prompts.people(tokens[people])
+            encoded = ranks.spread(lambda some: prompts.people(tokens[some]), people)
         text = similarity.prepare(encoded)[place]
         positives = place[:, None] == place[None]
         return {
@@ -117,7 +119,7 @@ def part_terms(
         pair = (person[index, None, None] * parts + label)[labelled]
         pairs, place = pair.unique(return_inverse=True)
         with autocast(tokens.device, recipe.precision):
-            texts = prompts.parts(tokens, pairs // parts, pairs % parts)
+            texts = ranks.spread(lambda some: prompts.parts(tokens, some // parts, some % parts), pairs)
         texts = functional.normalize(texts.float(), dim=1)
         to_pixel, to_text = dense_contrast(texts, pixels, place, recipe.part_temperature)
         return {"text_to_pixel": to_pixel, "pixel_to_text": to_text}
@@ -135,7 +137,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Supply:
-    """The training pictures of stage 2: the batches of each epoch, and how the pictures of one are fetched."""
+    """The training pictures of stage 2: the batches of each epoch, and how this rank's share of one is fetched."""
 
     batches: Batches
     fetch: Callable[[Tensor], Batch]
@@ -160,7 +162,12 @@ def align_images(
             features = model.tower(batch.image, batch.camera)
             logits = model.logits(features)
             pixels = None if texts.parts is None else head(features)
-        losses = picture_losses(recipe, features, logits, batch.person, people, similarity)
+        whole = partial(ranks.gather, whole=len(index))
+        pooled = {name: whole(getattr(features, name)) for name in ("last", "feat", "proj")}
+        losses = picture_losses(
+            recipe, replace(features, **pooled), [whole(some) for some in logits], whole(batch.person), people,
+            similarity,
+        )  # fmt: skip
         named = {
             "identity": recipe.identity_weight * losses.identity.sum(),
             "triplet": recipe.triplet_weight * losses.triplet.sum(),
@@ -173,7 +180,10 @@ def align_images(
             if recipe.align_pixels == "confidence":
                 sure = cell_confidence(batch.confidence, pixels.shape[-2:])
             loss = alignment(pixels, texts.parts[batch.person], labels, sure)
-            named["alignment"] = recipe.align_weight * loss
+            counted = (labels != IGNORE).flatten(1)
+            named["alignment"] = recipe.align_weight * ranks.mean(
+                loss, counted.sum() if sure is None else counted.any(dim=1).sum()
+            )
         return named
 
     optimizer = image_optimizer(recipe, model, head)

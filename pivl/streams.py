@@ -37,7 +37,7 @@ class Streams:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._open: dict[str, torch.Generator] = {}
-        self._marked: dict[str, torch.Tensor] = {}
+        self._marked: dict[torch.Generator, torch.Tensor] = {}
 
     def open(self, name: str) -> "torch.Generator":
         """The stream `name`, the same generator for every asker."""
@@ -45,16 +45,18 @@ class Streams:
             self._open[name] = torch_stream(self._seed, name)
         return self._open[name]
 
-    def mark(self, name: str) -> "torch.Generator":
-        """The stream `name`, whose state counts as it is now until the next mark: what follows is drawn again."""
-        self._marked[name] = self.open(name).get_state()
-        return self.open(name)
+    def mark(self, stream: "torch.Generator") -> "torch.Generator":
+        """An open stream, whose state counts as it is now until the next mark: what follows is drawn again."""
+        self._marked[stream] = stream.get_state()
+        return stream
 
     def states(self) -> "dict[str, torch.Tensor]":
         """The state of every stream by name, as it is or as it was when last marked."""
-        return {name: self._marked.get(name, stream.get_state()) for name, stream in self._open.items()}
+        return {name: self._marked.get(stream, stream.get_state()) for name, stream in self._open.items()}
 
     def put_back(self, states: "Mapping[str, torch.Tensor]") -> None:
-        """Let every stream go on from its state in `states`. Raises KeyError when a stream in use has none there."""
-        for name in (*states, *self._open):
-            self.open(name).set_state(states[name])
+        """Let every open stream go on from its state in `states`. Raises ValueError where those are of other streams."""
+        if states.keys() != self._open.keys():
+            raise ValueError(f"streams {', '.join(states)} instead of {', '.join(self._open)}")
+        for name, state in states.items():
+            self._open[name].set_state(state)

@@ -9,12 +9,13 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
+from pivl import ranks
 from pivl.data.augment import augment
-from pivl.data.moves import Augmentation
+from pivl.data.moves import Augmentation, draw_rows
 from pivl.data.pictures import Split
 from pivl.data.sampler import identity_batches, shuffled_batches
 from pivl.data.store import CLIP, HALF, IMAGENET, Batch, Normalization, Store, plain
-from pivl.fusion import CnnFusion, LastTokens, VitFusion
+from pivl.fusion import make_head
 from pivl.loop import Fit, Report, Step, autocast
 from pivl.model import ReIDModel
 from pivl.prompts import Prompts, draw_identity_tokens
@@ -34,7 +35,7 @@ from pivl.stages import (
     tune_part_prompts,
 )
 from pivl.streams import Streams, torch_stream
-from pivl.towers.clip import Clip, ImageTower
+from pivl.towers.clip import Clip
 from pivl.towers.features import Features
 from pivl.towers.resnet import ResNetTower
 from pivl.towers.vit import VisionTower
@@ -133,6 +134,7 @@ class Trainer:
         """Stage 2: the image tower under `texts`, in evaluation mode."""
         recipe, store, streams = self._begin()
         fresh = self.fresh()
+        ranks.synchronize(fresh.model)
         batches = self._identity_batches(streams, "image-batches", recipe.people_per_batch)
         supply = Supply(batches, self._augmented(streams, store))
         steps = align_images(recipe, fresh.model, fresh.head, texts, self.similarity(), supply)
@@ -224,23 +226,27 @@ class Trainer:
         return torch_stream(self.seed, name)
 
     def _identity_batches(self, streams: Streams, name: str, people: int) -> Batches:
-        person, images = self.split.train.person, self.recipe.images_per_person
-        return lambda _: identity_batches(person, people, images, streams.mark(name))
+        person, images, stream = self.split.train.person, self.recipe.images_per_person, streams.open(name)
+        return lambda _: identity_batches(person, people, images, streams.mark(stream))
 
     def _prompt_batches(self, streams: Streams, name: str) -> Batches:
         recipe = self.recipe
         if recipe.prompt_sampling == "identity" or name == "part-prompts":
             return self._identity_batches(streams, name, recipe.prompt_batch // recipe.images_per_person)
-        return lambda _: shuffled_batches(len(self.split.train), recipe.prompt_batch, streams.mark(name))
+        count, stream = len(self.split.train), streams.open(name)
+        return lambda _: shuffled_batches(count, recipe.prompt_batch, streams.mark(stream))
 
     def _augmented(self, streams: Streams, store: Store) -> Callable[[Tensor], Batch]:
         recipe, generator = self.recipe, streams.open("augmentation")
         augmentation = Augmentation(recipe.flip_probability, recipe.padding, recipe.erase_probability)
         normalization = NORMALIZATIONS[recipe.normalization]
         mirror_table = torch.from_numpy(self.split.labels.mirror_table())
-        return lambda index: augment(
-            store.gather(index), augmentation, normalization, mirror_table, generator
-        )
+
+        def fetch(index: Tensor) -> Batch:
+            draws = ranks.share(draw_rows(len(index), generator))
+            return augment(store.gather(ranks.share(index)), augmentation, normalization, mirror_table, draws)
+
+        return fetch
 
     @torch.no_grad()
     def _cache(self, store: Store, read: Callable[[Features], Tensor]) -> Tensor:
@@ -284,15 +290,3 @@ def run_stage(
         return {"tokens": tuned}
     texts = trainer.texts(tokens.get("identity-prompts"), tokens.get("part-prompts"))
     return trainer.align_images(texts).state()
-
-
-def make_head(recipe: Recipe, tower: ImageTower, generator: torch.Generator) -> nn.Module:
-    """The module that gives stage 2 its dense map: fusion at `align_stride` or the tower's own last tokens."""
-    if recipe.fusion == "last":
-        return LastTokens()
-    height, width = recipe.image_size
-    grid = (height // recipe.align_stride, width // recipe.align_stride)
-    if isinstance(tower, ResNetTower):
-        depth_wise = recipe.channel_alignment == "depth-wise"
-        return CnnFusion(tower.map_channels, tower.dims[2], grid, generator, depth_wise)
-    return VitFusion(tower.map_channels[0], tower.dims[2], grid, generator)

@@ -12,7 +12,7 @@ from torch import Tensor
 from pivl.data.augment import augment
 from pivl.data.gathered import move_by_index, standard_normal
 from pivl.data.labels import IGNORE, LIP
-from pivl.data.moves import ROW, Augmentation, draw_moves
+from pivl.data.moves import ROW, Augmentation, draw_moves, draw_rows
 from pivl.data.pictures import Pictures
 from pivl.data.sliced import move_by_slices
 from pivl.data.store import HALF, IMAGENET, Batch, Decoded, Normalization, Store, plain
@@ -33,8 +33,14 @@ def pictures_of(count: int, size: tuple[int, int] = SIZE, classes: int = 20) -> 
     )
 
 
+def rows(decoded: Decoded, generator: torch.Generator | None = None) -> Tensor:
+    """The random numbers of the pictures; from the seed 0 without a generator."""
+    return draw_rows(len(decoded.image), generator or torch.Generator().manual_seed(0))
+
+
 def augmented(decoded: Decoded, augmentation: Augmentation = AUGMENTATION, seed: int = 1) -> Batch:
-    return augment(decoded, augmentation, IMAGENET, LIP_MIRROR, torch.Generator().manual_seed(seed))
+    draws = rows(decoded, torch.Generator().manual_seed(seed))
+    return augment(decoded, augmentation, IMAGENET, LIP_MIRROR, draws)
 
 
 def scrambled(value: int) -> int:
@@ -123,7 +129,7 @@ def test_a_pixel_and_its_label_stay_together() -> None:
     image = torch.stack([row, column, row * 0 + 200]).to(torch.uint8).expand(count, -1, -1, -1)
     decoded = Decoded(image, torch.zeros(count).long(), torch.zeros(count).long(), place)
     no_swap = torch.arange(256, dtype=torch.uint8)
-    batch = augment(decoded, AUGMENTATION, RAW, no_swap, torch.Generator().manual_seed(0))
+    batch = augment(decoded, AUGMENTATION, RAW, no_swap, rows(decoded))
 
     shown = batch.image.round().long()
     kept = batch.part_map != IGNORE
@@ -139,7 +145,7 @@ def test_mirroring_twice_changes_nothing_and_mirroring_once_swaps_sides() -> Non
     mirror = Augmentation(flip_probability=1.0, padding=0, erase_probability=0.0)
 
     def mirrored(of: Decoded) -> Decoded:
-        batch = augment(of, mirror, RAW, LIP_MIRROR, torch.Generator().manual_seed(0))
+        batch = augment(of, mirror, RAW, LIP_MIRROR, rows(of))
         return Decoded(batch.image.round().to(torch.uint8), of.person, of.camera, batch.part_map)
 
     once = mirrored(decoded)
@@ -155,9 +161,9 @@ def test_the_image_does_not_depend_on_the_presence_of_a_map() -> None:
     decoded = pictures_of(16)
     with_map, without = torch.Generator().manual_seed(2), torch.Generator().manual_seed(2)
     for _ in range(3):  # the streams stay in step
-        one = augment(decoded, AUGMENTATION, IMAGENET, LIP_MIRROR, with_map)
+        one = augment(decoded, AUGMENTATION, IMAGENET, LIP_MIRROR, rows(decoded, with_map))
         bare = Decoded(decoded.image, decoded.person, decoded.camera, None)
-        other = augment(bare, AUGMENTATION, IMAGENET, LIP_MIRROR, without)
+        other = augment(bare, AUGMENTATION, IMAGENET, LIP_MIRROR, rows(bare, without))
         assert torch.equal(one.image, other.image)
         assert other.part_map is None
 

@@ -11,7 +11,7 @@ from pivl.data import catalog
 from pivl.data.augment import augment
 from pivl.data.confidence import beside, cell_confidence
 from pivl.data.labels import IGNORE, LIP
-from pivl.data.moves import Augmentation
+from pivl.data.moves import Augmentation, draw_rows
 from pivl.data.store import IMAGENET, Store
 from pivl.errors import UserError
 from pivl.losses import alignment
@@ -80,7 +80,7 @@ def test_confidence_takes_the_way_of_the_map():
     same = torch.arange(256, dtype=torch.uint8)  # no left and right
     moved = augment(
         store.gather(torch.arange(len(store))), Augmentation(padding=3, erase_probability=1), IMAGENET, same,
-        torch_stream(0, "test"),
+        draw_rows(len(store), torch_stream(0, "test")),
     )  # fmt: skip
     ignored = moved.part_map == IGNORE
     assert ignored.any()

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+from pivl.fusion import make_head
 from pivl.prompts import draw_identity_tokens
-from pivl.train import make_head
 from tests.tiny import PI_VL, RECIPE, RESNET, SIZE, VIT, tiny_clip, tiny_trainer, train
 
 

@@ -20,7 +20,7 @@ import optuna
 import torch
 
 from harness.claims import Owner
-from harness.execute import LAST_LINES, Watch, describe_shortage, execute, take_stdout
+from harness.execute import LAST_LINES, describe_shortage, execute, take_stdout
 from harness.monitor import Send
 from harness.origin import choose_device, forbid_tf32, suitable_slots
 from harness.plan import Task, make_plan
@@ -29,6 +29,7 @@ from harness.search import study as studies
 from harness.search.loop import POLL, TrialFailed, suggest, work
 from harness.search.sampling import NUMBER
 from harness.search.search import Place, Search
+from harness.training import Watch
 from pivl.errors import TrainingFailed, UserError
 
 

@@ -3,11 +3,10 @@
 Image and part map take one path.
 """
 
-import torch
 from torch import Tensor
 
 from pivl.data.gathered import move_by_index
-from pivl.data.moves import ROW, Augmentation, draw_moves
+from pivl.data.moves import Augmentation, draw_moves
 from pivl.data.sliced import move_by_slices
 from pivl.data.store import Batch, Decoded, Normalization
 
@@ -17,16 +16,15 @@ def augment(
     augmentation: Augmentation,
     normalization: Normalization,
     mirror_table: Tensor,
-    generator: torch.Generator,
+    draws: Tensor,
 ) -> Batch:
     """Flip, zero-pad, crop back to size, normalise and erase every picture; all tensors new.
 
     `mirror_table` uint8 [256] gives the class id that an id becomes in a mirrored image
     (LabelSet.mirror_table); padded and erased pixels of the map become IGNORE, of its confidence 0.
-    `generator` lives on the CPU and is advanced by B * ROW numbers.
+    `draws`, float64 [B, ROW] on the CPU, are uniform in [0, 1): those of `draw_rows`, or a rank's share of them.
     """
     size, device = (decoded.image.shape[-2], decoded.image.shape[-1]), decoded.image.device
-    draws = torch.rand(len(decoded.image), ROW, generator=generator, dtype=torch.float64)
     moves = draw_moves(draws, size, augmentation, device)
     move = move_by_slices if device.type == "cpu" else move_by_index
     return move(decoded, moves, augmentation.padding, normalization, mirror_table)

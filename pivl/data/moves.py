@@ -45,6 +45,11 @@ class Moves:
     noise: Tensor
 
 
+def draw_rows(count: int, generator: torch.Generator) -> Tensor:
+    """The random numbers of `count` samples, float64 [count, ROW]; `generator` lives on the CPU."""
+    return torch.rand(count, ROW, generator=generator, dtype=torch.float64)
+
+
 def draw_moves(
     draws: Tensor, size: tuple[int, int], augmentation: Augmentation, device: torch.device
 ) -> Moves:

@@ -1,0 +1,81 @@
+"""The training of a task: what it starts from, its stage, and what a record says of how it went."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.checkpoints import NEVER, Checkpoints
+from harness.inputs import Inputs, load
+from harness.monitor import Monitor, ignore
+from harness.origin import check_precision, describe_origin
+from harness.plan import Task
+from harness.records import Record, Results
+from harness.resume import train_stage
+from harness.starts import load_start
+from pivl import ranks
+from pivl.assessment import search
+from pivl.data.pictures import Split
+from pivl.errors import UserError
+from pivl.evaluation import rank
+from pivl.recipe import Stage
+from pivl.towers.clip import Clip
+from pivl.train import Trainer
+
+Watch = Callable[[int, float], object]
+"""Takes an epoch of stage 2, from 1, and the mAP after it in percent; may raise to end the training."""
+
+
+def prepare(task: Task, device: torch.device, monitor: Monitor) -> Trainer:
+    """What trains and scores the task's run. UserError when its pictures are no longer what names it."""
+    run = task.run
+    check_precision(device, run.recipe.precision)
+    monitor.send({"event": "phase", "phase": "loading"})
+    split = _load_split(task.inputs, run.recipe.image_size, run.recipe.align_pixels == "confidence")
+    clip = _load_clip(task.inputs, run.recipe.image_size, run.recipe.patch_stride)
+    if split.fingerprint != run.fingerprint or run.maps not in ("", split.maps):
+        raise UserError(f"{run.dataset} is no longer what it was when this began; run the command again")
+    return Trainer(run.recipe, split, clip, run.seed, device, monitor.report, run.limit_steps)
+
+
+def train(
+    task: Task, results: Results, device: torch.device, monitor: Monitor, watch: Watch | None = None
+) -> tuple[Trainer, dict[str, Tensor], Record]:
+    """Train the task's stage as one of its ranks: the trainer, the tensors, and what a record says of how it went."""
+    trainer = prepare(task, device, monitor)
+    if watch is not None:
+        trainer = replace(
+            trainer, after_epoch=lambda epoch, trained: watch(epoch, 100 * search(trainer, trained, rank).map)
+        )
+    before = {stage: results.read_stage(stage_id) for stage, stage_id in stages_before(task).items()}
+    checkpoints = Checkpoints.of(task, results)
+    if ranks.number() > 0:
+        checkpoints.interval = NEVER  # rank 0 has the same to store
+    state, earlier = train_stage(trainer, task.stage, before, checkpoints, monitor, describe_origin(device))
+    traits = {"ranks": ranks.count() if ranks.count() > 1 else None, "earlier": earlier}
+    return trainer, state, {name: value for name, value in traits.items() if value}
+
+
+def follow(tasks: Iterable[Mapping[str, Any]], results: Results, device: torch.device) -> None:
+    """Train tasks as another rank than 0; an error ends the process, and with it the task on all ranks."""
+    for value in tasks:
+        train(Task.from_json(value), results, device, Monitor(ignore))
+
+
+def stages_before(task: Task) -> dict[Stage, str]:
+    """The ids of the stages that the task starts from."""
+    stages = task.run.recipe.stages()
+    return {stage: task.run.stage_id(stage) for stage in stages[: stages.index(task.stage)]}
+
+
+@lru_cache(maxsize=1)
+def _load_split(inputs: Inputs, size: tuple[int, int], confidence: bool) -> Split:
+    return load(inputs, size, confidence=confidence)
+
+
+@lru_cache(maxsize=1)
+def _load_clip(inputs: Inputs, image_size: tuple[int, int], patch_stride: int) -> Clip:
+    return load_start(inputs, image_size, patch_stride)
