@@ -75,14 +75,15 @@ def do(
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     topic, store, progress = _begin(results, quiet, typed, sampler=sampler, pruner=pruner, device=device)
-    from harness.search import conduct
+    from harness.conduct import Options
+    from harness.search.conduct import do_trials, prepare, report, track
 
     store.prepare()
-    chosen, place = conduct.prepare(topic, store, progress), topic.place(store)
-    done = conduct.do(chosen, place, trials, device, parse_jobs(jobs), store, progress)
-    click.echo(conduct.report(topic, store), nl=False)
+    options = Options(device, parse_jobs(jobs))
+    done = do_trials(prepare(topic, store, progress), topic.place(store), trials, options, store, progress)
+    click.echo(report(topic, store), nl=False)
     if not no_mlflow:
-        conduct.track(topic, store, progress)
+        track(topic, store, progress)
     if not any(trial.state == "finished" for trial in done):
         raise click.exceptions.Exit(1)
 
@@ -95,9 +96,9 @@ def show(results: Path, **typed: Any) -> None:
     Text and figures are kept in searches/NAME/ of the results.
     """
     topic, store, _ = _begin(results, True, typed)
-    from harness.search import conduct
+    from harness.search.conduct import report
 
-    click.echo(conduct.report(topic, store), nl=False)
+    click.echo(report(topic, store), nl=False)
 
 
 @search.command()
@@ -141,12 +142,12 @@ def confirm(
 @debug_option
 def list_searches(results: Path) -> None:
     """The searches that there are, what each varies, and which were begun."""
+    from harness.search.search import begun_in
     from studies.searches import SEARCHES
 
     for space in SEARCHES.values():
         click.echo(f"{space.name}: {space.title}\n    varies {', '.join(space.parameters)}")
-    begun = sorted(path.parent.name for path in (results / "searches").glob("*/journal.log"))
-    if begun:
+    if begun := begun_in(results):
         click.echo(f"begun in {results}: {', '.join(begun)}")
 
 

@@ -8,14 +8,13 @@ import pytest
 import torch
 
 from harness.records import Failed, Results
-from harness.search import study as studies
-from harness.search import worker
+from harness.search import ledger, worker
 from harness.search.loop import attempt, work
 from harness.search.search import Place
 from harness.search.worker import Objective
 from pivl.errors import TrainingFailed, UserError
 from tests.recorded import complain, write_finished, write_stage
-from tests.test_search_study import search_of
+from tests.test_search_ledger import search_of
 
 
 @pytest.fixture
@@ -36,15 +35,15 @@ def bench(tmp_path, monkeypatch):
             write_finished(results, task.run)
 
         def run(self, total=1):
-            studies.begin(self.search, self.place)
-            study = studies.join(self.search, self.place)
-            with studies.alive(self.place) as name:
+            ledger.begin(self.search, self.place)
+            study = ledger.join(self.search, self.place)
+            with ledger.alive(self.place) as name:
                 objective = Objective(self.search, self.results, torch.device("cpu"), self.said.append, name)
                 work(study, self.search, self.place, total, objective)
             return self.trials()
 
         def trials(self):
-            return studies.trials(studies.find("mine", self.place)[1])
+            return ledger.trials(ledger.find("mine", self.place)[1])
 
     bench = Bench()
     monkeypatch.setattr(worker, "execute", lambda *given: bench.execute(*given))
@@ -129,8 +128,8 @@ def test_what_is_not_the_trials_fault_puts_it_back(bench, error):
 
 def test_a_trial_that_nobody_asked_for_is_none(bench):
     """A worker that cannot see the others' turns may find the queue empty after all."""
-    studies.begin(bench.search, bench.place)
-    study = studies.join(bench.search, bench.place)
+    ledger.begin(bench.search, bench.place)
+    study = ledger.join(bench.search, bench.place)
     objective = Objective(bench.search, bench.results, torch.device("cpu"), bench.said.append, "me")
     attempt(study, objective, ExitStack())
     assert bench.trials() == []

@@ -12,26 +12,26 @@ from pathlib import Path
 
 import pytest
 
-from harness.search import study as studies
+from harness.search import ledger
 from harness.search.search import Place
 from pivl.errors import UserError
-from tests.test_search_study import do, facts, search_of
+from tests.test_search_ledger import do, facts, search_of
 
 pytestmark = pytest.mark.slow  # starts a server
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if shutil.which("initdb") is None else []
 PATH = os.pathsep.join([*map(str, BINARIES), os.environ["PATH"]])
 WORKER = """
 import pathlib, sys, time
-from tests.test_search_study import *
-studies.HEARTBEAT, studies.GRACE = 1, 3
+from tests.test_search_ledger import *
+ledger.HEARTBEAT, ledger.GRACE = 1, 3
 place = Place(pathlib.Path(sys.argv[1]), sys.argv[2])
 def stop(number):
     if number == 1 and sys.argv[3] == "stops":
         print("at it", flush=True)
         time.sleep(600)
     time.sleep(0.02)
-with studies.alive(place) as worker:
-    work(studies.join(search_of(), place), search_of(), place, 12, Arithmetic(search_of(), worker, stop))
+with ledger.alive(place) as worker:
+    work(ledger.join(search_of(), place), search_of(), place, 12, Arithmetic(search_of(), worker, stop))
 """
 
 
@@ -96,15 +96,15 @@ def test_a_database_gives_the_trials_that_a_journal_gives(place, tmp_path):
     search = search_of()
     begun = do(place, 12, search)
     assert facts(begun) == facts(do(Place(tmp_path / "journal"), 12, search))
-    found, study = studies.find("mine", place)
+    found, study = ledger.find("mine", place)
     assert found == search
     assert facts(study) == facts(begun)
 
 
 def test_two_workers_share_the_trials_and_one_that_is_killed_loses_none(place, monkeypatch):
-    monkeypatch.setattr(studies, "HEARTBEAT", 1)
-    monkeypatch.setattr(studies, "GRACE", 3)
-    studies.begin(search_of(), place)
+    monkeypatch.setattr(ledger, "HEARTBEAT", 1)
+    monkeypatch.setattr(ledger, "GRACE", 3)
+    ledger.begin(search_of(), place)
 
     def start(how):
         command = [sys.executable, "-c", WORKER, str(place.folder), place.url, how]
@@ -119,8 +119,8 @@ def test_two_workers_share_the_trials_and_one_that_is_killed_loses_none(place, m
     assert [other.wait(timeout=120) for other in others] == [0, 0]
     for process in (killed, *others):
         process.stdout.close()
-    _, study = studies.find("mine", place)
-    trials = studies.trials(study)
+    _, study = ledger.find("mine", place)
+    trials = ledger.trials(study)
     assert [trial.number for trial in trials] == list(range(12))
     assert all(trial.state in ("finished", "pruned") for trial in trials)
     attempts = [trial for trial in study.get_trials() if trial.user_attrs.get("number") == 1]
@@ -132,6 +132,6 @@ def test_two_workers_share_the_trials_and_one_that_is_killed_loses_none(place, m
 def test_a_database_that_is_not_there_is_one_line_without_the_password(tmp_path):
     place = Place(tmp_path, "postgresql://pivl:secret@127.0.0.1:1/none")
     with pytest.raises(UserError, match="--storage: the database does not answer") as caught:
-        studies.begin(search_of(), place)
+        ledger.begin(search_of(), place)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)

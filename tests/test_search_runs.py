@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness.records import Finished, Results
-from harness.search import study as studies
+from harness.search import ledger
 from harness.search.search import Place
 from harness.search.trials import best as best_of
 from tests.recorded import complain
@@ -22,8 +22,8 @@ NAME = "loss-weights-smoke"
 
 def found_in(folder):
     """The trials of the search in `folder`."""
-    found = studies.find(NAME, Place(folder / "results" / "searches" / NAME))
-    return studies.trials(found[1]) if found else []
+    found = ledger.find(NAME, Place(folder / "results" / "searches" / NAME))
+    return ledger.trials(found[1]) if found else []
 
 
 def facts(folder):

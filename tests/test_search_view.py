@@ -14,7 +14,7 @@ from harness.search.trials import Trial, best
 from harness.search.view import METRIC, KeptSearch, keep, kept_searches, show_search
 from harness.track import show_all
 from tests.recorded import complain, write_finished
-from tests.test_search_study import search_of
+from tests.test_search_ledger import search_of
 
 BEGAN = datetime(2026, 11, 25, 12, tzinfo=UTC)
 

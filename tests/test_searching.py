@@ -6,14 +6,14 @@ import pytest
 
 from harness.question import Asked
 from harness.records import Results, Run
-from harness.search import study as studies
+from harness.search import ledger
 from harness.search.conduct import ask_confirmation, ask_search
 from harness.search.loop import work
 from harness.search.search import Search
 from pivl.errors import UserError
 from tests.recorded import complain
 from tests.test_cli import run_main
-from tests.test_search_study import Arithmetic
+from tests.test_search_ledger import Arithmetic
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def begun(tmp_path):
     space = topic.space
     search = Search(topic.name, space.name, space.title, space.around(recipe), run, inputs, "tpe", "none")
     place = topic.place(results)
-    studies.begin(search, place)
-    study = studies.join(search, place)
-    with studies.alive(place) as worker:
+    ledger.begin(search, place)
+    study = ledger.join(search, place)
+    with ledger.alive(place) as worker:
         work(study, search, place, 6, Arithmetic(search, worker))
-    return topic, results, studies.trials(study)
+    return topic, results, ledger.trials(study)
 
 
 def test_a_confirmation_asks_of_the_test_people_what_the_best_setting_is_worth(begun):
@@ -93,8 +93,8 @@ def test_another_recipe_than_that_of_the_search_is_not_confirmed(begun):
 
 def test_the_recipe_as_it_is_needs_no_confirmation(begun, monkeypatch):
     topic, results, trials = begun
-    monkeypatch.setattr(studies, "trials", lambda _: trials[:1])
+    monkeypatch.setattr(ledger, "trials", lambda _: trials[:1])
     assert ask_confirmation(topic, results, None) is None
-    monkeypatch.setattr(studies, "trials", lambda _: [replace(trials[0], state="failed", value=None)])
+    monkeypatch.setattr(ledger, "trials", lambda _: [replace(trials[0], state="failed", value=None)])
     with pytest.raises(UserError, match="no trial has finished"):
         ask_confirmation(topic, results, None)

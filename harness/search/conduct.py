@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from harness import inputs
 from harness.choose import choose
+from harness.conduct import Options
 from harness.launch import Agenda
 from harness.local_launcher import LocalLauncher
 from harness.plan import Task, make_plan
@@ -12,9 +13,9 @@ from harness.progress import Progress
 from harness.question import Asked, Question, ask_about
 from harness.records import Results, Run
 from harness.search.report import show
-from harness.search.search import PRUNERS, SAMPLERS, Place, Search
+from harness.search.search import PRUNERS, SAMPLERS, Place, Search, begun_in
 from harness.search.trials import Trial, best
-from harness.search.view import NOTE, KeptSearch, keep, kept_searches, show_search
+from harness.search.view import KeptSearch, keep, kept_searches, show_search
 from harness.views import Experiment
 from pivl.errors import UserError
 from pivl.files import write_text
@@ -105,28 +106,22 @@ def shared_stages(search: Search, results: Results) -> list[Task]:
     ]
 
 
-def do(
-    search: Search,
-    place: Place,
-    total: int,
-    device: str,
-    jobs: int | None,
-    results: Results,
-    progress: Progress,
+def do_trials(
+    search: Search, place: Place, total: int, options: Options, results: Results, progress: Progress
 ) -> list[Trial]:
     """Do trials until `total` are done, and return them all. UserError where another search has the name."""
-    from harness.search import study as studies
+    from harness.search import ledger
     from harness.search.fleet import Fleet
 
-    study = studies.begin(search, place)
+    study = ledger.begin(search, place)
 
     def remaining() -> int:
-        return max(0, total - sum(trial.done for trial in studies.trials(study)))
+        return max(0, total - sum(trial.done for trial in ledger.trials(study)))
 
     progress.note(f"{search.name}: {total - remaining()} of {total} trials are done")
     if remaining():
         agenda = Agenda(shared_stages(search, results), results, progress)
-        LocalLauncher(agenda, device, 1).run()
+        LocalLauncher(agenda, options.device, 1).run()
         for reason in agenda.failed.values():
             raise UserError(f"{search.name}: {reason}; every trial would start from that stage")
         work = {
@@ -134,22 +129,22 @@ def do(
             "folder": str(place.folder),
             "url": place.url,
             "results": str(results.root),
-            "device": device,
+            "device": options.device,
             "total": total,
         }
-        Fleet(work, jobs, progress, remaining).run()
-    return studies.trials(study)
+        Fleet(work, options.jobs, progress, remaining).run()
+    return ledger.trials(study)
 
 
 def report(topic: Topic, results: Results) -> str:
     """What the search has found, in markdown; kept with its figures in its folder. UserError if it was not begun."""
-    from harness.search import study as studies
+    from harness.search import ledger
     from harness.search.figures import draw
     from harness.search.report import markdown
 
     search, study = _find(topic, results)
-    trials, folder = studies.trials(study), topic.place(results).folder
-    text = markdown(search, trials, studies.importance(study), draw(search, trials, folder))
+    trials, folder = ledger.trials(study), topic.place(results).folder
+    text = markdown(search, trials, ledger.importance(study), draw(search, trials, folder))
     write_text(folder / "report.md", text)
     keep(KeptSearch(search, trials, folder))
     return text
@@ -171,10 +166,10 @@ def ask_confirmation(topic: Topic, results: Results, seeds: str | None) -> Quest
 
     Raises UserError where no trial has finished.
     """
-    from harness.search import study as studies
+    from harness.search import ledger
 
     search, study = _find(topic, results)
-    trials = studies.trials(study)
+    trials = ledger.trials(study)
     winner = best(trials)
     if winner is None:
         raise UserError(
@@ -196,11 +191,11 @@ def ask_confirmation(topic: Topic, results: Results, seeds: str | None) -> Quest
 
 
 def _find(topic: Topic, results: Results) -> "tuple[Search, optuna.Study]":
-    from harness.search import study as studies
+    from harness.search import ledger
 
-    found = studies.find(topic.name, topic.place(results))
+    found = ledger.find(topic.name, topic.place(results))
     if found is None:
-        begun = sorted(path.parent.name for path in (results.root / "searches").glob(f"*/{NOTE}"))
+        begun = begun_in(results.root)
         there = f"; there are {', '.join(begun)}" if begun else ""
         raise UserError(
             f"{topic.name} was not begun in {results.root}{there}; pivl-bench search {topic.space.name} begins it"

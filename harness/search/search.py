@@ -104,6 +104,9 @@ class Search:
         return cls(**{**value, "parameters": parameters, "run": run, "inputs": inputs})
 
 
+JOURNAL, TRIALS = "journal.log", "trials.json"  # in the folder of a search: Optuna's, and what is kept of it
+
+
 @dataclass(frozen=True)
 class Place:
     """Where the trials of a search are kept: in its folder, or in a database at `url`."""
@@ -114,7 +117,7 @@ class Place:
     @property
     def journal(self) -> Path:
         """Optuna's journal, where no database is named."""
-        return self.folder / "journal.log"
+        return self.folder / JOURNAL
 
     @property
     def claims(self) -> Claims:
@@ -138,3 +141,10 @@ def check_same(begun: Search, search: Search, place: Place) -> None:
                 f"{search.name} was begun in {where} with {what} {had}, not {asked}; go on as it was begun, or begin "
                 "another with --results"
             )
+
+
+def begun_in(results: Path) -> list[str]:
+    """The names of the searches that have a folder in the results."""
+    return sorted(
+        {path.parent.name for name in (JOURNAL, TRIALS) for path in results.glob(f"searches/*/{name}")}
+    )

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.records import Results
-from harness.search.search import Search
+from harness.search.search import TRIALS, Search
 from harness.search.trials import Trial, best
 from harness.views import Child, Content, Experiment, Parent, Point, Status, show_result
 from pivl.files import write_text
 
-NOTE = "trials.json"
 SHOWN: dict[str, Status] = {"finished": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 METRIC = "held-out mAP"
 
@@ -35,13 +34,13 @@ class KeptSearch:
 def keep(kept: KeptSearch) -> None:
     """Write the trials beside the journal."""
     value = {"search": kept.search.to_json(), "trials": [asdict(trial) for trial in kept.trials]}
-    write_text(kept.folder / NOTE, json.dumps(value, indent=1, default=datetime.isoformat) + "\n")
+    write_text(kept.folder / TRIALS, json.dumps(value, indent=1, default=datetime.isoformat) + "\n")
 
 
 def kept_searches(results: Results) -> list[KeptSearch]:
     """Every search in the results; of one whose file cannot be read a line is said."""
     found = []
-    for path in sorted((results.root / "searches").glob(f"*/{NOTE}")):
+    for path in sorted((results.root / "searches").glob(f"*/{TRIALS}")):
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
             trials = [_trial(one) for one in value["trials"]]

@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from harness.monitor import Send
 from harness.origin import choose_device, forbid_tf32, suitable_slots
 from harness.plan import Task, make_plan
 from harness.records import Finished, Results
-from harness.search import study as studies
+from harness.search import ledger
 from harness.search.loop import POLL, TrialFailed, suggest, work
 from harness.search.sampling import NUMBER
 from harness.search.search import Place, Search
@@ -52,7 +51,7 @@ class Objective:
         send, began = self._sender(trial.user_attrs[NUMBER]), time.monotonic()
         setting = {name: suggest(trial, name, one) for name, one in self.search.parameters.items()}
         cell = self.search.cell(setting)
-        trial.set_user_attr(studies.RUN, cell.run.id)
+        trial.set_user_attr(ledger.RUN, cell.run.id)
         known = {*trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values}
 
         def watch(epoch: int, mean_ap: float) -> None:
@@ -77,7 +76,7 @@ class Objective:
                 said = str(error)
             if isinstance(error, torch.OutOfMemoryError):
                 said = describe_shortage(task.run.recipe, task.stage)
-            trial.set_user_attr(studies.ERROR, said)
+            trial.set_user_attr(ledger.ERROR, said)
             self.results.write_failure(cell.run, said, traceback.format_exc().splitlines()[-LAST_LINES:])
             send({"event": "failed", "error": said})
             raise TrialFailed(said) from error
@@ -102,12 +101,11 @@ class Objective:
         return lambda event: self.send({**event, "trial": number})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(path: Path) -> int:
     """Run as a process of its own; 0 when no trial is left to do, 2 for a user's mistake."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    (path,) = sys.argv[1:] if arguments is None else arguments
-    given = json.loads(Path(path).read_text())
+    given = json.loads(path.read_text())
     search, place = Search.from_json(given["search"]), Place(Path(given["folder"]), given["url"])
     send = take_stdout()
     results = Results(Path(given["results"]), lambda text: send({"event": "warning", "message": text}))
@@ -116,9 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         send({"event": "ready", "device": device.type, "slots": suitable_slots(device)})
         torch.set_num_threads(1)
         forbid_tf32()
-        with studies.alive(place) as worker:
+        with ledger.alive(place) as worker:
             objective = Objective(search, results, device, send, worker)
-            work(studies.join(search, place), search, place, given["total"], objective)
+            work(ledger.join(search, place), search, place, given["total"], objective)
     except UserError as error:
         send({"event": "user-error", "message": str(error)})
         return 2
@@ -134,4 +132,4 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1])))

@@ -10,7 +10,7 @@ import pytest
 
 from harness.inputs import Inputs
 from harness.records import Run
-from harness.search import study as studies
+from harness.search import ledger
 from harness.search.loop import TrialFailed, suggest, work
 from harness.search.search import Place, Search
 from harness.search.trials import best
@@ -53,21 +53,21 @@ class Arithmetic:
 def do(place, total, search=None, **kept):
     """All trials by one worker; the study."""
     search = search or search_of()
-    studies.begin(search, place)
-    study = studies.join(search, place)
-    with studies.alive(place) as worker:
+    ledger.begin(search, place)
+    study = ledger.join(search, place)
+    with ledger.alive(place) as worker:
         work(study, search, place, total, Arithmetic(search, worker, **kept))
     return study
 
 
 def facts(study):
     """What a search is about: numbers, settings, values and fates, without times."""
-    return [(one.number, one.state, one.setting, one.value, one.epochs) for one in studies.trials(study)]
+    return [(one.number, one.state, one.setting, one.value, one.epochs) for one in ledger.trials(study)]
 
 
 def test_all_trials_are_done_and_the_first_is_the_recipe_as_it_is(tmp_path):
     study = do(Place(tmp_path), 14)
-    trials = studies.trials(study)
+    trials = ledger.trials(study)
     assert [trial.number for trial in trials] == list(range(14))
     assert {trial.state for trial in trials} == {"finished", "pruned"}
     assert trials[0].setting == dict(search_of().usual)
@@ -92,7 +92,7 @@ def test_one_worker_and_one_seed_give_the_same_trials_twice(tmp_path, sampler, p
 
 def test_tpe_looks_for_what_is_good(tmp_path):
     """By its last trials it is nearer to the optimum than drawing at random is on average."""
-    trials = studies.trials(do(Place(tmp_path), 40, search_of(pruner="none")))
+    trials = ledger.trials(do(Place(tmp_path), 40, search_of(pruner="none")))
     late = [abs(trial.setting["triplet_weight"] - 1) for trial in trials[25:]]
     assert sum(late) / len(late) < 0.35  # drawn evenly from [0.05, 2] it is 0.49
 
@@ -131,18 +131,18 @@ def test_a_failed_trial_counts_and_the_search_goes_on(tmp_path):
             raise TrialFailed("the loss is not finite")
 
     search, place = search_of(), Place(tmp_path)
-    studies.begin(search, place)
-    study = studies.join(search, place)
+    ledger.begin(search, place)
+    study = ledger.join(search, place)
     work(study, search, place, 4, Arithmetic(search, on=fail))
-    assert [trial.state for trial in studies.trials(study)] == ["finished", "failed", "finished", "finished"]
+    assert [trial.state for trial in ledger.trials(study)] == ["finished", "failed", "finished", "finished"]
 
 
 def test_two_workers_do_each_trial_once(tmp_path):
-    code = "from tests.test_search_study import *; do(Place(__import__('pathlib').Path(sys.argv[1])), 12)"
+    code = "from tests.test_search_ledger import *; do(Place(__import__('pathlib').Path(sys.argv[1])), 12)"
     workers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(2)]
     assert [worker.wait(timeout=60) for worker in workers] == [0, 0]
-    _, study = studies.find("mine", Place(tmp_path))
-    trials = studies.trials(study)
+    _, study = ledger.find("mine", Place(tmp_path))
+    trials = ledger.trials(study)
     assert [trial.number for trial in trials] == list(range(12))
     assert all(trial.done for trial in trials)
     assert len({trial.began for trial in trials}) == 12
@@ -150,31 +150,31 @@ def test_two_workers_do_each_trial_once(tmp_path):
 
 def test_the_trial_of_a_killed_worker_is_done_again_with_its_setting(tmp_path):
     place = Place(tmp_path)
-    studies.begin(search_of(), place)
+    ledger.begin(search_of(), place)
     code = """
 import pathlib, sys, time
-from tests.test_search_study import *
+from tests.test_search_ledger import *
 place = Place(pathlib.Path(sys.argv[1]))
 def stop(number):
     if number == 1:
         print("at it", flush=True)
         time.sleep(60)
-with studies.alive(place) as worker:
-    work(studies.join(search_of(), place), search_of(), place, 3, Arithmetic(search_of(), worker, stop))
+with ledger.alive(place) as worker:
+    work(ledger.join(search_of(), place), search_of(), place, 3, Arithmetic(search_of(), worker, stop))
 """
     worker = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
     assert worker.stdout.readline() == b"at it\n"
-    study = studies.join(search_of(), place)
-    studies.take_over(study, place)
-    assert [trial.state for trial in studies.trials(study)] == ["finished", "running"]
-    setting = studies.trials(study)[1].setting
+    study = ledger.join(search_of(), place)
+    ledger.take_over(study, place)
+    assert [trial.state for trial in ledger.trials(study)] == ["finished", "running"]
+    setting = ledger.trials(study)[1].setting
     worker.kill()
     worker.wait()
     worker.stdout.close()
-    studies.take_over(study, place)
-    assert [trial.state for trial in studies.trials(study)] == ["finished", "waiting"]
+    ledger.take_over(study, place)
+    assert [trial.state for trial in ledger.trials(study)] == ["finished", "waiting"]
     work(study, search_of(), place, 3, Arithmetic(search_of()))
-    again = studies.trials(study)
+    again = ledger.trials(study)
     assert [trial.state for trial in again] == ["finished"] * 3
     assert again[1].setting == setting
     assert facts(study) == facts(do(Place(tmp_path / "undisturbed"), 3))
@@ -182,14 +182,14 @@ with studies.alive(place) as worker:
 
 def test_a_trial_that_kills_every_worker_fails_in_the_end(tmp_path):
     search, place = search_of(), Place(tmp_path)
-    studies.begin(search, place)
-    study = studies.join(search, place)
-    studies.offer(study, search, 0)
-    for _ in range(studies.ATTEMPTS + 1):
+    ledger.begin(search, place)
+    study = ledger.join(search, place)
+    ledger.offer(study, search, 0)
+    for _ in range(ledger.ATTEMPTS + 1):
         trial = study.ask()
-        trial.set_user_attr(studies.WORKER, "gone")
-        studies.take_over(study, place)
-    (trial,) = studies.trials(study)
+        trial.set_user_attr(ledger.WORKER, "gone")
+        ledger.take_over(study, place)
+    (trial,) = ledger.trials(study)
     assert (trial.state, trial.error) == ("failed", "its process was lost")
 
 
@@ -208,10 +208,10 @@ def test_a_trial_that_kills_every_worker_fails_in_the_end(tmp_path):
 )
 def test_a_name_that_is_taken_by_another_search_is_said(tmp_path, other, said):
     place = Place(tmp_path)
-    studies.begin(search_of(), place)
+    ledger.begin(search_of(), place)
     before = place.journal.read_bytes()
     with pytest.raises(UserError, match=f"mine was begun in .* with .*{said}.*--results"):
-        studies.begin(other, place)
+        ledger.begin(other, place)
     assert place.journal.read_bytes() == before
 
 
@@ -227,7 +227,7 @@ def test_a_damaged_journal_is_one_line_and_left_as_it_is(tmp_path):
         b'{"op_code": 99}\n' * 2,
     ):
         place.journal.write_bytes(damaged)
-        for use in (lambda: studies.begin(search_of(), place), lambda: studies.find("mine", place)):
+        for use in (lambda: ledger.begin(search_of(), place), lambda: ledger.find("mine", place)):
             with pytest.raises(
                 UserError, match=r"journal.log cannot be read \(.*\); put back a copy of it, or remove"
             ):
@@ -240,19 +240,19 @@ def test_what_a_full_disk_left_of_the_last_entry_is_cut_off(tmp_path):
     before = facts(do(place, 2))
     whole = place.journal.read_bytes()
     place.journal.write_bytes(whole + b'{"op_code":4,"worker_id":')
-    assert facts(studies.find("mine", place)[1]) == before
-    studies.begin(search_of(), place)
+    assert facts(ledger.find("mine", place)[1]) == before
+    ledger.begin(search_of(), place)
     assert place.journal.read_bytes() == whole
     assert facts(do(place, 3))[:2] == before
 
 
 def test_importance_tells_what_matters_from_what_does_not(tmp_path):
     study = do(Place(tmp_path), 40, search_of(sampler="random", pruner="none"))
-    found = studies.importance(study)
+    found = ledger.importance(study)
     assert sum(found.values()) == pytest.approx(1)
     assert max(found, key=found.get) == "triplet_weight"
     assert found["background"] < 0.2
-    assert studies.importance(do(Place(tmp_path / "few"), 5)) == {}
+    assert ledger.importance(do(Place(tmp_path / "few"), 5)) == {}
 
 
 def test_a_search_never_sees_the_test_people():

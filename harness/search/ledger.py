@@ -1,4 +1,4 @@
-"""A search in Optuna: begun or gone on with in its journal or database, and read as plain trials.
+"""The trials of a search in Optuna: begun or gone on with in a journal or a database, handed out, read as plain values.
 
 Workers take turns at putting the next trial into Optuna's queue and taking it out again, so that any number of them
 do exactly as many as are wanted. A trial whose worker is gone is done again before any other and under the same number.
