@@ -129,8 +129,14 @@ def squared_distances(query: Described, gallery: Described) -> Distances:
 
 
 def squares(descriptor: Tensor) -> Tensor:
-    """[N]: the squared length of each row of [N, D]."""
-    return torch.cat([rows.square().sum(dim=1) for rows in descriptor.split(ROWS_AT_ONCE)])
+    """[N]: the squared length of each row of [N, D].
+
+    Filled in place: small results that are kept among large ones that are not would scatter the memory.
+    """
+    found = descriptor.new_empty(len(descriptor))
+    for rows, place in zip(descriptor.split(ROWS_AT_ONCE), found.split(ROWS_AT_ONCE), strict=True):
+        torch.sum(rows.square(), dim=1, out=place)
+    return found
 
 
 def rank(query: Described, gallery: Described, at_once: int = AT_ONCE) -> Retrieval:

@@ -18,7 +18,7 @@ Recompute = Callable[[Figures, Progress, int], Iterator[Recomputed]]
 class Kind:
     """How files of one kind are computed again, which of their keys are inputs, and how often rounding is tried.
 
-    `recompute` gives every figure of a file, with a nudge of 1, 2, ... from inputs moved by about one rounding.
+    `recompute` gives every figure of a file; with a nudge of 1, 2, ..., weights and inputs are moved by about a rounding.
     """
 
     recompute: Recompute
@@ -62,7 +62,7 @@ def judge_doubtful(
     checks: dict[str, Check],
     progress: Progress,
 ) -> dict[str, Check]:
-    """New checks for what failed but depends on rounding, from a few runs on inputs moved by one rounding.
+    """New checks for what failed but depends on rounding, from a few runs with weights and inputs moved by one rounding.
 
     No further run is spent on a deviation of more than ten times what could pass; but whether two distances equal up to
     rounding change places is a toss of a coin, so ranks are given all of them.
@@ -77,7 +77,7 @@ def judge_doubtful(
     for number in range(1, kind.nudges + 1):
         if not open_keys:
             break
-        progress("again from inputs moved by one rounding, to see what that alone changes")
+        progress("again with everything moved by one rounding, to see what that alone changes")
         for item in kind.recompute(figures, progress, number):
             if item.key in nudged:
                 nudged[item.key].append(item.ours)
@@ -101,6 +101,6 @@ def format_checks(checks: list[Check]) -> str:
     for check in checks:
         result = "pass" if check.passed else "FAIL"
         if check.rounding > check.tolerance / ROUNDINGS:
-            result += f" (rounding of the inputs alone moves it by {check.rounding:.1e})"
+            result += f" (rounding alone moves it by {check.rounding:.1e})"
         lines.append(f"{check.key:{width}}  {check.deviation:9.1e}  {check.tolerance:9.0e}  {result}")
     return "\n".join(lines)

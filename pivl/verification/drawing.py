@@ -19,11 +19,17 @@ IDENTITY_TOKENS = 4
 ONE_ROUNDING = 2.0**-24  # of a float32, relative
 
 
-def nudged(values: NDArray[np.float32], nudge: int, roundings: float = 1) -> NDArray[np.float32]:
-    """The values, each moved by about so many roundings of a float32; a `nudge` of 0 moves nothing, others differ."""
+def nudged(
+    values: NDArray[np.float32], nudge: int, roundings: float = 1, name: str = ""
+) -> NDArray[np.float32]:
+    """The values, each moved by about so many roundings of a float32; a `nudge` of 0 moves nothing, others differ.
+
+    Tensors of another `name` move independently.
+    """
     if not nudge:
         return values
-    return values + values * np.float32(roundings * ONE_ROUNDING) * draw(f"nudge {nudge}", values.shape, 0)
+    moves = draw(f"nudge {nudge} {name}".rstrip(), values.shape, 0)
+    return values + values * np.float32(roundings * ONE_ROUNDING) * moves
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,8 @@ class Drawing:
     def read(cls, figures: Figures, nudge: int = 0) -> "Drawing":
         """From the meta of a clip-reid file; UserError where it describes none.
 
-        Images and identity tokens are moved by `nudge`, see `nudged`.
+        Weights, images and identity tokens are moved by `nudge`, see `nudged`: a rounding in every layer, as another
+        order of its sums would bring.
         """
         backbone, size = figures.meta.get("backbone"), figures.wholes("image_size")
         labels, identities = figures.wholes("labels", 0), figures.whole("identities", 2)
@@ -94,7 +101,7 @@ class Drawing:
 
     def clip(self, source: str) -> Clip:
         """The CLIP at `image_size`, built and filled by the project's own code; errors (UserError) call it `source`."""
-        state = {key: clip_weight(key, shape, self.seed) for key, shape in clip_shapes(self).items()}
+        state = {key: self._weight(key, shape) for key, shape in clip_shapes(self).items()}
         return clip_from_state(state, {}, source, ImageInput(self.image_size))
 
     def images(self) -> Tensor:
@@ -114,8 +121,12 @@ class Drawing:
         """[identities, width]: the weight of the classifier called `name`."""
         return torch.from_numpy(0.001 * draw(f"{name}.weight", (self.identities, width), self.seed))
 
-    def _nudged(self, values: NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(nudged(values, self.nudge))
+    def _weight(self, key: str, shape: tuple[int, ...]) -> Tensor:
+        weight = clip_weight(key, shape, self.seed)
+        return self._nudged(weight.numpy(), key) if shape else weight
+
+    def _nudged(self, values: NDArray[np.float32], name: str = "") -> Tensor:
+        return torch.from_numpy(nudged(values, self.nudge, name=name))
 
 
 def draw(name: str, shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:

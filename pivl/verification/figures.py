@@ -115,7 +115,7 @@ class Recomputed:
 class Check:
     """The outcome for one key of a file; a key that we do not compute deviates infinitely.
 
-    `rounding`: what the smallest change of the inputs does to ours, where that had to be asked (see compare).
+    `rounding`: what one rounding of weights and inputs does to ours, where that had to be asked (see compare).
     """
 
     key: str
@@ -128,10 +128,11 @@ class Check:
 def compare(item: Recomputed, figure: NDArray[Any], nudged: Sequence[Tensor] = ()) -> Check:
     """Hold one recomputed value to its figure.
 
-    `nudged` are the same value from inputs changed by one rounding each. Several steps of Adam through a deep network
-    can turn that into percents: the sign of a gradient near zero moves a weight by the full rate. And two gallery
-    pictures at distances that differ by less can change places. A deviation of up to three times what rounding alone
-    does passes, entry by entry in a list, so that the loss of a first step stays exact. Texts compare by `text_sums`.
+    `nudged` are the same value from weights and inputs changed by one rounding each. Several steps of Adam through a
+    deep network can turn that into percents: the sign of a gradient near zero moves a weight by the full rate. And two
+    gallery pictures at distances that differ by less can change places. A deviation of up to three times what rounding
+    alone does passes, entry by entry in a list, so that the loss of a first step stays exact. Texts compare by
+    `text_sums`.
     """
     if figure.dtype.kind == "U":
         figure = text_sums(figure.ravel().tolist()).reshape(figure.shape).numpy()
