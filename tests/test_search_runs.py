@@ -12,12 +12,35 @@ from harness.search import ledger
 from harness.search.search import Place
 from harness.search.trials import best as best_of
 from tests.recorded import complain
-from tests.test_execute import run, start, wait_for
+from tests.test_execute import start
 
 pytestmark = pytest.mark.slow  # trains a dozen times
 
 SEARCH = ("search", "loss-weights", "--preset", "smoke")
 NAME = "loss-weights-smoke"
+
+
+PATIENCE = 1200  # seconds; a minute on two free cores
+
+
+def run(folder, *typed):
+    """Status, standard output and standard error of a command that ends by itself."""
+    process = start(folder, *typed)
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    return process.returncode, out, err
+
+
+def wait_for(condition, process):
+    """Wait until `condition` holds while `process` goes on; it is ended if that never comes."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end or process.poll() is not None:
+            process.kill()
+            raise AssertionError(process.communicate())
+        time.sleep(0.1)
 
 
 def found_in(folder):
