@@ -246,6 +246,15 @@ def test_what_a_full_disk_left_of_the_last_entry_is_cut_off(tmp_path):
     assert facts(do(place, 3))[:2] == before
 
 
+def test_a_search_that_is_just_being_begun_is_not_there_yet(tmp_path):
+    place = Place(tmp_path)
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(place.journal)))
+    optuna.create_study(storage=storage, study_name="mine", direction="maximize")
+    assert ledger.find("mine", place) is None
+    ledger.begin(search_of(), place)
+    assert ledger.find("mine", place)[0] == search_of()
+
+
 def test_importance_tells_what_matters_from_what_does_not(tmp_path):
     study = do(Place(tmp_path), 40, search_of(sampler="random", pruner="none"))
     found = ledger.importance(study)

@@ -48,10 +48,10 @@ def begin(search: Search, place: Place) -> optuna.Study:
     with _readable(place):
         with turn(place):
             _cut_half_a_line(place.journal)
-        study = _load_or_create(search.name, _open(place))
-        if SEARCH not in study.user_attrs:
-            study.set_user_attr(SEARCH, search.to_json())
-            study.set_user_attr("optuna", optuna.__version__)
+            study = _load_or_create(search.name, _open(place))
+            if SEARCH not in study.user_attrs:
+                study.set_user_attr("optuna", optuna.__version__)
+                study.set_user_attr(SEARCH, search.to_json())
         check_same(Search.from_json(study.user_attrs[SEARCH]), search, place)
     return study
 
@@ -82,6 +82,8 @@ def find(name: str, place: Place) -> tuple[Search, optuna.Study] | None:
         if name not in optuna.get_all_study_names(storage):
             return None
         study = optuna.load_study(study_name=name, storage=storage)
+        if SEARCH not in study.user_attrs:  # it is being begun this very moment
+            return None
         return Search.from_json(study.user_attrs[SEARCH]), study
 
 
