@@ -132,27 +132,27 @@ class Watch:
                     self.rewritten.append(name)
 
 
-def disturb(
-    folder: Path, typed: tuple[str, ...], rounds: int, draw: random.Random, longest: float, commands: int = 1
-) -> int:
+def disturb(folder: Path, typed: tuple[str, ...], rounds: int, draw: random.Random, commands: int = 1) -> int:
     """Keep `commands` going and kill something of them `rounds` times: a launcher, one of its workers, or all at once.
 
-    Most kills come up to `longest` seconds after a task has begun, the others at any time before. How many came while
-    somebody was at work.
+    Most kills come while tasks are being done: as long after one has begun as three quarters of the time that it took to
+    get there, which goes with how busy the machine is. The others come at any time before. How many met one at work.
     """
     running: list[subprocess.Popen[str]] = []
-    hit = 0
+    met, startup = 0, 5.0
     for _ in range(rounds):
         for ended in [one for one in running if one.poll() is not None]:
             running.remove(ended)
             said(ended)
+        began, is_new = time.monotonic(), len(running) < commands
         running += [start(folder, *typed) for _ in range(commands - len(running))]
         if draw.random() < 0.8:
             wait_until(partial(_is_begun, folder, running), 300)
-            time.sleep(draw.uniform(0, longest))
+            startup = time.monotonic() - began if is_new else startup
+            time.sleep(draw.uniform(0, 0.75 * startup))
         else:
-            time.sleep(draw.uniform(0, fair(3)))
-        hit += at_work(folder)
+            time.sleep(draw.uniform(0, startup))
+        met += at_work(folder)
         victim = draw.choice(running)
         workers = below(victim.pid)
         match draw.choice(["launcher", "worker", "all"]):
@@ -167,7 +167,7 @@ def disturb(
         for process in (one.pid, *below(one.pid)):
             kill(process)
         said(one)
-    return hit
+    return met
 
 
 def _is_begun(folder: Path, running: list[subprocess.Popen[str]]) -> bool:

@@ -1,7 +1,6 @@
 """Campaigns that are killed at any instant: they end as if undisturbed, and nothing finished is ever done again."""
 
 import random
-import time
 
 import pytest
 
@@ -25,20 +24,19 @@ pytestmark = pytest.mark.slow  # each of these kills and restarts for minutes
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """What a run of the study stores and prints when nothing happens to it, and a thirtieth of the time that it takes."""
+    """What a run of the study stores and prints when nothing happens to it."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    began = time.monotonic()
     status, out, err = finish(folder, *STUDY)
     assert status == 0, err
     assert not leftovers(folder)
-    return stored(folder), table(out), (time.monotonic() - began) / 30
+    return stored(folder), table(out)
 
 
 def ends_as_if_undisturbed(folder, undisturbed):
     """A last command finishes the study; all must be as it would have been."""
     status, out, err = finish(folder, *STUDY)
     assert status == 0, err
-    records, printed, _ = undisturbed
+    records, printed = undisturbed
     ours = stored(folder)
     assert ours.keys() == records.keys()
     assert [name for name in ours if ours[name] != records[name]] == []
@@ -49,9 +47,9 @@ def ends_as_if_undisturbed(folder, undisturbed):
 
 def test_fifty_kills_at_random_instants(undisturbed, tmp_path):
     with Watch(tmp_path / "results") as watch:
-        hit = disturb(tmp_path, STUDY, rounds=50, draw=random.Random(0), longest=undisturbed[2])
+        met = disturb(tmp_path, STUDY, rounds=50, draw=random.Random(0))
         ends_as_if_undisturbed(tmp_path, undisturbed)
-    assert hit > 25  # the others came while commands began, or when all was done
+    assert met >= 20  # the others came while commands began, or when all was done
     assert len(watch.seen) == 12  # two stages and four rows, at two seeds
     assert watch.rewritten == []
 
@@ -59,7 +57,7 @@ def test_fifty_kills_at_random_instants(undisturbed, tmp_path):
 def test_two_commands_share_the_work_while_they_are_killed(undisturbed, tmp_path):
     with Watch(tmp_path / "results") as watch:
         typed, draw = (*STUDY, "--jobs", "1"), random.Random(1)
-        disturb(tmp_path, typed, rounds=16, draw=draw, longest=undisturbed[2], commands=2)
+        disturb(tmp_path, typed, rounds=16, draw=draw, commands=2)
         ends_as_if_undisturbed(tmp_path, undisturbed)
     assert watch.rewritten == []
 
