@@ -12,7 +12,10 @@ setup(
     description="Benchmark and ablation harness for Part-Informed Visual-Language Learning (arXiv 2308.02738)",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["pivl", "pivl.*", "studies", "studies.*", "harness", "harness.*"]),
-    package_data={"pivl.people": ["*.safetensors", "*.json", "*.md"]},
+    package_data={
+        "pivl.people": ["*.safetensors", "*.json", "*.md"],
+        "pivl.parsers": ["*.safetensors", "*.md"],
+    },
     entry_points={"console_scripts": ["pivl-bench = harness.cli:main"]},
     install_requires=[
         "torch>=2.6",

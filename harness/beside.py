@@ -10,16 +10,30 @@ def rows(table: Table) -> tuple[list[str], list[list[str]]]:
     datasets = list(dict.fromkeys(item.dataset for item in published))
     methods = dict.fromkeys((item.method, item.backbone) for item in published)
     found = {(item.method, item.backbone, item.dataset): item for item in published}
+    parsed = {item.method: f"{item.parser_miou:.2f}" for item in published if item.parser_miou}
     cells = [
-        [method, backbone, *(_cell(found.get((method, backbone, dataset))) for dataset in datasets)]
+        [
+            method,
+            backbone,
+            *([parsed.get(method, "-")] if parsed else []),
+            *(_cell(found.get((method, backbone, dataset))) for dataset in datasets),
+        ]
         for method, backbone in methods
     ]
     for line in table.lines if table.setting.dataset in datasets else ():
         if line.means:
             ours = f"{line.means[RANK1].mean:.1f} / {line.means[MEAN_AP].mean:.1f}"
             here = [ours if dataset == table.setting.dataset else "-" for dataset in datasets]
-            cells.append([f"{line.row.title}, trained here", table.dataset.rpartition(", ")[2], *here])
-    return ["Published: method", "Backbone", *(f"{name}: {RANK1} / {MEAN_AP}" for name in datasets)], cells
+            cells.append(
+                [
+                    f"{line.row.title}, trained here",
+                    table.dataset.rpartition(", ")[2],
+                    *(["-"] if parsed else []),
+                    *here,
+                ]
+            )
+    headings = ["Published: method", "Backbone", *(["mIoU, as printed"] if parsed else [])]
+    return [*headings, *(f"{name}: {RANK1} / {MEAN_AP}" for name in datasets)], cells
 
 
 def notes(table: Table) -> list[str]:

@@ -56,9 +56,10 @@ def run(
 ) -> None:  # fmt: skip
     """Train and score what STUDY still lacks, then print its table.
 
-    STUDY is ablation (the paper's Table 3), controls, comparison (Table 2), or all: several tables, with what they
-    share trained once. Stop with Ctrl-C whenever you like: the same command goes on with what is missing. Try
-    --preset smoke first. For pictures on disk, name --dataset, --data-root, --part-maps, --backbone and --weights.
+    STUDY is ablation (the paper's Table 3), controls, comparison (Table 2), parsers (Table 4), or all: several tables,
+    with what they share trained once. Stop with Ctrl-C whenever you like: the same command goes on with what is
+    missing. Try --preset smoke first. For pictures on disk, name --dataset, --data-root, --part-maps, --backbone and
+    --weights.
     """
     from harness import conduct, track
     from harness.progress import Progress
@@ -136,8 +137,9 @@ def table(results: Path, form: str, output: Path | None, **typed: Any) -> None:
     question = ask(Asked(**typed))
     print_as = printers.PRINTERS[choose("format", form, printers.PRINTERS)]
     progress = Progress.on_stderr(quiet=False)
-    recorded = conduct.read_answer(question, Results(results, progress.warn), progress)
-    text = print_as(conduct.make_table(question, recorded))
+    store = Results(results, progress.warn)
+    recorded = conduct.read_answer(question, store, progress)
+    text = print_as(conduct.make_table(question, recorded, store))
     if output is None:
         click.echo(text, nl=False)
     else:

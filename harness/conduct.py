@@ -138,6 +138,10 @@ def _prepare(question: Question, results: Results, progress: Progress, options: 
             inputs.note(one, question.size, data, results)
     inputs.note_people(question.inputs, results)
     inputs.note_weights(question.inputs, inputs.weights_digest(question.inputs, results), results)
+    if "mIoU" in question.study.columns:
+        from harness import further
+
+        further.measure_maps(found, question.size, results, progress)
     askers = _askers(question, found, results)
     if track.is_shown(question):
         track.note_asked(question, [asker.cell for asker in askers], results)
@@ -181,16 +185,17 @@ def _check(question: Question, plan: Plan, found: Mapping[Inputs, Found]) -> Non
     load_start(question.inputs, recipe.image_size, recipe.patch_stride)
 
 
-def make_table(question: Question, recorded: Recorded) -> "Table":
+def make_table(question: Question, recorded: Recorded, results: Results) -> "Table":
     """The table of what is recorded; what is not says so in its place."""
-    from harness import tables
+    from harness import further, tables
 
     outcomes = {row: {seed: _say(run) for seed, run in seeds.items()} for row, seeds in recorded.items()}
     rows = tuple(row for row in question.study.rows if row.name in question.shown)
     printed = DATASETS.get(question.dataset, "")
     setting = tables.Setting(printed, question.base.printed, _inequality(question))
     study, warning = replace(question.study, rows=rows), question.preset.warning
-    return tables.build(study, question.setting, outcomes, warning, setting)
+    columns = further.find_columns(study.columns, recorded, results)
+    return tables.build(study, question.setting, outcomes, warning, setting, columns)
 
 
 def _inequality(question: Question) -> str:

@@ -71,6 +71,7 @@ def _published(published: Published | None) -> dict[str, Any] | None:
         "dataset": published.dataset,
         "backbone": published.backbone,
         "source": published.source,
+        **({} if published.parser_miou is None else {"parser_miou": published.parser_miou}),
     }
 
 

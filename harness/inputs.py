@@ -158,7 +158,7 @@ def note(inputs: Inputs, size: Size, found: Found, results: Results) -> None:
     code = {"code": _code_digest(inputs)} if inputs.is_embedded else {}
     entry = {**code, "fingerprint": found.fingerprint, "part_maps": found.maps}
     entry |= {"confident": found.confident} if found.confident else {}
-    _write_note(results, _key(inputs, size), entry)
+    write_note(results, _key(inputs, size), entry)
 
 
 def count_people(inputs: Inputs, results: Results) -> Mapping[int, int] | None:
@@ -183,7 +183,7 @@ def count_people(inputs: Inputs, results: Results) -> Mapping[int, int] | None:
 def note_people(inputs: Inputs, results: Results) -> None:
     """Keep what `count_people` says, which costs seconds to find out."""
     if (people := count_people(inputs, results)) is not None:
-        _write_note(results, _people_key(inputs), {str(pictures): people[pictures] for pictures in people})
+        write_note(results, _people_key(inputs), {str(pictures): people[pictures] for pictures in people})
 
 
 def find_weights(inputs: Inputs) -> Path | None:
@@ -224,13 +224,13 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
         from harness.starts import openai_digest
 
         entry = {"sha256": openai_digest(inputs)}
-        _write_note(results, openai, entry)
+        write_note(results, openai, entry)
     return str(entry["sha256"])
 
 
 def note_weights(inputs: Inputs, digest: str, results: Results) -> None:
     """Keep the digest for tables that are asked for without naming weights."""
-    _write_note(results, f"weights {inputs.backbone}", {"sha256": digest})
+    write_note(results, f"weights {inputs.backbone}", {"sha256": digest})
 
 
 @cache
@@ -268,7 +268,8 @@ def read_note(results: Results) -> dict[str, dict[str, Any]]:
     return {}
 
 
-def _write_note(results: Results, key: str, entry: Mapping[str, Any]) -> None:
+def write_note(results: Results, key: str, entry: Mapping[str, Any]) -> None:
+    """Keep `entry` under `key` beside the others."""
     entries = {**read_note(results), key: entry}
     text = json.dumps({"entries": entries, "checksum": digest(entries)}, indent=2, sort_keys=True)
     write_text(results.root / NOTE, text + "\n")
@@ -279,9 +280,8 @@ def _code_digest(inputs: Inputs) -> str:
     root = Path(pivl.__file__).parent
     digest = hashlib.sha256()
     folders = ("data", "people", *(("parsers",) if inputs.part_maps else ()))
-    for path in [
-        root / "streams.py",
-        *(path for name in folders for path in sorted((root / name).glob("*.py"))),
-    ]:
+    sources = [path for name in folders for path in sorted((root / name).glob("*.py"))]
+    weights = sorted((root / "parsers").glob("*.safetensors")) if inputs.part_maps else []
+    for path in [root / "streams.py", *sources, *weights]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -51,6 +51,8 @@ def start_options(command: Command) -> Command:
                      "CLIP of open_clip's by its name."
                      "  [default: tiny for synthped, else rn50]"),
         click.option("--allow-partial", is_flag=True, help="Go on with a data set that lacks pictures or maps."),
+        click.option("--parser-maps", multiple=True, metavar="NAME=FOLDER",
+                     help="Part maps of a parser, a row of their own in the study parsers. Repeatable."),
         disk_option("--part-maps", "The folder of its part maps, with their meta.json."),
         disk_option("--data-root", "The folder that holds the data set."),
         click.option("--dataset", metavar="NAME", help="synthped, market1501, dukemtmc, msmt17, occluded-duke or a "

@@ -17,6 +17,7 @@ Begin with:
 """
 NORMALIZATIONS = ("imagenet", "half", "clip")
 LABEL_SETS = ("lip", "atr", "pascal")
+EMBEDDED = ("parser-s", "parser-m", "parser-l")  # NAMES of pivl.parsers.embedded, known without loading torch
 
 
 class FolderFirst(click.Group):
@@ -45,17 +46,24 @@ def parse() -> None:
 
 @parse.command("run")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--parser", "kind", type=click.Choice(["schp", "torchscript"]), default="schp", show_default=True,
-              help="SCHP with a checkpoint of its authors, or a scripted network.")  # fmt: skip
-@click.option("--weights", required=True, type=click.Path(path_type=Path), metavar="FILE",
-              help="The checkpoint or scripted network.")  # fmt: skip
+@click.option("--parser", "kind", type=click.Choice(["schp", "torchscript", "transformers", *EMBEDDED]), default="schp",
+              show_default=True, help="SCHP with a checkpoint of its authors, a scripted network, a model of Hugging "
+              "Face, or one of the embedded benchmark's.")  # fmt: skip
+@click.option("--weights", type=click.Path(path_type=Path), metavar="FILE",
+              help="SCHP's checkpoint or the scripted network.")  # fmt: skip
+@click.option("--model", type=click.Path(path_type=Path), metavar="DIR",
+              help="The folder of a Hugging Face model; nothing is downloaded.")  # fmt: skip
+@click.option("--label-map", type=click.Path(path_type=Path), metavar="FILE",
+              help="JSON from a Hugging Face model's labels to ours, null for none.")  # fmt: skip
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Where the maps go."
 )
 @click.option(
     "--confidence", is_flag=True, help="Write the class's softmax beside each map, as float16 .npz."
 )
-@click.option("--labels", type=click.Choice(LABEL_SETS), help="Label set of a torchscript network.")
+@click.option(
+    "--labels", type=click.Choice(LABEL_SETS), help="Label set of a torchscript or Hugging Face network."
+)
 @click.option("--input-size", metavar="HxW", help="What a torchscript network takes; for schp as trained.")
 @click.option("--normalization", type=click.Choice(NORMALIZATIONS), default="imagenet", show_default=True,
               help="Of a torchscript network's input, RGB.")  # fmt: skip
@@ -91,7 +99,9 @@ def run_parser(
 def _load(
     chosen: Any,
     kind: str,
-    weights: Path,
+    weights: Path | None,
+    model: Path | None,
+    label_map: Path | None,
     labels: str | None,
     input_size: str | None,
     normalization: Any,
@@ -100,11 +110,23 @@ def _load(
     """The parser that was asked for, on the device `chosen`."""
     from harness.origin import check_precision, forbid_tf32
     from pivl.data import labels as label_sets
+    from pivl.parsers.embedded import embedded_parser
+    from pivl.parsers.huggingface import transformers
     from pivl.parsers.parser import schp, torchscript
 
     check_precision(chosen, precision)
     forbid_tf32()
     mixed = precision != "fp32" and chosen.type == "cuda"
+    if kind in EMBEDDED:
+        return embedded_parser(kind, weights)
+    if kind == "transformers":
+        if model is None:
+            raise UserError("--parser transformers: name the folder of the model with --model")
+        return transformers(
+            model, label_sets.LABEL_SETS[labels] if labels else None, label_map, chosen, mixed
+        )
+    if weights is None:
+        raise UserError(f"--parser {kind}: name its checkpoint or network with --weights")
     size = parse_size(input_size, "--input-size") if input_size else None
     if kind == "schp":
         if size and size[0] != size[1]:

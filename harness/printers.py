@@ -17,7 +17,10 @@ def markdown(table: Table) -> str:
     if table.warning:
         blocks[0] = f"### {table.warning.split(':')[0]}: {table.study.title}, measured on {table.dataset}"
         blocks.append(f"> **{table.warning}.**")
-    blocks += [f"{table.study.question} {table.study.caption}", _results(table)]
+    blocks.append(f"{table.study.question} {table.study.caption}")
+    for section in dict.fromkeys(line.row.section for line in table.lines):
+        blocks += [f"**{section}**"] if section else []
+        blocks.append(_results(table, section))
     if table.study.beside:
         blocks.append(grid(*beside.rows(table), left=(0, 1)))
     if any(line.consistency for line in table.lines):
@@ -26,16 +29,17 @@ def markdown(table: Table) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _results(table: Table) -> str:
-    printed = any(line.row.published for line in table.lines)
-    compared = any(line.differences for line in table.lines)
+def _results(table: Table, section: str) -> str:
+    lines = [line for line in table.lines if line.row.section == section]
+    printed = any(line.row.published for line in lines)
+    compared = any(line.differences for line in lines)
     headings = ["Row", *(column.heading for column in table.columns)]
     headings += [f"Paper, {_paper_data(table)}: {metric}" for metric in METRICS if printed]
     headings += [f"Here, {table.dataset}: {metric}" for metric in METRICS]
     headings += [f"{metric}, here less paper" for metric in METRICS if compared]
     headings += [f"{metric} gain over {table.reference}" for metric in METRICS]
     rows = []
-    for line in table.lines:
+    for line in lines:
         cells = [line.row.title, *(_further(column, line.row.name) for column in table.columns)]
         cells += [_paper_cell(line, metric) for metric in METRICS if printed]
         cells += [_interval(line.means.get(metric), 1) for metric in METRICS]

@@ -1,5 +1,6 @@
 """What is asked: a study, or rows and seeds of it, on a data set and a backbone, from what a person typed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -7,12 +8,13 @@ from typing import Any
 
 from harness.backbones import choose_backbone, find_base
 from harness.choose import choose, choose_all, parse_seeds
-from harness.inputs import OPENAI, Inputs, choose_dataset
+from harness.inputs import EMBEDDED_SETS, OPENAI, Inputs, choose_dataset
 from harness.overrides import parse_overrides, try_overrides
 from pivl.errors import UserError
 from pivl.recipe import Recipe
 from studies.bases import EMBEDDED_BACKBONE, Base
 from studies.catalog import ALL, PRESETS, STUDIES
+from studies.parsers import NAMED, PARSERS, RENDERER
 from studies.presets import Preset
 from studies.study import Row, Study
 
@@ -38,6 +40,7 @@ class Asked:
     limit_steps: int | None = None
     rerank: bool = False
     device: str = "auto"
+    parser_maps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,12 +128,20 @@ class Question:
 
 
 def ask_each(asked: Asked) -> tuple[Question, ...]:
-    """The questions that were typed: that of one study, or with `all` those of studies.catalog.ALL, in their order."""
+    """The questions that were typed: that of one study, or with `all` those of studies.catalog.ALL, in their order.
+
+    Table 4 is among them for pictures on disk where parsers' maps are named.
+    """
     if choose("study", asked.study, [*STUDIES, "all"]) != "all":
         return (ask(asked),)
     if asked.rows is not None:
         raise UserError("--rows: each study of all has rows of its own; name one study instead")
-    return tuple(ask(replace(asked, study=study.name)) for study in ALL)
+    without = () if asked.parser_maps or asked.dataset in (None, *EMBEDDED_SETS) else (PARSERS,)
+    return tuple(
+        ask(replace(asked, study=study.name, parser_maps=asked.parser_maps if study == PARSERS else ()))
+        for study in ALL
+        if study not in without
+    )
 
 
 def ask(asked: Asked) -> Question:
@@ -140,19 +151,62 @@ def ask(asked: Asked) -> Question:
 
 def ask_about(study: Study, asked: Asked, presets: Mapping[str, Preset]) -> Question:
     """The question about `study`, whatever its name; errors as for `ask`."""
+    folders = _parser_maps(asked)
+    study = _with_maps(study, folders)
     preset = presets[choose("preset", asked.preset, presets)]
     names = [row.name for row in study.rows]
     usual = [row.name for row in study.rows if row.usual]
     rows = usual if asked.rows is None else choose_all("row", asked.rows, names)
     seeds = parse_seeds(asked.seeds) if asked.seeds else preset.seeds or study.seeds
     inputs = _inputs(asked, preset.dataset or study.dataset)
+    _check_maps(study, inputs, folders)
     base = find_base(inputs.backbone)
     changes = parse_overrides(asked.overrides)
     if (precision := _precision(asked, inputs.backbone)) != base.recipes["CLIP-ReID"].precision:
         changes["precision"] = precision
     for recipe in base.recipes.values():
         try_overrides(recipe, {**preset.changes, **changes})
-    return Question(study, preset, tuple(rows), seeds, inputs, changes, asked.limit_steps, asked.rerank)
+    return Question(
+        study, preset, tuple(rows), seeds, inputs, changes, asked.limit_steps, asked.rerank, folders
+    )
+
+
+def _with_maps(study: Study, folders: Mapping[str, str]) -> Study:
+    """The study; where folders of part maps are named, its rows are theirs."""
+    if not folders:
+        return study
+    if study != PARSERS:
+        raise UserError(f"--parser-maps: {study.name} trains on one set of maps; name it with --part-maps")
+    named = [
+        replace(RENDERER, name=name, title=f"PI-VL, {name}", published=NAMED.get(name), maps=name)
+        for name in folders
+    ]
+    return replace(study, rows=(*(row for row in study.rows if row.name == study.reference), *named))
+
+
+def _parser_maps(asked: Asked) -> dict[str, str]:
+    """Folders of part maps by name, from NAME=FOLDER."""
+    found: dict[str, str] = {}
+    for typed in asked.parser_maps:
+        name, equals, folder = typed.partition("=")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name) or not (equals and folder):
+            raise UserError(
+                f"--parser-maps {typed}: write NAME=FOLDER, the name in small letters, as schp=maps/a"
+            )
+        if name in found or name == PARSERS.reference:
+            raise UserError(f"--parser-maps {typed}: another row is called {name}; choose another name")
+        found[name] = str(Path(folder).expanduser().resolve())
+    return found
+
+
+def _check_maps(study: Study, inputs: Inputs, folders: Mapping[str, str]) -> None:
+    """Raise UserError where rows want part maps that these pictures cannot have."""
+    if inputs.is_embedded and folders:
+        raise UserError(f"--parser-maps: {inputs.dataset} has parsers of its own; name a --dataset on disk")
+    if not inputs.is_embedded and not folders and any(row.maps for row in study.rows):
+        raise UserError(
+            f"{study.name} on {inputs.called} compares folders of part maps; name each with --parser-maps NAME=FOLDER"
+        )
 
 
 def _inputs(asked: Asked, usual: str) -> Inputs:

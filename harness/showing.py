@@ -3,6 +3,7 @@
 import click
 
 from harness import conduct, printers
+from harness.figure import draw_gains
 from harness.progress import Progress
 from harness.question import Question
 from harness.records import Finished, Results
@@ -12,10 +13,12 @@ from pivl.files import write_text
 def show_answer(question: Question, results: Results, progress: Progress) -> bool:
     """Print and keep the table of what is recorded; whether every run that was asked for is."""
     recorded = conduct.read_answer(question, results, progress)
-    table = conduct.make_table(question, recorded)
+    table = conduct.make_table(question, recorded, results)
     text = printers.markdown(table)
     click.echo(text, nl=False)
     if question.is_whole:
         for ending, form in (("md", "markdown"), ("json", "json")):
             write_text(results.root / "tables" / f"{question.name}.{ending}", printers.PRINTERS[form](table))
+        if "mIoU" in question.study.columns:
+            draw_gains(table, results.root / "tables" / f"{question.name}.png")
     return all(isinstance(found, Finished) for row in question.rows for found in recorded[row].values())

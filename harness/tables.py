@@ -179,7 +179,7 @@ def _check_alike(runs: Sequence[Finished]) -> None:
 
 
 def _judge(study: Study, runs: Mapping[str, Mapping[int, Finished]], metric: str) -> dict[str, Judgement]:
-    """Every row with a seed in common with the reference, against it; the margin is one of mAP."""
+    """Every row with a seed in common with the reference, against it, section by section; the margin is one of mAP."""
     reference = runs.get(study.reference, {})
     comparisons: dict[str, Comparison] = {}
     for row in study.rows:
@@ -191,7 +191,12 @@ def _judge(study: Study, runs: Mapping[str, Mapping[int, Finished]], metric: str
         scores = _scores(ours, metric), _scores(theirs, metric)
         generator = _generator(f"{row.name}/{study.reference}/{metric}")
         comparisons[row.name] = statistics.compare(*scores, _people(ours), generator)
-    return statistics.judge(comparisons, study.margin if metric == MEAN_AP else None)
+    margin = study.margin if metric == MEAN_AP else None
+    judged: dict[str, Judgement] = {}
+    for section in dict.fromkeys(row.section for row in study.rows):
+        names = [row.name for row in study.rows if row.section == section and row.name in comparisons]
+        judged |= statistics.judge({name: comparisons[name] for name in names}, margin)
+    return judged
 
 
 def _generator(name: str) -> np.random.Generator:

@@ -21,6 +21,7 @@ class Published:
     rank1: float
     mean_ap: float
     source: str
+    parser_miou: float | None = None  # as Table 4 prints it: not of one data set, see MIOU_COLUMN
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,16 @@ TABLE_3_PI_VL = Published("PI-VL", "RN50", DUKE, rank1=91.2, mean_ap=81.6, sourc
 TABLE_3 = (TABLE_3_CLIP_REID, TABLE_3_PART_LABELS, TABLE_3_IDENTITY_PARTS, TABLE_3_PI_VL)
 
 TABLE_4_CLIP_REID = Published("CLIP-ReID", "RN50", DUKE, rank1=89.4, mean_ap=80.8, source="Table 4, row 1")
-TABLE_4_SOLIDER = Published("PI-VL, SOLIDER", "RN50", DUKE, rank1=91.0, mean_ap=80.8, source="Table 4, row 2")
-TABLE_4_SCHP = Published("PI-VL, SCHP", "RN50", DUKE, rank1=91.2, mean_ap=81.6, source="Table 4, row 3")
-TABLE_4_INVPT = Published("PI-VL, InvPT", "RN50", DUKE, rank1=91.2, mean_ap=81.8, source="Table 4, row 4")
+TABLE_4_SOLIDER = Published(
+    "PI-VL, SOLIDER", "RN50", DUKE, rank1=91.0, mean_ap=80.8, source="Table 4, row 2", parser_miou=55.45
+)
+TABLE_4_SCHP = Published(
+    "PI-VL, SCHP", "RN50", DUKE, rank1=91.2, mean_ap=81.6, source="Table 4, row 3", parser_miou=59.36
+)
+TABLE_4_INVPT = Published(
+    "PI-VL, InvPT", "RN50", DUKE, rank1=91.2, mean_ap=81.8, source="Table 4, row 4", parser_miou=67.61
+)
 TABLE_4 = (TABLE_4_CLIP_REID, TABLE_4_SOLIDER, TABLE_4_SCHP, TABLE_4_INVPT)
-TABLE_4_MIOU = {"SOLIDER": 55.45, "SCHP": 59.36, "InvPT": 67.61}  # not of one data set: see CONTRADICTIONS
 
 TABLE_5_CLIP_REID = Published("CLIP-ReID", "RN50", MARKET, rank1=95.7, mean_ap=89.8, source="Table 5, row 1")
 TABLE_5_PI_VL = Published("PI-VL", "RN50", MARKET, rank1=96.1, mean_ap=90.2, source="Table 5, row 2")

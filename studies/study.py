@@ -9,6 +9,9 @@ from studies.published import Contradiction, Published
 Changes = Mapping[str, Any]
 """From fields of Recipe to values."""
 
+ColumnName = Literal["mIoU"]
+"""What can be known of rows beside their scores: harness.further finds it."""
+
 Method = Literal["CLIP-ReID", "PI-VL"]
 
 
@@ -18,7 +21,8 @@ class Row:
 
     Its recipe is that of `method` on the backbone at hand (studies.bases) with `changes`, which alone make the row.
     A row that is not `usual` is trained only where it is asked for by name. `maps`: the part maps that it trains on,
-    where they are not the data set's own: a source of pivl.parsers.sources, or a folder that --parser-maps named.
+    where they are not the data set's own: a source of pivl.parsers.sources, or a folder that --parser-maps named. Rows
+    of a `section` stand in a table of their own under that title, and are judged apart from the others.
     """
 
     name: str
@@ -28,6 +32,7 @@ class Row:
     published: Published | None = None
     usual: bool = True
     maps: str | None = None
+    section: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Study:
     `reference` names the row that the others are compared with. `margin`, in mAP points, is declared before any
     run: a row whose whole interval lies within it is called equivalent to the reference. `beside` is a published
     table to stand beside ours, whose figures also serve as those of the rows of that method; `contradictions` are of
-    the figures that ours are compared with.
+    the figures that ours are compared with; `columns` stand beside the rows' scores.
     """
 
     name: str
@@ -51,3 +56,4 @@ class Study:
     margin: float = 0.5
     beside: tuple[Published, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
+    columns: tuple[ColumnName, ...] = ()

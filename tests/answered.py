@@ -1,27 +1,36 @@
 """Questions that are answered without training: their data set noted, their runs recorded with drawn scores."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from harness import inputs
-from harness.inputs import Found
+from harness import further, inputs
+from harness.inputs import Found, Inputs
 from harness.plan import Cell, lay_out
 from harness.question import Question
 from harness.records import Results
 from tests.recorded import write_finished
 
 FOUND = Found("0" * 12, "")
+MAPS_SCORE = {"mean": 50, "low": 40, "high": 60, "error": 5, "each": 45, "deviation": 9}
+
+
+def found_of(question: Question) -> dict[Inputs, Found]:
+    """A data set whose part maps, where they are not its own, are called by their source."""
+    rows = [row.name for row in question.study.rows]
+    return {one: replace(FOUND, maps=one.part_maps or "") for one in question.all_inputs(rows)}
 
 
 def note_data(question: Question, results: Results) -> None:
-    """Let the question's data set be known, so that nothing has to be rendered."""
-    for one in question.all_inputs(question.shown):
-        inputs.note(one, question.size, FOUND, results)
+    """Let the question's data set be known, so that nothing has to be rendered, and how good its maps are."""
+    for one, data in found_of(question).items():
+        inputs.note(one, question.size, data, results)
+        inputs.write_note(results, further.name_maps(data.fingerprint, data.maps or ""), MAPS_SCORE)
 
 
 def cells_of(question: Question, results: Results) -> list[Cell]:
     """The cells of the question's table."""
-    found = dict.fromkeys(question.all_inputs(question.shown), FOUND)
-    return lay_out(question, question.shown, found, inputs.weights_digest(question.inputs, results))
+    weights = inputs.weights_digest(question.inputs, results)
+    return lay_out(question, question.shown, found_of(question), weights)
 
 
 def record_all(questions: Sequence[Question], results: Results) -> list[Cell]:

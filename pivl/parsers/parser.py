@@ -50,7 +50,7 @@ def schp(weights: Path, device: torch.device, mixed: bool, input_size: int | Non
     network = network.to(device)
     return Parser(
         labels,
-        _facts("schp", weights, (size, size), "BGR"),
+        describe("schp", weights, (size, size), "BGR"),
         lambda images: parse_images(network, images, size, mixed),
     )
 
@@ -65,24 +65,42 @@ def torchscript(
 ) -> Parser:
     """A scripted network, float32 [B, 3, H, W] (RGB) to logits [B, classes, h, w] or a tuple that begins with them.
 
-    A picture is resized to `input_size` (height, width), whatever its shape, and the logits go back the same way.
-    Raises UserError if the file is no TorchScript archive; `parse` does if the network's output is another.
+    A picture is resized as in `parse_resized`. Raises UserError if the file is no TorchScript archive; `parse` does if
+    the network's output is another.
     """
     network = _read_script(weights, device)
-    mean, std = (torch.tensor(values)[:, None, None] for values in NORMALIZATIONS[normalization])
 
-    @torch.inference_mode()
-    def parse(images: Sequence[Tensor]) -> list[Parsed]:
-        batch = torch.stack([(_resized(image, input_size) - mean) / std for image in images]).to(device)
+    def run(batch: Tensor) -> Tensor:
         with torch.autocast("cuda", torch.float16, enabled=mixed and device.type == "cuda"):
-            logits = _run(network, batch, weights, labels)
-        return [_label(some, image.shape[:2]) for some, image in zip(logits, images, strict=True)]
+            return _run(network, batch.to(device), weights, labels)
 
-    facts = _facts("torchscript", weights, input_size, "RGB")
-    return Parser(labels, {**facts, "normalization": normalization}, parse)
+    facts = describe("torchscript", weights, input_size, "RGB")
+    return Parser(
+        labels,
+        {**facts, "normalization": normalization},
+        lambda images: parse_resized(run, images, input_size, normalization),
+    )
 
 
-def _facts(name: str, weights: Path, input_size: tuple[int, int], color_order: str) -> dict[str, Any]:
+@torch.inference_mode()
+def parse_resized(
+    run: Callable[[Tensor], Tensor],
+    images: Sequence[Tensor],
+    input_size: tuple[int, int],
+    normalization: NormalizationName,
+) -> list[Parsed]:
+    """Part maps by `run`, from a normalised batch float32 [B, 3, h, w] to logits.
+
+    A picture, uint8 [H, W, 3], is resized to `input_size` (height, width), whatever its shape, and the logits go back
+    the same way.
+    """
+    mean, std = (torch.tensor(values)[:, None, None] for values in NORMALIZATIONS[normalization])
+    logits = run(torch.stack([(_resized(image, input_size) - mean) / std for image in images]))
+    return [label_resized(some, image.shape[:2]) for some, image in zip(logits, images, strict=True)]
+
+
+def describe(name: str, weights: Path, input_size: tuple[int, int], color_order: str) -> dict[str, Any]:
+    """What meta.json says of a parser."""
     return {
         "parser": name,
         "weights": weights.name,
@@ -133,7 +151,7 @@ def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)[0]
 
 
-def _label(logits: Tensor, size: torch.Size) -> Parsed:
+def label_resized(logits: Tensor, size: torch.Size) -> Parsed:
     """The part map of a picture of `size` from logits [C, h, w], bilinear between their centres."""
     rows, columns = (
         interpolation(_between_centres(length, cells), cells).to(logits)

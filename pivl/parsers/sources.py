@@ -1,7 +1,7 @@
 """Part maps in place of the embedded benchmark's exact ones: made once, kept in the user's cache, known by content.
 
-A source is named `degraded:KIND-LEVEL` (pivl.parsers.degrade). Only training pictures get its maps: the test pictures
-keep the exact ones, by which what a model has learned is measured.
+A source is an embedded parser, as `parser-m`, or `degraded:KIND-LEVEL` (pivl.parsers.degrade). Only training pictures
+get its maps: the test pictures keep the exact ones, by which what a model has learned is measured.
 """
 
 import json
@@ -20,6 +20,7 @@ from pivl.data.pictures import Pictures, Split
 from pivl.errors import UserError
 from pivl.files import sha256_of, write_atomically, write_text
 from pivl.parsers import degrade as degradations
+from pivl.parsers.embedded import NAMES, embedded_parser, parse_pictures, weights_of
 
 DEGRADED = "degraded:"
 
@@ -60,7 +61,15 @@ def _find(name: str) -> Source:
     if name.startswith(DEGRADED):
         kind = name.removeprefix(DEGRADED)
         return Source(sha256_of(Path(degradations.__file__)), lambda pictures, _: _degrade(pictures, kind))
-    raise UserError(f"no part maps {name!r} of rendered pictures; known: {DEGRADED}KIND-LEVEL")
+    if name in NAMES:
+        return Source(sha256_of(weights_of(name)), lambda pictures, report: _parse(pictures, name, report))
+    raise UserError(
+        f"no part maps {name!r} of rendered pictures; known: {', '.join(NAMES)}, {DEGRADED}KIND-LEVEL"
+    )
+
+
+def _parse(pictures: Pictures, name: str, report: Report | None) -> Tensor:
+    return parse_pictures(embedded_parser(name), pictures.image, report)
 
 
 def _degrade(pictures: Pictures, kind: str) -> Tensor:
