@@ -44,7 +44,9 @@ def draw_gains(table: Table, path: Path) -> None:
     axes.axhspan(-margin, margin, color="0.9", zorder=0, label=f"equivalent to {table.reference}")
     axes.axhline(0, color="0.5", linewidth=0.8)
     axes.set(
-        xlabel="mIoU of the training pictures' part maps, %", title=f"{table.study.title}, {table.dataset}"
+        xlim=(0, 110),
+        xlabel="mIoU of the training pictures' part maps, %",
+        title=f"{table.study.title}, {table.dataset}",
     )
     axes.set_ylabel(f"mAP gain over {table.reference}\n95 % interval")
     axes.legend(fontsize=8)

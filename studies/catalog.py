@@ -3,8 +3,9 @@
 from studies.ablation import ABLATION
 from studies.comparison import COMPARISON
 from studies.controls import CONTROLS
+from studies.parsers import PARSERS
 from studies.presets import DEFAULT, SMOKE
 
-STUDIES = {"ablation": ABLATION, "controls": CONTROLS, "comparison": COMPARISON}
-ALL = (ABLATION, CONTROLS)
+STUDIES = {"ablation": ABLATION, "controls": CONTROLS, "comparison": COMPARISON, "parsers": PARSERS}
+ALL = (ABLATION, CONTROLS, PARSERS)
 PRESETS = {"default": DEFAULT, "smoke": SMOKE}

@@ -81,6 +81,7 @@ def _origin(run: Run) -> dict[str, object]:
         "recipe": asdict(run.recipe),
         "dataset": run.dataset,
         "fingerprint": run.fingerprint,
+        **({"maps": run.maps} if run.maps else {}),
         "weights": run.weights,
         "device": "cpu (drawn)",
         "commit": "0123456789ab",

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -189,6 +190,35 @@ def test_every_layout_trains(disk, tmp_path, monkeypatch, capsys, layout):
     (record,) = records(tmp_path)
     assert record["dataset"] == layout.removesuffix(".csv")
     assert set(record["stages"]) == {"identity-prompts", "part-prompts"}
+
+
+@pytest.mark.slow  # three rows in a worker process, 15 s
+def test_each_parsers_maps_are_a_row_of_table_4(disk, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["run", "parsers", *lay_out("dukemtmc", tmp_path / "set")[:-2], "--allow-partial"]
+    shutil.copytree(tmp_path / "set" / "maps", tmp_path / "worse")
+    for path in (tmp_path / "worse").rglob("*.png"):
+        write_map(path, label=9, palette=True)
+    words += [
+        "--parser-maps",
+        f"schp={tmp_path / 'set' / 'maps'}",
+        "--parser-maps",
+        f"mine={tmp_path / 'worse'}",
+    ]
+    assert end([*words, *one_step(disk)]) == 0, capsys.readouterr().err
+    table = capsys.readouterr().out
+    assert re.findall(r"^\| (CLIP-ReID|PI-VL, \w+) ", table, flags=re.M)[:3] == [
+        "CLIP-ReID",
+        "PI-VL, schp",
+        "PI-VL, mine",
+    ]
+    found = records(tmp_path)
+    assert len({record["fingerprint"] for record in found}) == 1
+    assert len({record["signature"] for record in found}) == 1
+    assert len({record.get("maps") for record in found}) == 3
+    stages = [record["stages"] for record in found if "part-prompts" in record["stages"]]
+    assert len({one["identity-prompts"] for one in stages}) == 1
+    assert len({one["part-prompts"] for one in stages}) == 2
 
 
 @pytest.mark.slow  # two stages in a worker process, 8 s
