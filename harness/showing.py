@@ -16,9 +16,10 @@ def show_answer(question: Question, results: Results, progress: Progress) -> boo
     table = conduct.make_table(question, recorded, results)
     text = printers.markdown(table)
     click.echo(text, nl=False)
-    if question.is_whole:
+    if not question.limit_steps:
+        name = question.name if question.is_whole else f"{question.name}.part"
         for ending, form in (("md", "markdown"), ("json", "json")):
-            write_text(results.root / "tables" / f"{question.name}.{ending}", printers.PRINTERS[form](table))
+            write_text(results.root / "tables" / f"{name}.{ending}", printers.PRINTERS[form](table))
         if "mIoU" in question.study.columns:
-            draw_gains(table, results.root / "tables" / f"{question.name}.png")
+            draw_gains(table, results.root / "tables" / f"{name}.png")
     return all(isinstance(found, Finished) for row in question.rows for found in recorded[row].values())

@@ -1,10 +1,13 @@
 """MLflow beside a run: what was asked is noted, and shown there. What goes wrong with it costs a line and no result."""
 
 import os
-from collections.abc import Callable, Container, Sequence
+import time
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harness.asked import AskedRow, asked_rows, note_rows
+from harness.claims import Owner
 from harness.plan import Cell
 from harness.progress import Progress
 from harness.question import Question
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from harness.views import Experiment
 
 ABSENT = "the package mlflow is not installed"
+PATIENCE = 120.0  # seconds that another command may take to show what it has
+POLL = 0.5  # seconds between looks at whether it is done
 
 
 def is_shown(question: Question) -> bool:
@@ -50,7 +55,8 @@ def prepare(results: Results, progress: Progress) -> None:
     try:
         from harness import tracking
 
-        tracking.connect(results)
+        with _alone(results):
+            tracking.connect(results)
     except Exception as error:
         progress.warn(
             f"MLflow will not be brought up to date ({_reason(error)}); --no-mlflow leaves it alone"
@@ -120,7 +126,20 @@ def _asked(tables: "Container[str] | None", results: Results) -> "list[Experimen
 def _sync(experiments: "Sequence[Experiment]", results: Results) -> tuple[int, str]:
     from harness import tracking
 
-    return tracking.sync(experiments, results), tracking.tracking_uri(results)
+    with _alone(results):
+        return tracking.sync(experiments, results), tracking.tracking_uri(results)
+
+
+@contextmanager
+def _alone(results: Results) -> Iterator[None]:
+    """One process at a time, of all that work on these results. TimeoutError where another takes too long."""
+    end = time.monotonic() + PATIENCE
+    while isinstance(claim := results.claims.take("mlflow"), Owner):
+        if time.monotonic() > end:
+            raise TimeoutError(f"{claim} is still at it")
+        time.sleep(POLL)
+    with claim:
+        yield
 
 
 def _reason(error: Exception) -> str:

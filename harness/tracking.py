@@ -109,6 +109,7 @@ class _View:
         added = sum(self._sync_child(run_id, child) for child in parent.children)
         if known.info.status != "FINISHED" or known.data.tags.get(VERSION) != version:
             self._log_params(run_id, parent.params)
+            self._log_dataset(run_id, *parent.dataset)
             for name, value in parent.metrics.items():
                 if known.data.metrics.get(name) != value:
                     self.client.log_metric(run_id, name, value)
@@ -136,9 +137,7 @@ class _View:
     def _fill(self, run_id: str, content: Content) -> None:
         self._log_params(run_id, content.params)
         if content.dataset is not None:
-            name, fingerprint = content.dataset
-            dataset = Dataset(name, fingerprint, "local", name)
-            self.client.log_inputs(run_id, [DatasetInput(dataset, [])])
+            self._log_dataset(run_id, *content.dataset)
         metrics = [Metric(one.name, one.value, one.time, one.step) for one in content.points]
         for start in range(0, len(metrics), BATCH):
             self.client.log_batch(run_id, metrics=metrics[start : start + BATCH])
@@ -146,6 +145,9 @@ class _View:
             self.client.log_artifact(run_id, str(path))
         for name, text in content.texts.items():
             self.client.log_text(run_id, text, name)
+
+    def _log_dataset(self, run_id: str, name: str, fingerprint: str) -> None:
+        self.client.log_inputs(run_id, [DatasetInput(Dataset(name, fingerprint, "local", name), [])])
 
     def _log_params(self, run_id: str, choices: Mapping[str, Any]) -> None:
         params = [Param(name, str(value)) for name, value in choices.items()]

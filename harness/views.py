@@ -57,10 +57,11 @@ class Child:
 
 @dataclass(frozen=True)
 class Parent:
-    """One row: `key` tells it from others of its experiment."""
+    """One row: `key` tells it from others of its experiment. dataset: name and fingerprint."""
 
     key: str
     name: str
+    dataset: tuple[str, str]
     params: Mapping[str, Any]
     metrics: Mapping[str, float]
     files: Sequence[Path]
@@ -90,6 +91,7 @@ def _parent(row: AskedRow, results: Results) -> Parent | None:
     records = {seed: record for seed, record in found.items() if record is not None}
     if not records:
         return None
+    tables = sorted((results.root / "tables").glob("[!.]*"))
     changed = ", ".join(f"{name}={value}" for name, value in row.changed.items())
     title = f"{row.title} ({changed})" if changed else row.title
     finished = [record["metrics"] for record in records.values() if record["status"] == "finished"]
@@ -98,9 +100,10 @@ def _parent(row: AskedRow, results: Results) -> Parent | None:
     return Parent(
         key=hashlib.sha256(row.key.encode()).hexdigest()[:16],
         name=title,
+        dataset=(row.dataset, row.fingerprint),
         params=row.choices,
         metrics={name: value for name, value in means.items() if value is not None},
-        files=sorted((results.root / "tables").glob(f"{row.table}.*")),
+        files=[path for path in tables if path.name.startswith(f"{row.table}.")],
         children=[_child(f"{title}, seed {seed}", record, results) for seed, record in records.items()],
     )
 

@@ -1,10 +1,12 @@
 """A real `mlflow server` on loopback: what it misses while it is down it gets later, artifacts and all."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -17,6 +19,7 @@ from harness.records import Results
 from tests.answered import record_all
 from tests.recorded import complain, write_failed
 
+BROWSER = shutil.which("chromium")
 pytestmark = pytest.mark.slow  # the server takes its time to start
 
 
@@ -92,3 +95,32 @@ def test_a_server_that_was_down_gets_everything_later_and_nothing_twice(
     assert len(kept) == 3
     recorded = results.run_folder(cells[0].run.id) / "queries.parquet"
     assert recorded.read_bytes() in [path.read_bytes() for path in kept]
+
+    if BROWSER is None:
+        pytest.skip("no chromium here to look at the pages with; the server has what it should")
+    pages = f"{uri}/#/experiments/{experiment.experiment_id}/runs"
+    rows = look(pages, tmp_path)
+    assert "CLIP-ReID" in rows
+    assert "+ hierarchical fusion (PI-VL)" in rows
+    child = look(f"{pages}/{shown.info.run_id}", tmp_path)
+    for text in (
+        "Parent run",
+        cells[0].run.id,
+        "image-tower/identity",
+        "synthped (000000000000)",
+        "part_text",
+    ):
+        assert text in child
+    assert "image-tower" in look(f"{pages}/{shown.info.run_id}/model-metrics", tmp_path)
+    assert "queries.parquet" in look(f"{pages}/{shown.info.run_id}/artifacts", tmp_path)
+
+
+def look(page, folder):
+    """The text of a page, once its scripts have run in a browser."""
+    quiet = ["quic", "background-networking", "component-update", "sync", "gpu"]
+    command = [
+        BROWSER, "--headless", "--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in quiet),
+        f"--user-data-dir={tempfile.mkdtemp(dir=folder)}", "--window-size=1500,1100",
+        "--virtual-time-budget=30000", "--dump-dom", page,
+    ]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=180).stdout

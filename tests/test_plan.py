@@ -1,6 +1,7 @@
 """`plan` says what would be done, counts it right, and starts nothing."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -92,6 +93,19 @@ def test_every_run_stands_once_with_its_state_and_every_stage_with_who_shares_it
     assert "failed: it broke" in text
     assert "ablation, controls: 1 of 21 runs are finished, 19 to do, 1 failed before" in text
     assert campaign(results, "ablation", retry=True).runs[1].state == "to do"
+
+
+def test_a_run_that_a_command_is_at_is_running_and_says_whose_it_is(results):
+    question = ask(Asked("ablation"))
+    note_data(question, results)
+    first = cells_of(question, results)[0].run
+    with results.claims.take(first.id), results.claims.take(first.stage_id("identity-prompts")):
+        found = campaign(results, "ablation")
+        assert found.runs[0].state == "running"
+        assert f"running: process {os.getpid()} on " in markdown(found)
+        assert "0 of 12 runs are finished, 1 running, 11 to do" in markdown(found)
+        assert found.pieces[0].is_open
+    assert campaign(results, "ablation").runs[0].state == "to do"
 
 
 def test_sharing_saves_what_rows_would_do_again(results):

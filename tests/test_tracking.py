@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -104,7 +105,8 @@ def test_parents_children_curves_and_artifacts_are_there_and_twice_changes_nothi
     assert child.data.tags["signature"] == SIGNATURE
     assert child.data.tags["commit"] == "0123456789ab"
     assert child.data.params["part_text"] == "none"
-    assert child.inputs.dataset_inputs[0].dataset.digest == run.fingerprint
+    for one in (child, parents["CLIP-REID"]):
+        assert [found.dataset.digest for found in one.inputs.dataset_inputs] == [run.fingerprint]
     curve = client.get_metric_history(child.info.run_id, "image-tower/identity")
     assert [(point.step, point.value) for point in curve] == [
         (1, 1 / 2), (2, 1 / 3), (3, 1 / 4), (4, 1 / 3), (5, 1 / 4), (6, 1 / 5),
@@ -219,6 +221,22 @@ def test_what_was_asked_is_kept_by_row_whoever_asks_and_half_a_line_is_passed_ov
     ]
     assert kept[0].runs == {**first.runs, **more.runs}
     assert replace(kept[1], choices={}) == replace(asked_row("pi-vl", (0,)), choices={})
+
+
+def test_whoever_comes_while_another_command_writes_waits_for_it_or_says_so(results, monkeypatch, capsys):
+    question = ask(Asked("ablation", rows="clip-reid", seeds="0"))
+    track.note_asked(question, record_all([question], results), results)
+    monkeypatch.setattr(track, "POLL", 0.05)
+    with results.claims.take("mlflow"):
+        monkeypatch.setattr(track, "PATIENCE", 0.1)
+        track.show([question], results, Progress.on_stderr(False))
+    assert f"(process {os.getpid()} on " in capsys.readouterr().err
+    monkeypatch.setattr(track, "PATIENCE", 60)
+    claim = results.claims.take("mlflow")
+    with claim:
+        threading.Timer(0.3, claim.path.unlink).start()
+        track.show([question], results, Progress.on_stderr(False))
+    assert "1 runs added" in capsys.readouterr().err
 
 
 def test_a_tracking_server_that_is_down_costs_one_line_and_no_wait(results, monkeypatch, capsys):
