@@ -77,10 +77,14 @@ def do(
     topic, store, progress = _begin(results, quiet, typed, sampler=sampler, pruner=pruner, device=device)
     from harness.conduct import Options
     from harness.search.conduct import do_trials, prepare, report, track
+    from harness.track import prepare as prepare_mlflow
 
     store.prepare()
     options = Options(device, parse_jobs(jobs))
-    done = do_trials(prepare(topic, store, progress), topic.place(store), trials, options, store, progress)
+    search = prepare(topic, store, progress)
+    if not no_mlflow:
+        prepare_mlflow(store, progress)
+    done = do_trials(search, topic.place(store), trials, options, store, progress)
     click.echo(report(topic, store), nl=False)
     if not no_mlflow:
         track(topic, store, progress)

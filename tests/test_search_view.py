@@ -92,7 +92,7 @@ def test_mlflow_shows_every_trial_that_ended_and_a_second_sync_changes_nothing(k
     results, found = kept
     assert tracking.sync([show_search(found, results)], results) == 4
     client = tracking.connect(results)
-    experiment = client.get_experiment_by_name("search mine")
+    experiment = client.get_experiment_by_name("search mine on drawn")
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
     assert set(runs) == {"Mine", "trial 0", "trial 1", "trial 2", "trial 3"}
     parent = runs.pop("Mine")

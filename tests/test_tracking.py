@@ -20,6 +20,7 @@ from harness.records import Results
 from harness.tracking import sync
 from harness.views import LOGGED_STEPS, show_rows, thin
 from tests.answered import record_all
+from tests.claimed import named, put_down
 from tests.recorded import SIGNATURE, complain, draw_run, write_failed, write_finished, write_stage
 
 
@@ -227,14 +228,13 @@ def test_whoever_comes_while_another_command_writes_waits_for_it_or_says_so(resu
     question = ask(Asked("ablation", rows="clip-reid", seeds="0"))
     track.note_asked(question, record_all([question], results), results)
     monkeypatch.setattr(track, "POLL", 0.05)
-    with results.claims.take("mlflow"):
+    with subprocess.Popen(["sleep", "60"]) as other:
+        put_down(results.claims, named(other), "mlflow")
         monkeypatch.setattr(track, "PATIENCE", 0.1)
         track.show([question], results, Progress.on_stderr(False))
-    assert f"(process {os.getpid()} on " in capsys.readouterr().err
-    monkeypatch.setattr(track, "PATIENCE", 60)
-    claim = results.claims.take("mlflow")
-    with claim:
-        threading.Timer(0.3, claim.path.unlink).start()
+        assert f"(process {other.pid} on " in capsys.readouterr().err
+        monkeypatch.setattr(track, "PATIENCE", 60)
+        threading.Timer(0.3, other.kill).start()
         track.show([question], results, Progress.on_stderr(False))
     assert "1 runs added" in capsys.readouterr().err
 

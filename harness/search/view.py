@@ -59,6 +59,7 @@ def show_search(kept: KeptSearch, results: Results) -> Experiment:
     parent = Parent(
         key=search.name,
         name=search.title,
+        dataset=(search.run.dataset, search.run.fingerprint),
         params={**ranges, **{name: identity[name] for name in ("data", "seed", "sampler", "pruner")}},
         metrics={} if winner is None or winner.value is None else {METRIC: winner.value},
         files=[
@@ -68,7 +69,7 @@ def show_search(kept: KeptSearch, results: Results) -> Experiment:
         ],
         children=[_child(search, trial, results) for trial in trials if trial.done],
     )
-    return Experiment(f"search {search.name}", [parent])
+    return Experiment(f"search {search.name} on {search.run.dataset}", [parent])
 
 
 def _child(search: Search, trial: Trial, results: Results) -> Child:
