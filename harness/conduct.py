@@ -62,7 +62,8 @@ def answer(questions: Sequence[Question], results: Results, progress: Progress, 
     """Do what is still to do of the questions, and record it; what several of them need is done once."""
     askers = [asker for question in questions for asker in _prepare(question, results, progress, options)]
     plan = make_plan([one.cell for one in askers], results, options.retry_failed, questions[0].rerank)
-    for line in brief(_draw_up(questions, askers, plan, results, options)):
+    how_far, *details = brief(_draw_up(questions, askers, plan, results, options))
+    for line in (how_far, *(details if plan.tasks else ())):
         progress.note(line)
     if again := sum(task.rerank for task in plan.tasks):
         progress.note(f"{again} models to score with re-ranking")

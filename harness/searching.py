@@ -81,10 +81,10 @@ def do(
 
     store.prepare()
     options = Options(device, parse_jobs(jobs))
-    search = prepare(topic, store, progress)
+    chosen = prepare(topic, store, progress)
     if not no_mlflow:
         prepare_mlflow(store, progress)
-    done = do_trials(search, topic.place(store), trials, options, store, progress)
+    done = do_trials(chosen, topic.place(store), trials, options, store, progress)
     click.echo(report(topic, store), nl=False)
     if not no_mlflow:
         track(topic, store, progress)
