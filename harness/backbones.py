@@ -37,4 +37,4 @@ def _like(base: Base, backbone: str, clip: str | None, patch_stride: int | None)
     own: dict[str, Any] = {"backbone": backbone}
     own |= {"patch_stride": patch_stride} if base.kind == "vit" else {}
     recipes = {method: replace(recipe, **own) for method, recipe in base.recipes.items()}
-    return Base(base.kind, recipes, clip)
+    return Base(base.kind, recipes, clip, students=base.students)

@@ -56,7 +56,7 @@ def run(
 ) -> None:  # fmt: skip
     """Train and score what STUDY still lacks, then print its table.
 
-    STUDY is ablation (the paper's Table 3), controls, comparison (Table 2), parsers (Table 4), or all: several tables,
+    STUDY is ablation (the paper's Table 3), controls, comparison (2), parsers (4), transfer (5), or all: several tables,
     with what they share trained once. Stop with Ctrl-C whenever you like: the same command goes on with what is
     missing. Try --preset smoke first. For pictures on disk, name --dataset, --data-root, --part-maps, --backbone and
     --weights.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness import inputs, track
+from harness import inputs, students, track
 from harness.campaign import Asker, Campaign, Spot, draw_up
 from harness.campaign_text import brief
 from harness.inputs import Found, Inputs
@@ -131,7 +131,7 @@ def _prepare(question: Question, results: Results, progress: Progress, options: 
     cells = _lay_out(question, question.rows, found, results)
     plan = make_plan(cells, results, options.retry_failed, question.rerank)
     if plan.tasks:
-        _check(question, plan, found)
+        _check(question, plan, found, results)
         # Into the cache once, before several processes want it; and what a note says is not taken for granted.
         found = {one: _load(question, one, data, progress) for one, data in found.items()}
     for one, data in found.items():
@@ -139,6 +139,7 @@ def _prepare(question: Question, results: Results, progress: Progress, options: 
             inputs.note(one, question.size, data, results)
     inputs.note_people(question.inputs, results)
     inputs.note_weights(question.inputs, inputs.weights_digest(question.inputs, results), results)
+    students.note(question.inputs, question.student, results)
     if "mIoU" in question.study.columns:
         from harness import further
 
@@ -170,7 +171,7 @@ def _load(question: Question, one: Inputs, found: Found, progress: Progress) -> 
     return found
 
 
-def _check(question: Question, plan: Plan, found: Mapping[Inputs, Found]) -> None:
+def _check(question: Question, plan: Plan, found: Mapping[Inputs, Found], results: Results) -> None:
     """Raise UserError, before pictures are decoded, for weights of another backbone and for part maps that lack."""
     if any(task.run.recipe.part_text != "none" and found[task.inputs].maps is None for task in plan.tasks):
         needy = [row.name for row in question.study.rows if question.recipe(row).part_text != "none"]
@@ -180,10 +181,13 @@ def _check(question: Question, plan: Plan, found: Mapping[Inputs, Found]) -> Non
             f"{question.dataset} has no part maps, which {', '.join(rows)} need; name their folder with "
             f"--part-maps, or choose --rows {','.join(without)}"
         )
-    from harness.starts import load_start
+    from harness.starts import load_start, load_student_start
 
     recipe = question.recipe(question.study.rows[0])
     load_start(question.inputs, recipe.image_size, recipe.patch_stride)
+    if any(task.run.recipe.student for task in plan.tasks):
+        students.check(question.inputs, question.student, results)
+        load_student_start(question.inputs, question.student, recipe.image_size)
 
 
 def make_table(question: Question, recorded: Recorded, results: Results) -> "Table":
@@ -193,7 +197,8 @@ def make_table(question: Question, recorded: Recorded, results: Results) -> "Tab
     outcomes = {row: {seed: _say(run) for seed, run in seeds.items()} for row, seeds in recorded.items()}
     rows = tuple(row for row in question.study.rows if row.name in question.shown)
     printed = DATASETS.get(question.dataset, "")
-    setting = tables.Setting(printed, question.base.printed, _inequality(question))
+    notes = [note for note in (_inequality(question), _random_starts(recorded)) if note]
+    setting = tables.Setting(printed, question.printed, "; ".join(notes))
     study, warning = replace(question.study, rows=rows), question.preset.warning
     columns = further.find_columns(study.columns, recorded, results)
     return tables.build(study, question.setting, outcomes, warning, setting, columns)
@@ -210,10 +215,19 @@ def _inequality(question: Question) -> str:
     return f"as the paper says, rows of PI-VL also have {', '.join(named)}; --set FIELD=VALUE makes all rows equal"
 
 
+def _random_starts(recorded: Recorded) -> str:
+    """That students had no weights to start from, as a note; empty where they had, or where there are none."""
+    runs = [run for seeds in recorded.values() for run in seeds.values() if isinstance(run, Finished)]
+    if not any(run.record.get("student_weights") == "" for run in runs):
+        return ""
+    return "students start from random weights, not from ImageNet's; --student-weights FILE names them"
+
+
 def _lay_out(
     question: Question, rows: Sequence[str], found: Mapping[Inputs, Found], results: Results
 ) -> list[Cell]:
-    return lay_out(question, rows, found, inputs.weights_digest(question.inputs, results))
+    student = students.weights_digest(question.inputs, question.student, results)
+    return lay_out(question, rows, found, inputs.weights_digest(question.inputs, results), student)
 
 
 def _say(run: Finished | Failed | None) -> Finished | str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.options import debug_option, parse_size, path_option
+from pivl.errors import UserError
 
 if TYPE_CHECKING:
     from pivl.people.card import Origin
@@ -88,21 +89,24 @@ def card_data(results: Path, output: Path, preset: str) -> None:
 
 
 @click.command()
-@click.option("--output", type=click.Path(path_type=Path), metavar="PATH", help="The weights to write, for parsers "
-              "their folder; with a card.  [default: tiny_clip.safetensors; for parsers .]")  # fmt: skip
+@click.option("--output", type=click.Path(path_type=Path), metavar="PATH", help="The weights to write, for "
+              "parsers a folder; with a card.  [default: tiny_clip.safetensors, student.safetensors or .]")  # fmt: skip
 @click.option("--parser", "parsers", type=click.Choice(["s", "m", "l", "all"]),
               help="An embedded parser of Table 4, or all three, instead of the tiny CLIP.")  # fmt: skip
+@click.option("--student", is_flag=True, help="The student of Table 5 instead of the tiny CLIP.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and lessons."
 )
 @click.option("--steps", type=click.IntRange(min=50), help="Fewer, for a try.  [default: all of them]")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @debug_option
-def pretrain(output: Path | None, parsers: str | None, seed: int, steps: int | None, quiet: bool) -> None:
+def pretrain(
+    output: Path | None, parsers: str | None, student: bool, seed: int, steps: int | None, quiet: bool
+) -> None:
     """Train what the embedded benchmark starts from, from nothing, on rendered people who are in no other set.
 
-    The tiny CLIP takes half an hour on two cores, the parsers seven minutes of one. The weights that come with the
-    package were made by this command.
+    The tiny CLIP takes half an hour on two cores, the parsers seven minutes of one, the student a quarter of an hour. The
+    weights that come with the package were made by this command.
     """
     from harness.monitor import Monitor
     from harness.origin import describe_machine, read_commit
@@ -114,7 +118,12 @@ def pretrain(output: Path | None, parsers: str | None, seed: int, steps: int | N
     heard = {"report": monitor.report, "rendering": progress.count("pretrain", "rendering")}
     commit, changed = read_commit()
     origin = Origin(commit + ("+changes" if changed else ""), describe_machine())
-    if parsers is None:
+    if parsers and student:
+        raise UserError("--parser and --student: train one after the other")
+    if student:
+        output = output or Path("student.safetensors")
+        card = _pretrain_student(output, seed, steps, heard, origin)
+    elif parsers is None:
         output = output or Path("tiny_clip.safetensors")
         card = _pretrain_clip(output, seed, steps, heard, origin)
     else:
@@ -150,4 +159,19 @@ def _pretrain_parsers(
     choices = {name: ParserTraining(steps or STEPS[name]) for name in names}
     card = output / "PARSERS.md"
     write_card(card, [pretrain_parser(name, output, seed, choices[name], **heard) for name in names], origin)
+    return card
+
+
+def _pretrain_student(output: Path, seed: int, steps: int | None, heard: Any, origin: "Origin") -> Path:
+    """Train the student of Table 5, and write its weights and card; the card's path."""
+    from dataclasses import replace
+
+    from pivl.people.student import StudentPretraining, pretrain_student
+    from pivl.people.student_card import write_card
+
+    lessons = StudentPretraining()
+    lessons = replace(lessons, steps=steps or lessons.steps)
+    named = pretrain_student(output, seed, lessons, **heard)
+    card = output.with_name(f"{output.stem.upper()}.md")
+    write_card(card, output, named, origin)
     return card

@@ -86,6 +86,7 @@ def _what(task: Task) -> Record:
         "fingerprint": run.fingerprint,
         **({"maps": run.maps} if run.maps else {}),
         "weights": run.weights,
+        **({"student_weights": run.student_weights} if run.recipe.student else {}),
         "inputs": {**asdict(task.inputs), "called": task.inputs.called},
         **({} if run.limit_steps is None else {"limit_steps": run.limit_steps}),
     }

@@ -49,6 +49,7 @@ def _row(table: Table, line: Line) -> dict[str, Any]:
             for metric in METRICS
         },
         "consistency": {item.key: _estimate(line.consistency.get(item.key)) for item in CONSISTENCY},
+        **({"cost": asdict(line.cost)} if line.cost else {}),
         "verdict": line.verdict,
         "seeds": line.finished,
         "seeds_planned": line.planned,
@@ -146,6 +147,9 @@ def _flat(table: Table, line: Line) -> dict[str, Any]:
     flat |= {"verdict": line.verdict, "seeds": line.finished, "seeds_planned": line.planned}
     for item in CONSISTENCY:
         flat |= _flat_interval(item.key, line.consistency.get(item.key))
+    if table.study.costs:
+        names = ("parameters", "macs", "images_per_second")
+        flat |= {name: getattr(line.cost, name) if line.cost else None for name in names}
     signature = table.footer.signature if table.footer else None
     shared = {"dataset": table.dataset, "signature": signature, "warning": table.warning}
     return {**flat, "problems": "; ".join(line.problems), **shared}

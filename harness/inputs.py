@@ -47,7 +47,8 @@ class Inputs:
     dataset: an embedded set, a public one or a csv file. part_maps: of pictures on disk a folder; of rendered ones a
     source that stands in for the exact maps (pivl.parsers.sources). backbone: of harness.backbones. weights: a file,
     `openai`, or None for the CLIP that comes with the package. held_out: not the test people but training people that
-    this seed draws are query and gallery (pivl.data.holdout).
+    this seed draws are query and gallery (pivl.data.holdout). student_weights: what students start from
+    (harness.students).
     """
 
     dataset: str
@@ -57,6 +58,7 @@ class Inputs:
     backbone: str = EMBEDDED_BACKBONE
     weights: str | None = None
     held_out: int | None = None
+    student_weights: str | None = None
 
     @property
     def is_embedded(self) -> bool:
@@ -217,7 +219,7 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
     path = find_weights(inputs)
     if path is not None:
         facts = path.stat()
-        return _digest_once(path, facts.st_mtime_ns, facts.st_size)
+        return digest_once(path, facts.st_mtime_ns, facts.st_size)
     openai = f"weights openai {find_base(inputs.backbone).clip}"
     entry = read_note(results).get(openai, {})
     if "sha256" not in entry:
@@ -234,7 +236,7 @@ def note_weights(inputs: Inputs, digest: str, results: Results) -> None:
 
 
 @cache
-def _digest_once(path: Path, changed: int, size: int) -> str:
+def digest_once(path: Path, changed: int, size: int) -> str:
     """The digest of a file as it is now: weights have hundreds of megabytes and are asked about several times."""
     return sha256_of(path)
 

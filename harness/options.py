@@ -46,6 +46,10 @@ def start_options(command: Command) -> Command:
                      help="Another choice of the recipe, for all rows, as epochs=60. Repeatable."),
         click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto",
                      show_default=True, help="auto: bf16 on a GPU that has it; fp32 on a CPU and for tiny."),
+        click.option("--student-weights", metavar="FILE", help="What the student starts from: MobileNetV2's by d-li14, "
+                     "torchvision or timm; or random."),
+        click.option("--student", metavar="NAME", help="Of transfer: mobilenetv2-0.25 or -WIDTH, timm:resnet18, ..."
+                     "  [default: mobilenetv2-0.25]"),
         click.option("--weights", metavar="FILE", help="CLIP's weights, or openai to have them downloaded."),
         click.option("--backbone", metavar="NAME", help="tiny, rn50, vit-b-16, vit-b-16-sie-olp or a "
                      "CLIP of open_clip's by its name."

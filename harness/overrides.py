@@ -11,7 +11,7 @@ from pivl.errors import UserError
 from pivl.recipe import Recipe
 
 FIELDS = {item.name: item for item in fields(Recipe)}
-OWN_OPTION = ("backbone", "precision")  # set by options of their own
+OWN_OPTION = ("backbone", "precision", "student")  # set by options of their own
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:

@@ -78,20 +78,25 @@ def run_from_json(value: Mapping[str, Any]) -> Run:
 
 
 def lay_out(
-    question: Question, rows: Sequence[str], found: Mapping[Inputs, Found], weights: str
+    question: Question,
+    rows: Sequence[str],
+    found: Mapping[Inputs, Found],
+    weights: str,
+    student_weights: str = "",
 ) -> list[Cell]:
     """The cells of `rows` (names) at the question's seeds, row by row.
 
-    found: what each row's inputs are (Question.inputs_of); weights: the digest of what all start from.
+    found: what each row's inputs are (Question.inputs_of); the digests are of the weights that all start from, and of
+    those of students.
     """
     cells = []
     for row in question.study.rows:
         if row.name in rows:
             recipe, inputs = question.recipe(row), question.inputs_of(row)
-            data, limit = found[inputs], question.limit_steps
+            data, limit, start = found[inputs], question.limit_steps, student_weights if row.student else ""
             for seed in question.seeds:
                 maps = data.maps_of(recipe)
-                run = Run(recipe, question.dataset, data.fingerprint, weights, seed, limit, maps)
+                run = Run(recipe, question.dataset, data.fingerprint, weights, seed, limit, maps, start)
                 cells.append(Cell(row.name, row.title, run, inputs))
     return cells
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from harness import beside
+from harness import beside, costs
 from harness.exports import to_csv, to_json
 from harness.grid import grid
 from harness.statistics import Estimate, Judgement
@@ -23,6 +23,9 @@ def markdown(table: Table) -> str:
         blocks.append(_results(table, section))
     if table.study.beside:
         blocks.append(grid(*beside.rows(table), left=(0, 1)))
+    if any(line.cost for line in table.lines):
+        found = [(line.row.title, line.cost) for line in table.lines]
+        blocks += [costs.NOTE, grid(costs.HEADINGS, costs.rows(found), left=(0, len(costs.HEADINGS) - 1))]
     if any(line.consistency for line in table.lines):
         blocks += [_consistency_note(table), _consistency(table)]
     blocks.append("\n".join(f"- {note}" for note in _notes(table)))

@@ -10,9 +10,11 @@ from harness.backbones import choose_backbone, find_base
 from harness.choose import choose, choose_all, parse_seeds
 from harness.inputs import EMBEDDED_SETS, OPENAI, Inputs, choose_dataset
 from harness.overrides import parse_overrides, try_overrides
+from harness.students import RANDOM
 from pivl.errors import UserError
 from pivl.recipe import Recipe
-from studies.bases import EMBEDDED_BACKBONE, Base
+from pivl.towers.student_names import parse_student
+from studies.bases import EMBEDDED_BACKBONE, STUDENT, STUDENTS_PRINTED, Base
 from studies.catalog import ALL, PRESETS, STUDIES
 from studies.parsers import NAMED, PARSERS, RENDERER
 from studies.presets import Preset
@@ -34,6 +36,8 @@ class Asked:
     part_maps: Path | None = None
     backbone: str | None = None
     weights: str | None = None
+    student: str | None = None
+    student_weights: str | None = None
     precision: str = "auto"
     overrides: tuple[str, ...] = ()
     allow_partial: bool = False
@@ -48,7 +52,8 @@ class Question:
     """A study's rows and seeds, the pictures and weights that answer them, and what is changed in every recipe.
 
     limit_steps: stop each stage after so many steps; the runs are then no results. rerank: about re-ranked figures.
-    parser_maps: folders of part maps by the name that rows have for them.
+    parser_maps: folders of part maps by the name that rows have for them. student: the name of the student that rows
+    with one train; empty where no row has one.
     """
 
     study: Study
@@ -60,11 +65,18 @@ class Question:
     limit_steps: int | None
     rerank: bool
     parser_maps: Mapping[str, str] = field(default_factory=dict)
+    student: str = ""
 
     @property
     def base(self) -> Base:
         """What its rows start from."""
         return find_base(self.inputs.backbone)
+
+    @property
+    def printed(self) -> tuple[str, ...]:
+        """What the paper's tables call the backbone, and the student, at hand."""
+        names = STUDENTS_PRINTED.get(self.student)
+        return (*self.base.printed, names) if names and self.base.printed else self.base.printed
 
     @property
     def dataset(self) -> str:
@@ -90,6 +102,7 @@ class Question:
         parts += [self.preset.name] if self.preset.name != "default" else []
         parts += [self.dataset] if self.inputs.dataset != usual else []
         parts += [self.inputs.backbone] if self.inputs.backbone != EMBEDDED_BACKBONE else []
+        parts += [re.sub(r"[^\w.]+", "-", self.student)] if self.student not in ("", STUDENT) else []
         return "-".join([*parts, *(["reranked"] if self.rerank else [])])
 
     @property
@@ -123,8 +136,10 @@ class Question:
 
     def recipe(self, row: Row) -> Recipe:
         """The recipe of a row here; what was typed and the preset give way to what the row itself changes."""
-        base = self.base.recipes[row.method]
-        return replace(base, **{**self.preset.changes, **self.changes, **row.changes})
+        base, own = self.base.recipes[row.method], row.changes
+        if row.student:
+            base, own = replace(base, **self.base.students), {**own, "student": self.student}
+        return replace(base, **{**self.preset.changes, **self.changes, **own})
 
 
 def ask_each(asked: Asked) -> tuple[Question, ...]:
@@ -137,11 +152,18 @@ def ask_each(asked: Asked) -> tuple[Question, ...]:
     if asked.rows is not None:
         raise UserError("--rows: each study of all has rows of its own; name one study instead")
     without = () if asked.parser_maps or asked.dataset in (None, *EMBEDDED_SETS) else (PARSERS,)
-    return tuple(
-        ask(replace(asked, study=study.name, parser_maps=asked.parser_maps if study == PARSERS else ()))
-        for study in ALL
-        if study not in without
-    )
+    return tuple(ask(_about(asked, study)) for study in ALL if study not in without)
+
+
+def has_students(study: Study) -> bool:
+    """Whether a row of it trains a student."""
+    return any(row.student for row in study.rows)
+
+
+def _about(asked: Asked, study: Study) -> Asked:
+    """What was typed of several studies, about one: options of students and of folders of maps go where they belong."""
+    about = replace(asked, study=study.name, parser_maps=asked.parser_maps if study == PARSERS else ())
+    return about if has_students(study) else replace(about, student=None, student_weights=None)
 
 
 def ask(asked: Asked) -> Question:
@@ -156,7 +178,8 @@ def ask_about(study: Study, asked: Asked, presets: Mapping[str, Preset]) -> Ques
     preset = presets[choose("preset", asked.preset, presets)]
     names = [row.name for row in study.rows]
     usual = [row.name for row in study.rows if row.usual]
-    rows = usual if asked.rows is None else choose_all("row", asked.rows, names)
+    chosen = usual if asked.rows is None else choose_all("row", asked.rows, names)
+    rows = [name for name in names if name in chosen or name in study.always]
     seeds = parse_seeds(asked.seeds) if asked.seeds else preset.seeds or study.seeds
     inputs = _inputs(asked, preset.dataset or study.dataset)
     _check_maps(study, inputs, folders)
@@ -167,7 +190,16 @@ def ask_about(study: Study, asked: Asked, presets: Mapping[str, Preset]) -> Ques
     for recipe in base.recipes.values():
         try_overrides(recipe, {**preset.changes, **changes})
     return Question(
-        study, preset, tuple(rows), seeds, inputs, changes, asked.limit_steps, asked.rerank, folders
+        study,
+        preset,
+        tuple(rows),
+        seeds,
+        inputs,
+        changes,
+        asked.limit_steps,
+        asked.rerank,
+        folders,
+        student=_student(asked, study),
     )
 
 
@@ -209,6 +241,17 @@ def _check_maps(study: Study, inputs: Inputs, folders: Mapping[str, str]) -> Non
         )
 
 
+def _student(asked: Asked, study: Study) -> str:
+    if has_students(study):
+        name = asked.student or STUDENT
+        parse_student(name)
+        return name
+    if asked.student or asked.student_weights:
+        option = "--student" if asked.student else "--student-weights"
+        raise UserError(f"{option}: {study.name} has no students; transfer is the study of them")
+    return ""
+
+
 def _inputs(asked: Asked, usual: str) -> Inputs:
     dataset = choose_dataset(asked.dataset or usual)
     found = Inputs(dataset)
@@ -223,6 +266,7 @@ def _inputs(asked: Asked, usual: str) -> Inputs:
         allow_partial=asked.allow_partial,
         backbone=choose_backbone(asked.backbone or usual_backbone),
         weights=OPENAI if asked.weights == OPENAI else _whole(asked.weights),
+        student_weights=RANDOM if asked.student_weights == RANDOM else _whole(asked.student_weights),
     )
 
 

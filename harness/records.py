@@ -1,9 +1,8 @@
 """What is stored of a run or a stage: found again by what it is, whole or not at all, checked when read.
 
-A folder `runs/<id>/` holds record.json, queries.parquet, history.jsonl and model.safetensors; `stages/<id>/`
-the same without queries. It is filled under a temporary name, flushed and renamed. record.json carries the
-size and SHA-256 of its neighbours and a checksum of itself; what does not agree is said in one line and
-counts as not there.
+A folder `runs/<id>/` holds record.json, queries.parquet, history.jsonl and model.safetensors; `stages/<id>/` the same
+without queries. It is filled under a temporary name, flushed and renamed. record.json carries the size and SHA-256 of
+its neighbours and a checksum of itself; what does not agree is said in one line and counts as not there.
 """
 
 import hashlib
@@ -44,7 +43,7 @@ class Run:
     `weights` is the SHA-256 of the checkpoint it starts from; the name of the data set is not hashed, its
     fingerprint is. `limit_steps`: each stage ended after so many steps, so that this is a trial and no result. `maps`
     is the digest of the part maps where the fingerprint does not cover them; only what is trained on them has it in
-    its id.
+    its id. `student_weights`: the SHA-256 of those that the recipe's student starts from, empty for random ones.
     """
 
     recipe: Recipe
@@ -54,6 +53,7 @@ class Run:
     seed: int
     limit_steps: int | None = None
     maps: str = ""
+    student_weights: str = ""
 
     @property
     def id(self) -> str:
@@ -68,6 +68,7 @@ class Run:
         what = {"kind": kind, "schema": SCHEMA, "choices": choices, "data": self.fingerprint}
         trial: dict[str, Any] = {} if self.limit_steps is None else {"limit_steps": self.limit_steps}
         trial |= {"maps": self.maps} if self.maps and self.recipe.sees_maps(reached) else {}
+        trial |= {"student_weights": self.student_weights} if "student" in choices else {}
         return digest({**what, "weights": self.weights, "seed": self.seed, **trial})[:16]
 
 

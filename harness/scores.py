@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import pandas as pd
 from torch import Tensor
@@ -10,6 +11,7 @@ from harness.records import Record
 from pivl.assessment import Assessment, assess, restore, search
 from pivl.data.pictures import Split
 from pivl.evaluation import Retrieval
+from pivl.inference import measure_inference
 from pivl.reranking import rerank
 from pivl.train import Trainer
 
@@ -25,9 +27,11 @@ def score_model(trainer: Trainer, state: Mapping[str, Tensor], reranked: bool) -
     else:
         assessment, method = assess(trainer, trained), "none"
     retrieval = assessment.retrieval
+    size = trainer.recipe.image_size
+    cost = {} if reranked else {"inference": asdict(measure_inference(trained.model, size, trainer.device))}
     metrics = finite(summarize(assessment, split))
     scored = {"metrics": metrics, "excluded": retrieval.excluded}
-    return {**scored, "signature": signature(split, retrieval, method)}, retrieval
+    return {**scored, **cost, "signature": signature(split, retrieval, method)}, retrieval
 
 
 def query_table(retrieval: Retrieval) -> pd.DataFrame:

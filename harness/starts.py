@@ -3,14 +3,19 @@
 import hashlib
 
 from safetensors.torch import save
+from torch import Tensor
 
+from harness import students
 from harness.backbones import find_base
 from harness.inputs import Inputs, find_weights
 from pivl.errors import UserError
+from pivl.streams import torch_stream
 from pivl.towers.architecture import ClipArchitecture, VisionArchitecture
 from pivl.towers.checkpoint import read_state
 from pivl.towers.clip import Clip, ImageInput
 from pivl.towers.named import named_clips
+from pivl.towers.student import build_student
+from pivl.towers.student_weights import read_student
 from pivl.towers.weights import clip_from_state, download_clip, read_architecture
 
 
@@ -30,6 +35,13 @@ def load_start(inputs: Inputs, image_size: tuple[int, int], patch_stride: int) -
     check_backbone(inputs.backbone, read_architecture(state, metadata, str(path)), str(path))
     architecture = None if named is None else named.architecture
     return clip_from_state(state, metadata, str(path), image_input, architecture)
+
+
+def load_student_start(inputs: Inputs, student: str, image_size: tuple[int, int]) -> dict[str, Tensor] | None:
+    """The tensors that `student` starts from, None for random ones; UserError, one line, for what does not fit it."""
+    path = students.find_weights(inputs, student)
+    tower = build_student(student, image_size, 1, torch_stream(0, "shapes"))
+    return None if path is None else read_student(path, tower, student)
 
 
 def check_backbone(backbone: str, found: ClipArchitecture, source: str) -> None:

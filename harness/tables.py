@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness import statistics
+from harness import costs, statistics
 from harness.records import Finished
 from harness.statistics import Comparison, Estimate, Judgement
 from pivl.errors import UserError
@@ -76,7 +76,8 @@ class Line:
     """One row of the table. `means`, `gains` and `consistency` lack the metrics that nothing was measured for.
 
     `differences`: means less what the paper reports for the same data set and backbone, where it does.
-    `finished` and `planned` count seeds; `problems` says in words what is missing or failed.
+    `cost`: at test time, in studies that ask for it. `finished` and `planned` count seeds; `problems` says in words what
+    is missing or failed.
     """
 
     row: Row
@@ -84,6 +85,7 @@ class Line:
     gains: Mapping[str, Judgement]
     differences: Mapping[str, float]
     consistency: Mapping[str, Estimate]
+    cost: costs.Cost | None
     verdict: str
     finished: int
     planned: int
@@ -235,6 +237,7 @@ def _line(
         gains=gains,
         differences={},
         consistency=_consistency(own),
+        cost=costs.gather(own) if study.costs else None,
         verdict="reference" if row.name == study.reference else verdict,
         finished=len(own),
         planned=len(seeds),

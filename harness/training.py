@@ -15,7 +15,7 @@ from harness.origin import check_precision, describe_origin
 from harness.plan import Task
 from harness.records import Record, Results
 from harness.resume import train_stage
-from harness.starts import load_start
+from harness.starts import load_start, load_student_start
 from pivl import ranks
 from pivl.assessment import search
 from pivl.data.pictures import Split
@@ -38,7 +38,10 @@ def prepare(task: Task, device: torch.device, monitor: Monitor) -> Trainer:
     clip = _load_clip(task.inputs, run.recipe.image_size, run.recipe.patch_stride)
     if split.fingerprint != run.fingerprint or run.maps not in ("", split.maps):
         raise UserError(f"{run.dataset} is no longer what it was when this began; run the command again")
-    return Trainer(run.recipe, split, clip, run.seed, device, monitor.report, run.limit_steps)
+    student = _load_student(task.inputs, run.recipe.student, run.recipe.image_size)
+    return Trainer(
+        run.recipe, split, clip, run.seed, device, monitor.report, run.limit_steps, student=student
+    )
 
 
 def train(
@@ -79,3 +82,8 @@ def _load_split(inputs: Inputs, size: tuple[int, int], confidence: bool) -> Spli
 @lru_cache(maxsize=1)
 def _load_clip(inputs: Inputs, image_size: tuple[int, int], patch_stride: int) -> Clip:
     return load_start(inputs, image_size, patch_stride)
+
+
+@lru_cache(maxsize=1)
+def _load_student(inputs: Inputs, student: str, image_size: tuple[int, int]) -> dict[str, Tensor] | None:
+    return load_student_start(inputs, student, image_size) if student else None

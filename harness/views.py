@@ -130,6 +130,7 @@ def show_result(record: Record, results: Results) -> Content:
     ended = int(datetime.fromisoformat(record["date"]).timestamp() * 1000)
     began = ended - int(record["cost"]["seconds"] * 1000)
     values = record["metrics"] | {f"cost/{name}": value for name, value in record["cost"].items()}
+    values |= {f"inference/{name}": value for name, value in record.get("inference", {}).items()}
     final = [
         Point(name, value, 0, ended)
         for name, value in values.items()

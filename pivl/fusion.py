@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pivl.recipe import Recipe
-from pivl.towers.clip import ImageTower
 from pivl.towers.features import Features
-from pivl.towers.resnet import ResNetTower
+from pivl.towers.student import Tower
+from pivl.towers.vit import VisionTower
 
 
 class LastTokens(nn.Module):
@@ -88,16 +88,16 @@ class ChannelNorm(nn.Module):
         return self.norm(image.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-def make_head(recipe: Recipe, tower: ImageTower, generator: torch.Generator) -> nn.Module:
+def make_head(recipe: Recipe, tower: Tower, generator: torch.Generator) -> nn.Module:
     """The module that gives stage 2 its dense map: fusion at `align_stride` or the tower's own last tokens."""
     if recipe.fusion == "last":
         return LastTokens()
     height, width = recipe.image_size
     grid = (height // recipe.align_stride, width // recipe.align_stride)
-    if isinstance(tower, ResNetTower):
-        depth_wise = recipe.channel_alignment == "depth-wise"
-        return CnnFusion(tower.map_channels, tower.dims[2], grid, generator, depth_wise)
-    return VitFusion(tower.map_channels[0], tower.dims[2], grid, generator)
+    if isinstance(tower, VisionTower):
+        return VitFusion(tower.map_channels[0], tower.dims[2], grid, generator)
+    depth_wise = recipe.channel_alignment == "depth-wise"
+    return CnnFusion(tower.map_channels, tower.dims[2], grid, generator, depth_wise)
 
 
 def _enlarge_fourfold(width: int) -> nn.Module:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from pivl.towers.clip import ImageTower
 from pivl.towers.features import Features
+from pivl.towers.student import Tower
 
 
 class ReIDModel(nn.Module):
@@ -13,7 +13,7 @@ class ReIDModel(nn.Module):
     The classifiers' weights are drawn from `generator`, N(0, 0.001); the necks' biases stay 0.
     """
 
-    def __init__(self, tower: ImageTower, people: int, generator: torch.Generator) -> None:
+    def __init__(self, tower: Tower, people: int, generator: torch.Generator) -> None:
         super().__init__()
         self.tower = tower
         _, feat, proj = tower.dims
@@ -25,7 +25,7 @@ class ReIDModel(nn.Module):
             self.classifier_proj.weight.normal_(0, 0.001, generator=generator)
 
     def embed(self, image: Tensor, camera: Tensor | None = None) -> Tensor:
-        """The deployed descriptor [B, C + D]: both features before their necks, not normalised."""
+        """The deployed descriptor, before necks and not normalised: both features [B, C + D], a student's one [B, C]."""
         return self.tower.embed(image, camera)
 
     def logits(self, features: Features) -> tuple[Tensor, Tensor]:

@@ -75,6 +75,9 @@ class Recipe:
     label_vote: Literal["majority", "foreground", "nearest"] = _part("majority")
     background: Literal["class", "ignore"] = _part("class")  # the paper lists it as a class
 
+    # Stage 2: who learns (Sec. 4.4).
+    student: str = _later("image-tower", "")  # empty: CLIP's own image tower; else a name of towers.student
+
     # Stage 2: which terms (Eq. 3-4, 11-12).
     identity_weight: float = _image(1.0)  # of each of two heads; 0.25 for ViT
     triplet_weight: float = _image(1.0)  # of each of three features

@@ -21,8 +21,8 @@ from pivl.losses import alignment, contrast, dense_contrast, hard_triplet, ident
 from pivl.model import ReIDModel
 from pivl.prompts import Prompts
 from pivl.recipe import Recipe
-from pivl.towers.clip import ImageTower
 from pivl.towers.features import Features
+from pivl.towers.student import Tower
 from pivl.towers.vit import VisionTower
 
 Batches = Callable[[int], Sequence[Tensor]]  # from the epoch to its batches of picture indices
@@ -233,7 +233,7 @@ def image_optimizer(recipe: Recipe, model: ReIDModel, head: nn.Module) -> torch.
 
 
 def cell_labels(
-    recipe: Recipe, tower: ImageTower, part_map: Tensor | None, grid: Sequence[int], parts: int
+    recipe: Recipe, tower: Tower, part_map: Tensor | None, grid: Sequence[int], parts: int
 ) -> Tensor:
     """The part of every cell of `grid`, int64 [B, h, w], by the recipe's vote; IGNORE where no text applies.
 

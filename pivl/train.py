@@ -37,7 +37,7 @@ from pivl.stages import (
 from pivl.streams import Streams, torch_stream
 from pivl.towers.clip import Clip
 from pivl.towers.features import Features
-from pivl.towers.resnet import ResNetTower
+from pivl.towers.student import StudentTower, build_student
 from pivl.towers.vit import VisionTower
 
 NORMALIZATIONS: dict[str, Normalization] = {"imagenet": IMAGENET, "half": HALF, "clip": CLIP}
@@ -73,9 +73,10 @@ AfterEpoch = Callable[[int, Trained], object]
 class Trainer:
     """Everything that the stages of one run share: recipe, benchmark, frozen CLIP, seed and device.
 
-    `clip` is never changed; stage 2 trains a copy of its image tower. `limit_steps`: end each stage after so many
-    steps, to see it work. `keep` may take snapshots; the stage that `resume` was taken of goes on from it. `after_epoch`
-    looks at the model of stage 2 as it comes to be.
+    `clip` is never changed; stage 2 trains a copy of its image tower, or the recipe's student. `limit_steps`: end each
+    stage after so many steps, to see it work. `keep` may take snapshots; the stage that `resume` was taken of goes on
+    from it. `after_epoch` looks at the model of stage 2 as it comes to be. `student`: the tensors that the student starts
+    from (towers.student_weights); None: from random ones.
     """
 
     recipe: Recipe
@@ -88,6 +89,7 @@ class Trainer:
     keep: Keep = lambda step, take: None
     resume: Snapshot | None = None
     after_epoch: AfterEpoch = lambda epoch, trained: None
+    student: Mapping[str, Tensor] | None = None
 
     def tune_identity_prompts(self) -> Tensor:
         """Stage 1a: identity tokens [P, M, W] on the CPU."""
@@ -148,8 +150,8 @@ class Trainer:
         return fresh.set_training(False)
 
     def fresh(self) -> Trained:
-        """The model and head as stage 2 begins: CLIP's image tower, and what this seed draws beside it."""
-        tower = copy.deepcopy(self.clip.vision)
+        """The model and head as stage 2 begins: CLIP's image tower or a student, and what this seed draws beside it."""
+        tower = self._fresh_student() if self.recipe.student else copy.deepcopy(self.clip.vision)
         if isinstance(tower, VisionTower) and self.recipe.camera_embedding > 0:
             sets = (self.split.train, self.split.query, self.split.gallery)
             cameras = 1 + max(int(pictures.camera.max()) for pictures in sets)
@@ -157,9 +159,13 @@ class Trainer:
                 cameras, self.recipe.camera_embedding, self._stream("camera-embedding")
             )
         model = ReIDModel(tower, self._people(), self._stream("classifiers")).to(self.device)
-        if isinstance(tower, ResNetTower):
+        if not isinstance(tower, VisionTower):
             model.to(memory_format=torch.channels_last)  # a fifth faster on a CPU for the embedded one
         return Trained(model, make_head(self.recipe, tower, self._stream("fusion-head")).to(self.device))
+
+    def _fresh_student(self) -> StudentTower:
+        recipe, width = self.recipe, self.clip.architecture.vision.embed_dim
+        return build_student(recipe.student, recipe.image_size, width, self._stream("student"), self.student)
 
     @torch.no_grad()
     def texts(self, after_identity: Tensor | None, after_parts: Tensor | None) -> Texts:

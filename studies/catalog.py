@@ -5,7 +5,14 @@ from studies.comparison import COMPARISON
 from studies.controls import CONTROLS
 from studies.parsers import PARSERS
 from studies.presets import DEFAULT, SMOKE
+from studies.transfer import TRANSFER
 
-STUDIES = {"ablation": ABLATION, "controls": CONTROLS, "comparison": COMPARISON, "parsers": PARSERS}
-ALL = (ABLATION, CONTROLS, PARSERS)
+STUDIES = {
+    "ablation": ABLATION,
+    "controls": CONTROLS,
+    "comparison": COMPARISON,
+    "parsers": PARSERS,
+    "transfer": TRANSFER,
+}
+ALL = (ABLATION, PARSERS, TRANSFER)
 PRESETS = {"default": DEFAULT, "smoke": SMOKE}

@@ -23,6 +23,7 @@ class Row:
     A row that is not `usual` is trained only where it is asked for by name. `maps`: the part maps that it trains on,
     where they are not the data set's own: a source of pivl.parsers.sources, or a folder that --parser-maps named. Rows
     of a `section` stand in a table of their own under that title, and are judged apart from the others.
+    `student`: it trains the student at hand in stage 2, not CLIP's image tower.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Row:
     usual: bool = True
     maps: str | None = None
     section: str = ""
+    student: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Study:
     `reference` names the row that the others are compared with. `margin`, in mAP points, is declared before any
     run: a row whose whole interval lies within it is called equivalent to the reference. `beside` is a published
     table to stand beside ours, whose figures also serve as those of the rows of that method; `contradictions` are of
-    the figures that ours are compared with; `columns` stand beside the rows' scores.
+    the figures that ours are compared with; `columns` stand beside the rows' scores. `always`: rows that are trained
+    whichever are asked for. `costs`: whether the table says what rows cost at test time.
     """
 
     name: str
@@ -57,3 +60,5 @@ class Study:
     beside: tuple[Published, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     columns: tuple[ColumnName, ...] = ()
+    always: tuple[str, ...] = ()
+    costs: bool = False

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness import further, inputs
+from harness import further, inputs, students
 from harness.inputs import Found, Inputs
 from harness.plan import Cell, lay_out
 from harness.question import Question
@@ -30,7 +30,8 @@ def note_data(question: Question, results: Results) -> None:
 def cells_of(question: Question, results: Results) -> list[Cell]:
     """The cells of the question's table."""
     weights = inputs.weights_digest(question.inputs, results)
-    return lay_out(question, question.shown, found_of(question), weights)
+    student = students.weights_digest(question.inputs, question.student, results)
+    return lay_out(question, question.shown, found_of(question), weights, student)
 
 
 def record_all(questions: Sequence[Question], results: Results) -> list[Cell]:

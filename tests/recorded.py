@@ -27,8 +27,8 @@ def draw_run(row: str = "clip-reid", seed: int = 0, **changes: object) -> Run:
     return Run(replace(recipe, **changes), "drawn", "0" * 12, "f" * 64, seed)
 
 
-def write_finished(results: Results, run: Run, seed: int = 0) -> Path:
-    """Store `run` as finished with scores of 12 queries of 6 people; the folder."""
+def write_finished(results: Results, run: Run, seed: int = 0, **extra: object) -> Path:
+    """Store `run` as finished with scores of 12 queries of 6 people, and `extra` in its record; the folder."""
     draw = np.random.default_rng(seed)
     queries = pd.DataFrame(
         {
@@ -53,6 +53,7 @@ def write_finished(results: Results, run: Run, seed: int = 0) -> Path:
         **_origin(run),
         "metrics": {"mAP": 100 * float(queries["average_precision"].mean()), "part_margin": None},
         "signature": SIGNATURE,
+        **extra,
     }
     folder = results.run_folder(run.id)
     results.write(

@@ -23,7 +23,8 @@ def run_main(*typed):
     [
         (
             ["run", "ablatoin"],
-            "unknown study 'ablatoin'; known: ablation, controls, comparison, parsers, all; did you mean 'ablation'?",
+            "unknown study 'ablatoin'; known: ablation, controls, comparison, parsers, transfer, all; did you mean "
+            "'ablation'?",
         ),
         (["run", "all", "--rows", "pi-vl"], "--rows: each study of all has rows of its own"),
         (["run", "ablation", "--rows", "pivl"], "did you mean 'pi-vl'?"),

@@ -81,7 +81,11 @@ def test_stages_are_shared_by_recipes_that_differ_only_later():
 
 def test_the_last_stage_depends_on_every_choice():
     recipe = replace(
-        EMBEDDED, part_schedule="joint", align_pixels="confidence", channel_alignment="point-wise"
+        EMBEDDED,
+        part_schedule="joint",
+        align_pixels="confidence",
+        channel_alignment="point-wise",
+        student="mobilenetv2-0.25",
     )
     assert set(recipe.stage_choices("image-tower")) == {item.name for item in fields(Recipe)}
 
@@ -89,7 +93,7 @@ def test_the_last_stage_depends_on_every_choice():
 def test_a_later_choice_at_its_default_is_no_part_of_ids():
     """So that records from before it was there keep their ids."""
     later = {item.name for item in fields(Recipe) if item.metadata.get("later")}
-    assert later == {"part_schedule", "align_pixels", "channel_alignment"}
+    assert later == {"part_schedule", "align_pixels", "channel_alignment", "student"}
     assert set(EMBEDDED.choices()) == {item.name for item in fields(Recipe)} - later
     assert EMBEDDED.stage_choices("image-tower") == EMBEDDED.choices()
     assert replace(EMBEDDED, part_schedule="joint").choices()["part_schedule"] == "joint"

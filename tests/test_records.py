@@ -79,6 +79,7 @@ def one_change_each(recipe):
         "part_schedule": "joint",
         "align_pixels": "confidence",
         "channel_alignment": "point-wise",
+        "student": "mobilenetv2-0.25",
         "images_per_person": 2,
     }
     for one in fields(recipe):

@@ -19,7 +19,8 @@ JOB = 480  # pictures per job: enough to spread its fixed cost, few enough for p
 # Modules of this folder that decide no pixel. The source of all others is part of a cached file's name, so that an edited
 # renderer never meets the pictures of an older one.
 NO_PIXELS = (
-    "album", "benchmark", "captions", "card", "crops", "export", "lessons", "pretrain", "sheet", "tiny_clip", "zero_shot",
+    "album", "attributes", "benchmark", "captions", "card", "crops", "export", "lessons", "pretrain", "sheet", "student",
+    "student_card", "tiny_clip", "zero_shot",
 )  # fmt: skip
 
 Report = Callable[[int, int], object]  # called with the pictures done and the total

@@ -15,7 +15,7 @@ from pivl.people.wardrobe import ITEM, KINDS, People
 PREFIX = "A photo of a person with"
 OWNER = "A photo of a person's"
 _HAIR_NAMES = {"yellow": "blond"}
-_ITEM_OF_PART = {
+ITEM_OF_PART = {
     "hat": "hat", "hair": "hair", "glove": "gloves", "sunglasses": "sunglasses", "upper clothes": "upper",
     "dress": "dress", "coat": "coat", "socks": "socks", "pants": "pants", "jumpsuits": "jumpsuit",
     "scarf": "scarf", "skirt": "skirt",     "left shoe": "shoes", "right shoe": "shoes",
@@ -71,7 +71,7 @@ def words() -> list[str]:
 
 def _seen_items(people: People, i: int) -> list[str]:
     """The items of person i that a caption of the whole picture may name."""
-    parts = {item: part for part, item in _ITEM_OF_PART.items()}
+    parts = {item: part for part, item in ITEM_OF_PART.items()}
     items = [item for item, part in parts.items() if people.shown[i, LIP.parts.index(part)]]
     return items + (["bag"] if people.kind[i, ITEM["bag"]] else [])
 
@@ -80,8 +80,8 @@ def _part_phrase(people: People, i: int, part: str) -> str | None:
     """What person i's `part` is like, or None."""
     if part == "background" or not people.shown[i, LIP.parts.index(part)]:
         return None
-    if part in _ITEM_OF_PART:
-        return _phrase(people, i, _ITEM_OF_PART[part], noun=part)
+    if part in ITEM_OF_PART:
+        return _phrase(people, i, ITEM_OF_PART[part], noun=part)
     bare = part.endswith("arm") and people.short_sleeves[i] and not people.kind[i, ITEM["coat"]]
     return f"{'bare ' if bare else ''}{SKINS[people.skin[i]]} {part}"
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pivl.data.labels import LIP
 from pivl.files import sha256_of, write_text
@@ -33,13 +34,40 @@ class Origin:
     machine: str
 
 
+class Training(Protocol):
+    """What a card says of any training: `images` were seen in `minutes` by `threads` threads of the version `torch`."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def images(self) -> int: ...
+    @property
+    def minutes(self) -> float: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def torch(self) -> str: ...
+
+
+def describe_file(weights: Path, made: Training, origin: Origin) -> list[str]:
+    """What the file is, whence and from how much training, as items of a Markdown list."""
+    size = weights.stat().st_size / 1e6
+    rate = made.images / (60 * made.minutes)
+    return [
+        f"- `{weights.name}`, {size:.2f} MB, float16; sha256 `{sha256_of(weights)}`",
+        f"- seed {made.seed}, commit {origin.commit}, on {origin.machine}, {made.threads} threads, torch {made.torch}",
+        f"- {made.minutes:.1f} minutes of training, which other work may have slowed; "
+        f"{made.images} pictures and crops, {rate:.0f} a second",
+    ]
+
+
 def write_card(path: Path, weights: Path, made: Made, origin: Origin) -> None:
     """Write the card, Markdown, of the file `weights` that `pretrain` wrote; UserError where it cannot be written."""
     text = "\n".join(
         [
             INTRODUCTION,
             "## The file\n",
-            *_facts(weights, made, origin),
+            *describe_file(weights, made, origin),
             "\n## Recipe\n",
             *_recipe(made),
             "\n## Loss\n",
@@ -52,17 +80,6 @@ def write_card(path: Path, weights: Path, made: Made, origin: Origin) -> None:
         ]
     )
     write_text(path, text)
-
-
-def _facts(weights: Path, made: Made, origin: Origin) -> list[str]:
-    size = weights.stat().st_size / 1e6
-    rate = made.images / (60 * made.minutes)
-    return [
-        f"- `{weights.name}`, {size:.2f} MB, float16; sha256 `{sha256_of(weights)}`",
-        f"- seed {made.seed}, commit {origin.commit}, on {origin.machine}, {made.threads} threads, torch {made.torch}",
-        f"- {made.minutes:.1f} minutes of training, which other work may have slowed; "
-        f"{made.images} pictures and crops, {rate:.0f} a second",
-    ]
 
 
 def _recipe(made: Made) -> list[str]:

@@ -112,7 +112,7 @@ def draw_lesson(material: Material, plan: Plan, seed: int) -> Lesson:
     image = image.float()
     image[crops], part_map[crops] = crop(image[crops], part_map[crops], box)
     part = torch.cat([torch.full((mix.whole,), -1), close_up])
-    nameable = _pixels(part_map) * material.has_text[person]
+    nameable = count_pixels(part_map) * material.has_text[person]
     texts = _texts(material, mix, person, part, nameable, words)
     region = _regions(nameable, mix.regions, stream)
     region_texts = tuple(
@@ -140,7 +140,7 @@ def _pick(count: int, size: int, stream: torch.Generator) -> Tensor:
 def _boxes(part_map: Tensor, has_text: Tensor, close: int, stream: torch.Generator) -> tuple[Tensor, Tensor]:
     """Boxes [N, 4] of `close` close-ups and of zooms after them; the part int64 [N] a close-up shows, -1 for zooms."""
     part = torch.full((len(part_map),), -1)
-    nameable = ((_pixels(part_map[:close]) >= LEAST_PIXELS) & has_text[:close]).float()
+    nameable = ((count_pixels(part_map[:close]) >= LEAST_PIXELS) & has_text[:close]).float()
     part[:close] = torch.multinomial(nameable + 1e-9, 1, generator=stream).squeeze(1)
     boxes = close_up_boxes(part_map[:close], part[:close], stream), zoom_boxes(part_map[close:], stream)
     return torch.cat(boxes), part
@@ -177,8 +177,8 @@ def _regions(counts: Tensor, each: int, stream: torch.Generator) -> Tensor:
     return torch.stack([picture[value > 0], part[value > 0]], dim=1)
 
 
-def _pixels(part_map: Tensor) -> Tensor:
-    """int64 [N, parts]: how many pixels of each map carry each part."""
+def count_pixels(part_map: Tensor) -> Tensor:
+    """int64 [N, parts]: how many pixels of each map of uint8 [N, H, W] carry each part."""
     classes = len(LIP.parts)
     bins = (
         part_map.clamp(max=classes).int()

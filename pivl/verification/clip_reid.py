@@ -32,6 +32,7 @@ from pivl.stages import (
 )
 from pivl.towers.clip import ImageTower
 from pivl.towers.resnet import ResNetTower
+from pivl.towers.student import StudentTower
 from pivl.verification.drawing import Drawing
 from pivl.verification.figures import AFTER_STEPS, FORWARD, RATES, Figures, Recomputed
 
@@ -119,6 +120,7 @@ def reference_model(drawing: Drawing, tower: ImageTower) -> ReIDModel:
 def tower_figures(drawing: Drawing, figures: Figures, model: ReIDModel) -> Iterator[Recomputed]:
     """visual.* and eval.embedding of the first pictures."""
     image, tower = drawing.images()[:FIRST], model.tower
+    assert not isinstance(tower, StudentTower)  # the original code has none
     with seen(last_stage(tower)) as passed:
         features = tower(image)
     (last, *_), feat = passed[0]

@@ -1,0 +1,115 @@
+"""The embedded benchmark's student: what it is taught, that its training repeats, and what the shipped file knows."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from pivl.data.labels import LIP
+from pivl.files import sha256_of
+from pivl.people import student
+from pivl.people.attributes import UNKNOWN, Attributes, describe_pictures
+from pivl.people.benchmark import (
+    PRETRAINING,
+    SYNTHPED,
+    PretrainingSet,
+    draw_benchmark_people,
+    draw_pretraining_people,
+    pretraining_people,
+)
+from pivl.people.card import Origin
+from pivl.people.student_card import write_card
+from pivl.people.tiny_clip import HELD_OUT as CLIP_HELD_OUT
+from pivl.people.tiny_clip import TAUGHT as CLIP_TAUGHT
+from pivl.people.wardrobe import ITEM
+from pivl.streams import torch_stream
+from pivl.towers.checkpoint import read_state
+from pivl.towers.student import build_student
+
+FEW = replace(PRETRAINING, name="synthped-few", size=(64, 32), people=16, shots=2, cameras=4, passers_by=4)
+SHORT = student.StudentPretraining(steps=4, batch=8)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> PretrainingSet:
+    """Sixteen small people, twice each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIVL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return pretraining_people(FEW)
+
+
+def test_attributes_are_what_a_picture_shows_of_its_person(few: PretrainingSet) -> None:
+    """Read off person and part map one picture at a time: a hat is named where its pixels are there."""
+    attributes = describe_pictures(few.people, few.pictures)
+    assert few.pictures.part_map is not None
+    column = {name: attributes.target[:, place] for place, name in enumerate(attributes.names)}
+    for picture, who in enumerate(few.pictures.person.tolist()):
+        pixels = int((few.pictures.part_map[picture] == LIP.parts.index("hat")).sum())
+        kind, color = (int(getattr(few.people, name)[who, ITEM["hat"]]) for name in ("kind", "color"))
+        told = kind == 0 or pixels >= 12
+        assert column["hat: kind"][picture] == (kind if told else UNKNOWN)
+        assert column["hat: color"][picture] == (color if kind and told else UNKNOWN)
+        assert column["skin"][picture] == few.people.skin[who]
+        assert column["bag: kind"][picture] == few.people.kind[who, ITEM["bag"]]
+        plain = few.people.pattern[who, ITEM["upper"]] == 0
+        assert not plain or column["upper: second color"][picture] == UNKNOWN
+    assert all(
+        int(target.max()) < count
+        for target, count in zip(attributes.target.T, attributes.classes, strict=True)
+    )
+
+
+def test_the_loss_is_the_mean_over_all_that_is_told() -> None:
+    """Two attributes of 2 and 3 classes, three pictures, one target unknown: the written-out mean of five terms."""
+    target = torch.tensor([[0, 2], [1, UNKNOWN], [1, 0]])
+    attributes = Attributes(("a", "b"), (2, 3), target)
+    logits = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
+    terms = [functional.cross_entropy(logits[i, :2], target[i, 0]) for i in range(3)]
+    terms += [functional.cross_entropy(logits[i, 2:], target[i, 1]) for i in (0, 2)]
+    torch.testing.assert_close(attributes.loss(logits, torch.arange(3)), torch.stack(terms).mean())
+    order = torch.tensor([2, 0, 1])
+    torch.testing.assert_close(attributes.loss(logits[order], order), torch.stack(terms).mean())
+    sure = functional.one_hot(torch.tensor([0, 1, 1]), 2), functional.one_hot(torch.tensor([2, 1, 1]), 3)
+    assert attributes.accuracy(torch.cat(sure, dim=1).float()) == {"a": 1.0, "b": 0.5}
+    assert attributes.chance() == {"a": pytest.approx(2 / 3), "b": 0.5}
+
+
+def test_training_repeats_to_the_bit_and_moves_every_weight(few: PretrainingSet) -> None:
+    attributes, seen = describe_pictures(few.people, few.pictures), []
+    first, second, other = (
+        student.train_namer(few.pictures.image, attributes, SHORT, seed, seen.append) for seed in (0, 0, 1)
+    )
+    assert len(seen) == 12
+    classes = sum(attributes.classes)
+    begun = build_student(SHORT.student, FEW.size, classes, torch_stream(0, "student")).state_dict()
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, second.state_dict()[name]), name
+        assert not torch.equal(value, begun[name]), name
+    assert not torch.equal(first.project[1].weight, other.project[1].weight)
+    assert not first.training
+
+
+def test_a_student_is_written_with_the_figures_of_its_card(
+    few: PretrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIVL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(student, "HELD_OUT", replace(FEW, name="synthped-few-others", shots=1))
+    weights, card = tmp_path / "student.safetensors", tmp_path / "CARD.md"
+    made = student.pretrain_student(weights, 0, SHORT, FEW)
+    write_card(card, weights, made, Origin("0123abc", "a machine"))
+    assert f"sha256 `{sha256_of(weights)}`" in card.read_text(encoding="utf-8")
+    assert read_state(weights)[1]["extra"]["accuracy"]["skin"] == made.accuracy["skin"]
+    assert made.images == 32
+
+
+def test_nobody_it_is_taught_is_in_another_set() -> None:
+    """Families carry texture seeds of 62 bits, drawn with them."""
+    sets = [*draw_benchmark_people(SYNTHPED)]
+    configs = (student.TAUGHT, student.HELD_OUT, CLIP_TAUGHT, CLIP_HELD_OUT)
+    sets += [draw_pretraining_people(config) for config in configs]
+    seeds = [set(people.texture_seed.tolist()) for people in sets]
+    assert len(set.union(*seeds)) == sum(len(one) for one in seeds)
+    assert len(np.unique(sets[2].texture_seed)) == student.TAUGHT.people // student.TAUGHT.family
