@@ -63,7 +63,10 @@ def test_on_a_users_data_the_rows_are_the_folders_that_were_named(tmp_path):
     assert question.inputs_of(row["clip-reid"]).part_maps is None
     assert (row["schp"].published.mean_ap, row["mine"].published) == (81.6, None)
     named = [one.study.name for one in ask_each(Asked("all", **ON_DISK, parser_maps=folders))]
-    assert named == [one.study.name for one in ask_each(Asked("all", **ON_DISK))] + ["parsers"]
+    assert "parsers" in named
+    assert [one.study.name for one in ask_each(Asked("all", **ON_DISK))] == [
+        n for n in named if n != "parsers"
+    ]
 
 
 @pytest.mark.parametrize(

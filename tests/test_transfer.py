@@ -202,7 +202,7 @@ def test_the_table_has_costs_and_says_where_students_start(tmp_path: Path) -> No
     assert (
         printers.markdown(make_table(question, outcomes, results)) == text
     )  # from records alone, to the byte
-    shipped = printers.markdown(make_table(question, finished(results, "5" * 64)))
+    shipped = printers.markdown(make_table(question, finished(results, "5" * 64), results))
     assert "random weights" not in shipped
     document = json.loads(printers.PRINTERS["json"](make_table(question, outcomes, results)))
     assert document["rows"][4]["cost"]["macs"] == 5864704
