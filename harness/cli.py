@@ -16,6 +16,7 @@ import click
 
 from harness import disk, embedded, parsing, searching, stored, tracking_commands
 from harness.options import check_interval, debug_option, device_options, parse_jobs, question_options
+from harness.perf.command import perf
 from pivl.errors import UserError
 
 EXAMPLES = """\b
@@ -177,6 +178,7 @@ embedded.data.add_command(disk.build_occluded_duke)
 commands.add_command(embedded.data)
 commands.add_command(embedded.pretrain)
 commands.add_command(parsing.parse)
+commands.add_command(perf)
 commands.add_command(searching.search)
 commands.add_command(stored.results_group)
 commands.add_command(tracking_commands.mlflow)

@@ -52,18 +52,13 @@ class Worker:
         On a CPU it computes with one thread, however many others there are, so that results do not depend on that.
         """
         stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process; end() closes it)
-        own = {
-            **dict.fromkeys(THREADS, "1"),
-            **allocator_environment(),
-            **({VARIABLE: ",".join(gpus)} if gpus else {}),
-        }
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", *program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
-            env={**os.environ, **own, "PYTHONPATH": os.pathsep.join(import_path())},
+            env=worker_environment(gpus),
             start_new_session=True,  # Ctrl-C reaches the launcher alone, which then ends its workers
         )
         worker = cls(process, stderr, tuple(gpus))
@@ -110,6 +105,13 @@ class Worker:
             last = lines[-1] if lines else how
             raise UserError(f"the worker process does not start: {last}; see python -m harness.execute")
         return f"its process {how}", lines
+
+
+def worker_environment(gpus: Sequence[str] = ()) -> dict[str, str]:
+    """The environment of a process that computes: one thread, memory in large pages, `gpus` where some are named."""
+    seen = {VARIABLE: ",".join(gpus)} if gpus else {}
+    path = {"PYTHONPATH": os.pathsep.join(import_path())}
+    return {**os.environ, **dict.fromkeys(THREADS, "1"), **allocator_environment(), **seen, **path}
 
 
 def import_path() -> list[str]:
