@@ -1,5 +1,6 @@
 """The embedded benchmark's student: what it is taught, that its training repeats, and what the shipped file knows."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,13 +22,14 @@ from pivl.people.benchmark import (
     pretraining_people,
 )
 from pivl.people.card import Origin
-from pivl.people.student_card import write_card
+from pivl.people.student_card import CARD, write_card
 from pivl.people.tiny_clip import HELD_OUT as CLIP_HELD_OUT
 from pivl.people.tiny_clip import TAUGHT as CLIP_TAUGHT
 from pivl.people.wardrobe import ITEM
 from pivl.streams import torch_stream
 from pivl.towers.checkpoint import read_state
 from pivl.towers.student import build_student
+from pivl.towers.student_weights import read_student
 
 FEW = replace(PRETRAINING, name="synthped-few", size=(64, 32), people=16, shots=2, cameras=4, passers_by=4)
 SHORT = student.StudentPretraining(steps=4, batch=8)
@@ -113,3 +115,12 @@ def test_nobody_it_is_taught_is_in_another_set() -> None:
     seeds = [set(people.texture_seed.tolist()) for people in sets]
     assert len(set.union(*seeds)) == sum(len(one) for one in seeds)
     assert len(np.unique(sets[2].texture_seed)) == student.TAUGHT.people // student.TAUGHT.family
+
+
+def test_the_shipped_file_is_the_one_of_the_card_and_small() -> None:
+    assert student.WEIGHTS.stat().st_size <= 1_000_000
+    found = re.search(r"sha256 `([0-9a-f]{64})`", CARD.read_text(encoding="utf-8"))
+    assert found is not None
+    assert found[1] == sha256_of(student.WEIGHTS)
+    tower = build_student(student.NAME, (128, 64), 8, torch_stream(0, "test"))
+    tower.net.load_state_dict(read_student(student.WEIGHTS, tower, student.NAME), strict=False)

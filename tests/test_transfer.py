@@ -124,6 +124,7 @@ def test_published_figures_of_the_student_count_on_their_data_with_their_network
 def test_what_a_student_starts_from(tmp_path: Path) -> None:
     """The shipped file on embedded sets, a person's own, or nothing; noted for tables that name none."""
     embedded, market = Inputs("synthped"), Inputs("market1501", backbone="rn50")
+    assert students.find_weights(embedded, STUDENT) == students.SHIPPED_STUDENT
     assert students.find_weights(embedded, "mobilenetv2-0.5") is None
     assert students.find_weights(market, STUDENT) is None
     own, results = tmp_path / "own.pth", Results(tmp_path, complain)

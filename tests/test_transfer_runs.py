@@ -100,3 +100,13 @@ def test_what_no_student_can_start_from_is_one_line_before_anything_is_trained(
     assert said in told.err
     assert told.err.count("\n") == 1
     assert not records(tmp_path)
+
+
+@pytest.mark.slow  # the smoke preset of Table 5, a minute
+def test_the_smoke_preset_answers_table_5(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert end("run", "transfer", "--preset", "smoke", *QUIET) == 0
+    told = capsys.readouterr().out
+    for title in ("Teacher PI-VL", "Student alone", "Student with PI-VL's prompts"):
+        assert told.count(f"| {title} ") >= 2, title  # in the results and in the costs
+    assert "random weights" not in told
