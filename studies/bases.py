@@ -49,7 +49,7 @@ TINY = Base(
     "resnet",
     {"CLIP-ReID": EMBEDDED, "PI-VL": EMBEDDED},
     clip=None,
-    students={"epochs": 16, "rate": 3e-3},  # chosen on held-out training people, the student alone
+    students={"epochs": 16, "rate": 3e-3},  # the only ones tried, on held-out training people
 )
 RN50 = Base("resnet", {"CLIP-ReID": CLIP_REID_CNN, "PI-VL": PI_VL_CNN}, "rn50", ("RN50", "CNN"))
 VIT_B_16 = Base("vit", {"CLIP-ReID": CLIP_REID_VIT, "PI-VL": PI_VL_VIT}, "vit-b-16", students=STUDENTS_OF_VIT)

@@ -80,7 +80,7 @@ def pretrain_student(
     report: Report = lambda stage, step: None,
     rendering: RenderingReport | None = None,
 ) -> MadeStudent:
-    """Train the student, examine it and write its weights to `output`; N minutes on a quiet core with the defaults.
+    """Train the student, examine it and write its weights to `output`; 18 minutes on a busy core with the defaults.
 
     The weights depend on seed, choices and pictures alone, on one kind of CPU and with one number of threads.
     Raises UserError where `output` or the cache of pictures cannot be written, TrainingFailed at a non-finite loss.
