@@ -153,19 +153,21 @@ def disturb(folder: Path, typed: tuple[str, ...], rounds: int, draw: random.Rand
         else:
             time.sleep(draw.uniform(0, startup))
         met += at_work(folder)
-        victim = draw.choice(running)
+        victim, target = draw.choice(running), draw.choice(["launcher", "worker", "all"])
+        if victim.poll() is not None:
+            continue  # its number may be another process's by now
         workers = below(victim.pid)
-        match draw.choice(["launcher", "worker", "all"]):
-            case "launcher":
-                kill(victim.pid)
-            case "worker" if workers:
-                kill(draw.choice(workers))
-            case _:
-                for one in (victim.pid, *workers):
-                    kill(one)
+        if target == "worker" and workers:
+            kill(draw.choice(workers))
+        else:
+            victim.kill()
+            for one in workers if target == "all" else ():
+                kill(one)
     for one in running:
-        for process in (one.pid, *below(one.pid)):
-            kill(process)
+        workers = below(one.pid) if one.poll() is None else []
+        one.kill()
+        for worker in workers:
+            kill(worker)
         said(one)
     return met
 

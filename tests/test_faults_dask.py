@@ -46,8 +46,10 @@ def dask(tmp_path):
 
     yield begin
     for process in running:
-        for one in (process.pid, *below(process.pid)):
-            kill(one)
+        children = below(process.pid) if process.poll() is None else []
+        process.kill()
+        for child in children:
+            kill(child)
         process.wait()
 
 
