@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from pivl.recipe import Recipe
 from studies.ablation import pi_vl
 from studies.presets import DEFAULT, SMOKE
-from studies.study import Row, Study
+from studies.study import Row
 
 PI_VL = Row("pi-vl", "PI-VL", "PI-VL", pi_vl)
 
@@ -25,10 +24,6 @@ class Float:
     high: float
     log: bool = False
 
-    def around(self, usual: Any) -> "Float":
-        """The same range, whatever the recipe has."""
-        return self
-
 
 @dataclass(frozen=True)
 class Factor:
@@ -39,20 +34,12 @@ class Factor:
 
     most: float
 
-    def around(self, usual: Any) -> Float:
-        """The range around the recipe's `usual` value."""
-        return Float(usual / self.most, usual * self.most, log=True)
-
 
 @dataclass(frozen=True)
 class Choice:
     """One of a few values."""
 
     values: tuple[Any, ...]
-
-    def around(self, usual: Any) -> "Choice":
-        """The same values, whatever the recipe has."""
-        return self
 
 
 @dataclass(frozen=True)
@@ -64,16 +51,6 @@ class Space:
     parameters: Mapping[str, Float | Factor | Choice]
     base: Row = PI_VL
     dataset: str = "synthped"
-
-    def __post_init__(self) -> None:
-        if known := set(self.parameters) & set(self.base.changes):
-            raise ValueError(
-                f"{self.name}: {', '.join(sorted(known))} are what makes the row, and cannot be varied"
-            )
-
-    def around(self, recipe: Recipe) -> dict[str, Float | Choice]:
-        """The ranges and choices of each field, for a base row whose recipe this is."""
-        return {name: one.around(getattr(recipe, name)) for name, one in self.parameters.items()}
 
 
 LOSS_WEIGHTS = Space(
@@ -106,23 +83,9 @@ RATES = Space(
     MappingProxyType({"prompt_rate": Factor(30), "part_rate": Factor(30), "rate": Factor(10)}),
 )
 
-SEARCHES = {space.name: space for space in (LOSS_WEIGHTS, FUSION_HEAD, RATES)}
+SEARCHES = {"loss-weights": LOSS_WEIGHTS, "fusion-head": FUSION_HEAD, "rates": RATES}
 
 SEARCH_SMOKE = replace(  # 20 of 32 people are held out; the others must fill a batch
     SMOKE, changes=MappingProxyType({**SMOKE.changes, "people_per_batch": 8, "prompt_batch": 32})
 )
-SEARCH_PRESETS = {preset.name: preset for preset in (DEFAULT, SEARCH_SMOKE)}
-
-
-def confirmation(space: Space, setting: Mapping[str, Any], found_by: str) -> Study:
-    """The study of what `setting`, the best of a search, is worth beside the recipe as it is, on the test people."""
-    tuned = Row("tuned", "PI-VL, tuned", space.base.method, {**space.base.changes, **setting})
-    return Study(
-        name=f"confirm-{space.name}",
-        title=f"Confirmation: {space.title}",
-        question="Is the best setting of a search, chosen on held-out training people, better on the test people?",
-        rows=(space.base, tuned),
-        reference=space.base.name,
-        caption=found_by,
-        dataset=space.dataset,
-    )
+SEARCH_PRESETS = {"default": DEFAULT, "smoke": SEARCH_SMOKE}

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.search.space import around, confirmation
 from pivl.recipe import Recipe, fields_before
 from studies.bases import BASES
 from studies.searches import (
@@ -12,10 +13,8 @@ from studies.searches import (
     SEARCH_PRESETS,
     SEARCHES,
     Choice,
-    Factor,
     Float,
     Space,
-    confirmation,
 )
 
 
@@ -31,7 +30,7 @@ def base_recipes(space: Space) -> list[Recipe]:
 def test_every_backbones_own_recipe_lies_in_every_space(space):
     """It is the first trial of every search."""
     for recipe in base_recipes(space):
-        for name, one in space.around(recipe).items():
+        for name, one in around(space, recipe).items():
             usual = getattr(recipe, name)
             if isinstance(one, Choice):
                 assert usual in one.values
@@ -71,14 +70,13 @@ def test_what_a_space_leaves_alone_says_which_stages_its_trials_share():
 
 
 def test_a_factor_is_a_range_around_the_recipes_own_value():
-    assert Factor(10).around(2e-3) == Float(2e-4, 2e-2, log=True)
     vit = replace(BASES["vit-b-16"].recipes["PI-VL"])
-    assert RATES.around(vit)["rate"] == Float(5e-6 / 10, 5e-6 * 10, log=True)
+    assert around(RATES, vit)["rate"] == Float(5e-6 / 10, 5e-6 * 10, log=True)
 
 
 def test_a_space_may_not_vary_what_makes_its_row():
     with pytest.raises(ValueError, match="mine: fusion are what makes the row"):
-        Space("mine", "Mine", {"fusion": Choice(("last", "pyramid"))})
+        around(Space("mine", "Mine", {"fusion": Choice(("last", "pyramid"))}), BASES["tiny"].recipes["PI-VL"])
 
 
 def test_a_confirmation_compares_the_recipe_as_it_is_with_the_setting_that_was_found():

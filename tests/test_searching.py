@@ -10,6 +10,7 @@ from harness.search import ledger
 from harness.search.conduct import ask_confirmation, ask_search
 from harness.search.loop import work
 from harness.search.search import Search
+from harness.search.space import around
 from pivl.errors import UserError
 from tests.recorded import complain
 from tests.test_cli import run_main
@@ -62,7 +63,7 @@ def begun(tmp_path):
     run = Run(recipe, "synthped-held-out", "0" * 12, "f" * 64, 0)
     inputs = replace(topic.question.inputs, held_out=0)
     space = topic.space
-    search = Search(topic.name, space.name, space.title, space.around(recipe), run, inputs, "tpe", "none")
+    search = Search(topic.name, space.name, space.title, around(space, recipe), run, inputs, "tpe", "none")
     place = topic.place(results)
     ledger.begin(search, place)
     study = ledger.join(search, place)

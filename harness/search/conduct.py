@@ -14,13 +14,14 @@ from harness.question import Asked, Question, ask_about
 from harness.records import Results, Run
 from harness.search.report import show
 from harness.search.search import PRUNERS, SAMPLERS, Place, Search, begun_in
+from harness.search.space import around, confirmation
 from harness.search.trials import Trial, best
 from harness.search.view import KeptSearch, keep, kept_searches, show_search
 from harness.views import Experiment
 from pivl.errors import UserError
 from pivl.files import write_text
 from pivl.recipe import fields_before
-from studies.searches import SEARCH_PRESETS, SEARCHES, Space, confirmation
+from studies.searches import SEARCH_PRESETS, SEARCHES, Space
 from studies.study import Study
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def prepare(topic: Topic, results: Results, progress: Progress) -> Search:
         name=topic.name,
         space=topic.space.name,
         title=topic.space.title,
-        parameters=topic.space.around(recipe),
+        parameters=around(topic.space, recipe),
         run=run,
         inputs=replace(question.inputs, held_out=topic.seed),
         sampler=topic.sampler,

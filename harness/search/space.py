@@ -1,0 +1,39 @@
+"""What a space of studies.searches means around a recipe, and the study that confirms what was found in it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pivl.recipe import Recipe
+from studies.searches import Choice, Factor, Float, Space
+from studies.study import Row, Study
+
+
+def around(space: Space, recipe: Recipe) -> dict[str, Float | Choice]:
+    """The ranges and choices of each field of `space`, for a base row whose recipe this is.
+
+    Raises ValueError for fields that are what makes the row.
+    """
+    if known := set(space.parameters) & set(space.base.changes):
+        raise ValueError(
+            f"{space.name}: {', '.join(sorted(known))} are what makes the row, and cannot be varied"
+        )
+    return {name: _around(one, getattr(recipe, name)) for name, one in space.parameters.items()}
+
+
+def _around(one: Float | Factor | Choice, usual: Any) -> Float | Choice:
+    """What is absolute stays as it is; a factor is a range around the recipe's `usual` value."""
+    return Float(usual / one.most, usual * one.most, log=True) if isinstance(one, Factor) else one
+
+
+def confirmation(space: Space, setting: Mapping[str, Any], found_by: str) -> Study:
+    """The study of what `setting`, the best of a search, is worth beside the recipe as it is, on the test people."""
+    tuned = Row("tuned", "PI-VL, tuned", space.base.method, {**space.base.changes, **setting})
+    return Study(
+        name=f"confirm-{space.name}",
+        title=f"Confirmation: {space.title}",
+        question="Is the best setting of a search, chosen on held-out training people, better on the test people?",
+        rows=(space.base, tuned),
+        reference=space.base.name,
+        caption=found_by,
+        dataset=space.dataset,
+    )
