@@ -91,6 +91,22 @@ def test_a_pruned_trial_leaves_neither_record_nor_checkpoints(bench):
     assert not bench.results.checkpoint_folder(pruned.run).exists()
 
 
+def test_a_trial_that_falls_behind_only_at_its_end_has_finished(bench):
+    bench.search = replace(bench.search, pruner="median")
+
+    def fade(task, results, device, send, watch):
+        if watch is None:
+            write_stage(results, task.run, task.stage)
+            return
+        late = len(bench.trials()) == 7
+        for epoch in range(1, 9):
+            watch(epoch, 10.0 if late and epoch == 8 else 50.0)
+        write_finished(results, task.run)
+
+    bench.execute = fade
+    assert bench.run(7)[-1].state == "finished"
+
+
 def test_a_failure_is_the_trials_own_and_recorded(bench):
     def diverge(task, results, device, send, watch):
         raise TrainingFailed("the loss is not finite in epoch 1")

@@ -9,6 +9,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from harness.search.search import Search
 from harness.search.trials import Trial
@@ -36,7 +37,8 @@ def _history(trials: Sequence[Trial], path: Path) -> None:
         assert trial.value is not None
         highest = max(highest, trial.value)
         line.append(highest)
-    axes.step([trial.number for trial in finished], line, where="post", color=FINISHED, label="best so far")
+    places = [*(trial.number for trial in finished), trials[-1].number]  # the last best holds to the end
+    axes.step(places, [*line, highest], where="post", color=FINISHED, label="best so far")
     axes.set(xlabel="trial", ylabel="mAP of held-out people, %")
     axes.legend()
     _save(figure, path)
@@ -57,6 +59,9 @@ def _slices(search: Search, trials: Sequence[Trial], path: Path) -> None:
             axes.set_xlim(-0.5, len(places) - 0.5)
         elif one.log:
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
         _points(axes, known)
         axes.set_xlabel(name)
     grid[0][0].set_ylabel("mAP of held-out people, %")

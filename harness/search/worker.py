@@ -58,7 +58,9 @@ class Objective:
             if epoch not in known:  # an earlier attempt may have said it
                 trial.report(mean_ap, epoch)
             send({"event": "phase", "phase": f"epoch {epoch}, mAP {mean_ap:.1f}"})
-            if trial.should_prune():
+            if (
+                epoch < cell.run.recipe.epochs and trial.should_prune()
+            ):  # after the last there is nothing to save
                 raise optuna.TrialPruned()
 
         try:
