@@ -163,6 +163,7 @@ def kill_all(process):
 def timeless_record(folder):
     """The record of a run but for what depends on when and how fast it was made."""
     record = json.loads((folder / "record.json").read_text())
+    record.get("inference", {}).pop("images_per_second", None)
     return {name: value for name, value in record.items() if name not in ("date", "cost", "checksum")}
 
 
