@@ -18,6 +18,12 @@ Begin with:
 NORMALIZATIONS = ("imagenet", "half", "clip")
 LABEL_SETS = ("lip", "atr", "pascal")
 EMBEDDED = ("parser-s", "parser-m", "parser-l")  # NAMES of pivl.parsers.embedded, known without loading torch
+USED = {  # which of the options about the network each parser has a use for
+    "schp": {"weights", "input_size"},
+    "torchscript": {"weights", "labels", "input_size", "normalization"},
+    "transformers": {"model", "label_map", "labels"},
+    **dict.fromkeys(EMBEDDED, {"weights"}),
+}
 
 
 class FolderFirst(click.Group):
@@ -46,7 +52,7 @@ def parse() -> None:
 
 @parse.command("run")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--parser", "kind", type=click.Choice(["schp", "torchscript", "transformers", *EMBEDDED]), default="schp",
+@click.option("--parser", "kind", type=click.Choice(list(USED)), default="schp",
               show_default=True, help="SCHP with a checkpoint of its authors, a scripted network, a model of Hugging "
               "Face, or one of the embedded benchmark's.")  # fmt: skip
 @click.option("--weights", type=click.Path(path_type=Path), metavar="FILE",
@@ -65,8 +71,8 @@ def parse() -> None:
     "--labels", type=click.Choice(LABEL_SETS), help="Label set of a torchscript or Hugging Face network."
 )
 @click.option("--input-size", metavar="HxW", help="What a torchscript network takes; for schp as trained.")
-@click.option("--normalization", type=click.Choice(NORMALIZATIONS), default="imagenet", show_default=True,
-              help="Of a torchscript network's input, RGB.")  # fmt: skip
+@click.option("--normalization", type=click.Choice(NORMALIZATIONS),
+              help="Of a torchscript network's input, RGB.  [default: imagenet]")  # fmt: skip
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures at a time.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True,
               help="auto: a GPU if CUDA has one, else the CPU.")  # fmt: skip
@@ -86,6 +92,7 @@ def run_parser(
     from harness.progress import Progress
     from pivl.parsers.folder import Choices, parse_folder
 
+    _refuse_unused(**typed)
     parser = _load(chosen=choose_device(device), **typed)
     progress = Progress.on_stderr(quiet)
     report = progress.count(str(folder), "parsing")
@@ -94,6 +101,15 @@ def run_parser(
     finally:
         progress.close()
     _end(output, outcome)
+
+
+def _refuse_unused(kind: str, precision: str, **network: object) -> None:
+    """Raise UserError where an option about the network was given that the parser `kind` has no use for."""
+    for name, value in network.items():
+        if value is not None and name not in USED[kind]:
+            users = " and ".join(one for one in USED if name in USED[one])
+            option = "--" + name.replace("_", "-")
+            raise UserError(f"--parser {kind} has no use for {option}, which is for {users}; leave it out")
 
 
 def _load(
@@ -131,15 +147,11 @@ def _load(
     if kind == "schp":
         if size and size[0] != size[1]:
             raise UserError(f"--input-size {input_size}: SCHP takes squares; write 473x473, or leave it out")
-        if labels:
-            raise UserError(
-                f"--labels {labels}: a checkpoint of SCHP says its label set itself; leave it out"
-            )
         return schp(weights, chosen, mixed, size[0] if size else None)
     if labels is None or size is None:
         lacking = "--labels lip, atr or pascal" if labels is None else "--input-size, as 512x512"
         raise UserError(f"a torchscript network does not say what it is for; add {lacking}")
-    return torchscript(weights, label_sets.LABEL_SETS[labels], size, normalization, chosen, mixed)
+    return torchscript(weights, label_sets.LABEL_SETS[labels], size, normalization or "imagenet", chosen, mixed)
 
 
 @parse.command("score")
