@@ -81,9 +81,7 @@ def test_the_loss_is_the_mean_over_all_that_is_told() -> None:
 
 def test_training_repeats_to_the_bit_and_moves_every_weight(few: PretrainingSet) -> None:
     attributes, seen = describe_pictures(few.people, few.pictures), []
-    first, second, other = (
-        student.train_namer(few.pictures.image, attributes, SHORT, seed, seen.append) for seed in (0, 0, 1)
-    )
+    first, second, other = (student.train_namer(few, SHORT, seed, seen.append) for seed in (0, 0, 1))
     assert len(seen) == 12
     classes = sum(attributes.classes)
     begun = build_student(SHORT.student, FEW.size, classes, torch_stream(0, "student")).state_dict()

@@ -1,9 +1,13 @@
 """What can be told of people in pictures, as classes: each item's kind, colours and pattern, skin, and bare arms.
 
 All that captions know, as multi-label targets; a student's backbone is pre-trained on them, as others are on ImageNet.
+What single places show of it, the colour and the kind of what is there, is a target too: a network finds it at once,
+where it would look for minutes for what a whole picture's classes depend on.
 """
 
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,6 +22,7 @@ from pivl.people.palette import COLORS, PATTERNS, SKINS
 from pivl.people.wardrobe import ITEMS, KINDS, People
 
 UNKNOWN = -100  # no target: what cross_entropy leaves out
+BARE = ("face", "left arm", "right arm", "left leg", "right leg")  # parts where skin is seen
 PATTERNED = ("upper", "dress", "coat", "pants", "jumpsuit", "scarf", "skirt")
 
 
@@ -46,6 +51,14 @@ class Attributes:
             named[name] = float((scores[name][picture].argmax(dim=1) == target).float().mean())
         return named
 
+    def log_shares(self) -> Tensor:
+        """The logarithm of each class's share in its attribute, float32 [sum of classes]; half a picture at least."""
+        shares = []
+        for classes, target in zip(self.classes, self.target.T, strict=True):
+            count = target[target != UNKNOWN].bincount(minlength=classes).float().clamp(min=0.5)
+            shares.append(count / count.sum())
+        return torch.cat(shares).log()
+
     def chance(self) -> dict[str, float]:
         """By attribute that any picture tells, the share of its commonest class among those."""
         return {
@@ -61,6 +74,52 @@ class Attributes:
             for place, (name, picture) in enumerate(found.items())
             if len(picture)
         }
+
+
+@dataclass(frozen=True)
+class Places:
+    """What a place where a part of a person is seen shows: color and kind, int64 [P, 256], by person and part id.
+
+    UNKNOWN where that cannot be: parts that the person does not have, colours of the background, IGNORE.
+    """
+
+    color: Tensor
+    kind: Tensor
+
+    COLORS: ClassVar[int] = len(COLORS) + len(SKINS)
+    KINDS: ClassVar[int] = sum(len(kinds) for kinds in KINDS.values()) + len(LIP.parts)
+    CLASSES: ClassVar[int] = COLORS + KINDS
+
+    def loss(self, logits: Tensor, part_map: Tensor, person: Tensor) -> Tensor:
+        """The mean cross-entropy of colours plus that of kinds, at the middle pixel of each cell.
+
+        logits [B, CLASSES, h, w], colours first; part_map uint8 [B, H, W] of pictures of person [B], H and W multiples
+        of h and w.
+        """
+        steps = [size // cells for size, cells in zip(part_map.shape[1:], logits.shape[2:], strict=True)]
+        part = part_map[:, steps[0] // 2 :: steps[0], steps[1] // 2 :: steps[1]].long()
+        who = person[:, None, None]
+        color, kind = logits.float().split((self.COLORS, self.KINDS), 1)
+        return functional.cross_entropy(color, self.color[who, part], ignore_index=UNKNOWN) + (
+            functional.cross_entropy(kind, self.kind[who, part], ignore_index=UNKNOWN)
+        )
+
+
+def describe_places(people: People) -> Places:
+    """What the places of pictures of `people` show; a part without kinds, as a face, is one of its own."""
+    color = torch.full((len(people), 256), UNKNOWN)
+    kind = torch.full((len(people), 256), UNKNOWN)
+    kind[:, : len(LIP.parts)] = torch.arange(len(LIP.parts))
+    first = dict(zip(ITEMS, accumulate(map(len, KINDS.values()), initial=len(LIP.parts)), strict=False))
+    for part, item in ITEM_OF_PART.items():
+        place, column = LIP.parts.index(part), ITEMS.index(item)
+        worn = torch.from_numpy(people.kind[:, column].astype(np.int64))
+        colored = torch.from_numpy(people.color[:, column].astype(np.int64))
+        color[:, place] = colored.where(worn > 0, UNKNOWN)
+        kind[:, place] = (first[item] + worn).where(worn > 0, UNKNOWN)
+    for part in BARE:
+        color[:, LIP.parts.index(part)] = len(COLORS) + torch.from_numpy(people.skin.astype(np.int64))
+    return Places(color, kind)
 
 
 def describe_pictures(people: People, pictures: Pictures) -> Attributes:

@@ -37,7 +37,7 @@ def write_card(path: Path, weights: Path, made: MadeStudent, origin: Origin) -> 
         f"- people: {taught.people}, in families of {taught.family} that differ in {taught.changes} items, "
         f"{taught.shots} pictures each, by {taught.cameras} cameras of severity {taught.severity}",
         "- AdamW, linear warm-up, cosine to 0; cross-entropy over the classes of each attribute that a picture tells, "
-        "every such target alike; flips and shifts",
+        "every such target alike, and of colour and kind of what each place of each map shows; flips and shifts",
         f"- {chosen}",
         "- the last step is what is shipped",
         "\n## Loss\n",

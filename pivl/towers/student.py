@@ -2,7 +2,8 @@
 
 MobileNetV2 as torchvision defines it, or any network of timm with feature maps. A linear layer leads to CLIP's text space
 in training; the deployed descriptor is the pooled feature alone, so texts cost it nothing.
-Departs: the paper gives no details of its student; strides are those of ImageNet.
+Departs: the paper gives no details of its student; MobileNetV2's last stride is 1, as that of CLIP-ReID's towers, so
+that a map of 8x4 cells is left of the embedded benchmark's pictures. Strides of timm's networks are those of ImageNet.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from pivl.towers.features import Features
 from pivl.towers.student_names import parse_student
 
 FUSED_BLOCKS = (3, 6, 13)  # of MobileNetV2: the last ones at strides 4, 8 and 16
+LAST_STRIDE = 14  # the block of MobileNetV2 that has it
 
 
 class StudentTower(nn.Module):
@@ -62,6 +64,7 @@ class MobileNetV2(nn.Module):
     def __init__(self, width: float) -> None:
         super().__init__()
         self.features = mobilenet_v2(width_mult=width).features
+        self.features[LAST_STRIDE].conv[1][0].stride = (1, 1)
         wide = [self.features[block].out_channels for block in FUSED_BLOCKS]
         self.channels = (*wide, self.features[-1].out_channels)
 
