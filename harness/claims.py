@@ -94,6 +94,8 @@ class Claims:
     def take(self, task: str) -> Claim | Owner:
         """The task as this process's own, or who has it. UserError where the folder cannot be written."""
         mine, living = Owner(task, this_process(), int(time.time())), None
+        if (self.folder / mine.name).exists():
+            return mine  # it took the task within this very second
         for _ in range(TRIES):
             path = self._put_down(mine)
             others = [other for other in self.owners(task) if other != mine]

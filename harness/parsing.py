@@ -22,7 +22,7 @@ USED = {  # which of the options about the network each parser has a use for
     "schp": {"weights", "input_size"},
     "torchscript": {"weights", "labels", "input_size", "normalization"},
     "transformers": {"model", "label_map", "labels"},
-    **dict.fromkeys(EMBEDDED, {"weights"}),
+    **{name: {"weights"} for name in EMBEDDED},
 }
 
 
@@ -151,7 +151,9 @@ def _load(
     if labels is None or size is None:
         lacking = "--labels lip, atr or pascal" if labels is None else "--input-size, as 512x512"
         raise UserError(f"a torchscript network does not say what it is for; add {lacking}")
-    return torchscript(weights, label_sets.LABEL_SETS[labels], size, normalization or "imagenet", chosen, mixed)
+    return torchscript(
+        weights, label_sets.LABEL_SETS[labels], size, normalization or "imagenet", chosen, mixed
+    )
 
 
 @parse.command("score")

@@ -116,6 +116,7 @@ def examine(root: Path, progress: "Progress") -> Findings:
             findings.problems.append(
                 f"{path} {error}; run goes on from the one before it, or begins the stage anew"
             )
+    _examine_searches(results, findings)
     findings.problems += _leftovers(results)
     findings.problems += _damaged_database(root / "mlflow.db")
     return findings
@@ -158,6 +159,14 @@ def _examine_folder(folder: Path, results: "Results", findings: Findings) -> Non
     findings.problems += [f"{folder / name}: no record names it" for name in sorted(strangers)]
     if kind == "reranked" and not results.run_folder(folder.name).exists():
         findings.problems.append(f"{folder}: the run that it belongs to is not there")
+
+
+def _examine_searches(results: "Results", findings: Findings) -> None:
+    from harness.search.view import contradictions, kept_searches
+
+    for kept in kept_searches(results):  # what cannot be read is said
+        findings.counts["searches"] = findings.counts.get("searches", 0) + 1
+        findings.problems += [f"{kept.folder}: {line}" for line in contradictions(kept.trials, results)]
 
 
 def _leftovers(results: "Results") -> Iterator[str]:

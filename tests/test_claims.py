@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.claims import Claim, Claims
+from harness.claims import Claim, Claims, Owner
 from pivl.processes import Process, this_process
 from tests.claimed import named, put_down
 
@@ -170,3 +170,14 @@ def test_a_file_that_is_no_claim_is_nobodys(claims):
     (claims.folder / "task@something").touch()
     (claims.folder / ".nfs0001").touch()
     assert claims.owners() == []
+
+
+def test_one_process_does_not_take_a_task_twice(claims):
+    """Not even within the second that names its claim, and giving way leaves the first claim where it is."""
+    first = claims.take("task")
+    assert isinstance(first, Claim)
+    with first:
+        assert isinstance(claims.take("task"), Owner)
+        assert first.path.exists()
+    with claims.take("task"):
+        pass

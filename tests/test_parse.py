@@ -116,8 +116,14 @@ def test_schp_says_its_label_set_and_its_softmax(tmp_path: Path) -> None:
         (("--parser", "torchscript", "--labels", "lip"), "add --input-size, as 512x512"),
         (("--input-size", "64x32"), "SCHP takes squares"),
         (("--input-size", "64"), "--input-size 64: not a size"),
-        (("--labels", "lip"), "--parser schp has no use for --labels, which is for torchscript and transformers"),
-        (("--normalization", "clip"), "has no use for --normalization, which is for torchscript; leave it out"),
+        (
+            ("--labels", "lip"),
+            "--parser schp has no use for --labels, which is for torchscript and transformers",
+        ),
+        (
+            ("--normalization", "clip"),
+            "has no use for --normalization, which is for torchscript; leave it out",
+        ),
         (("--parser", "parser-s", "--input-size", "64x32"), "--parser parser-s has no use for --input-size"),
         (("--parser", "transformers"), "--parser transformers has no use for --weights"),
         (("--device", "cpu", "--precision", "fp16"), "--precision fp16 needs a CUDA device"),

@@ -7,12 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from harness import tracking
+from harness.progress import Progress
 from harness.records import Results
+from harness.search.conduct import check_values
 from harness.search.figures import draw
 from harness.search.report import markdown
+from harness.search.search import Place
 from harness.search.trials import Trial, best
-from harness.search.view import METRIC, KeptSearch, keep, kept_searches, show_search
+from harness.search.view import METRIC, KeptSearch, contradictions, keep, kept_searches, show_search
+from harness.stored import examine
 from harness.track import show_all
+from pivl.errors import UserError
 from tests.recorded import complain, write_finished
 from tests.test_search_ledger import search_of
 
@@ -82,10 +87,31 @@ def test_what_is_kept_is_read_back_and_a_damaged_file_is_passed_over_with_a_line
     results, found = kept
     assert kept_searches(results) == [found]
     said = []
-    (found.folder / "trials.json").write_text(json.dumps({"search": {}}))
-    assert kept_searches(Results(results.root, said.append)) == []
-    (line,) = said
-    assert "trials.json cannot be read; pivl-bench search show writes it again" in line
+    whole = (found.folder / "trials.json").read_text()
+    for damaged in (json.dumps({"search": {}}), whole.replace("51.24", "51.25", 1)):
+        (found.folder / "trials.json").write_text(damaged)
+        assert kept_searches(Results(results.root, said.append)) == []
+        assert "trials.json is not as it was written; pivl-bench search show writes it again" in said.pop()
+        assert not said
+
+
+def test_a_trial_that_is_not_as_its_record_is_found(kept, capsys):
+    """As a flipped bit in the journal would leave it: it stays readable, and says another mAP."""
+    results, found = kept
+    record = results.read_run(found.trials[0].run)
+    true = [replace(found.trials[0], value=record.metrics["mAP"]), *found.trials[2:]]
+    assert list(contradictions(true, results)) == []
+    wrong = replace(true[0], value=99.0)
+    assert list(contradictions([wrong], results)) == [f"trial 0 has mAP 99.0 and its record {true[0].value}"]
+    keep(replace(found, trials=true))
+    assert examine(results.root, Progress.on_stderr(quiet=True)).problems == []
+    keep(replace(found, trials=[wrong]))
+    findings = examine(results.root, Progress.on_stderr(quiet=True))
+    assert findings.counts["searches"] == 1
+    assert findings.problems == [f"{found.folder}: trial 0 has mAP 99.0 and its record {true[0].value}"]
+    place = Place(found.folder)
+    with pytest.raises(UserError, match=r"journal.log: trial 0 has mAP 99.0 .*; delete .* and search again"):
+        check_values([wrong], place, results)
 
 
 def test_mlflow_shows_every_trial_that_ended_and_a_second_sync_changes_nothing(kept):

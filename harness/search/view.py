@@ -6,13 +6,13 @@ again where the journal is, or is not: with a database elsewhere, or without opt
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.records import Results
+from harness.records import Finished, Results, digest
 from harness.search.search import TRIALS, Search
 from harness.search.trials import Trial, best
 from harness.views import Child, Content, Experiment, Parent, Point, Status, show_result
@@ -34,7 +34,8 @@ class KeptSearch:
 def keep(kept: KeptSearch) -> None:
     """Write the trials beside the journal."""
     value = {"search": kept.search.to_json(), "trials": [asdict(trial) for trial in kept.trials]}
-    write_text(kept.folder / TRIALS, json.dumps(value, indent=1, default=datetime.isoformat) + "\n")
+    plain = json.loads(json.dumps(value, default=datetime.isoformat))
+    write_text(kept.folder / TRIALS, json.dumps({**plain, "checksum": digest(plain)}, indent=1) + "\n")
 
 
 def kept_searches(results: Results) -> list[KeptSearch]:
@@ -43,11 +44,21 @@ def kept_searches(results: Results) -> list[KeptSearch]:
     for path in sorted((results.root / "searches").glob(f"*/{TRIALS}")):
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
+            if value.pop("checksum") != digest(value):
+                raise ValueError("not as it was written")
             trials = [_trial(one) for one in value["trials"]]
             found.append(KeptSearch(Search.from_json(value["search"]), trials, path.parent))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            results.warn(f"{path} cannot be read; pivl-bench search show writes it again")
+            results.warn(f"{path} is not as it was written; pivl-bench search show writes it again")
     return found
+
+
+def contradictions(trials: Sequence[Trial], results: Results) -> Iterator[str]:
+    """A line for each finished trial whose mAP is not that of its record: where it was kept, it was damaged."""
+    for trial in trials:
+        found = results.read_run(trial.run) if trial.run and trial.value is not None else None
+        if isinstance(found, Finished) and found.metrics["mAP"] != trial.value:
+            yield f"trial {trial.number} has mAP {trial.value} and its record {found.metrics['mAP']}"
 
 
 def show_search(kept: KeptSearch, results: Results) -> Experiment:
