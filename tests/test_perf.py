@@ -159,3 +159,14 @@ def test_perf_prints_every_block_with_its_bars(tmp_path):
     agree = [bar for bar in told["bars"] if "relative difference" in bar["name"]]
     assert len(agree) == 2
     assert all(bar["pass"] for bar in agree)
+
+
+def test_who_measures_ends_with_whoever_asked():
+    words = [sys.executable, "-m", "harness.perf.process"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        asked = {"device": "cpu", "precision": "fp32", "backbone": "rn50", "quick": True, "results": "none"}
+        process.stdin.write(json.dumps({**asked, "blocks": ["growth"]}) + "\n")
+        process.stdin.flush()
+        assert "setting" in process.stdout.readline()
+        process.stdin.close()  # as the system does for a process that was killed
+        assert process.wait(20) == 1

@@ -74,7 +74,7 @@ def _measure(asked: Mapping[str, Any]) -> "Report":
     blocks: list[Block] = []
     with process:
         process.stdin.write(json.dumps(asked) + "\n")
-        process.stdin.close()
+        process.stdin.flush()  # and left open: it ends with this process, and the other one then does
         for line in process.stdout:
             match json.loads(line):
                 case {"setting": found}:

@@ -4,7 +4,9 @@ It is set up as workers are: one thread on a CPU, memory in large pages.
 """
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -71,9 +73,17 @@ def describe(setting: Setting) -> dict[str, str]:
     }
 
 
+def end_with_parent() -> None:
+    """End at once when standard input does: then whoever asked is gone, even killed."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(1)
+
+
 def main() -> int:
     """Measure the blocks that standard input asks for; 2 for a user's mistake, which is told."""
     asked = json.loads(sys.stdin.readline())
+    threading.Thread(target=end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     forbid_tf32()
     try:
