@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from pivl.data.labels import LIP
 from pivl.files import sha256_of
 from pivl.people import student
-from pivl.people.attributes import UNKNOWN, Attributes, describe_pictures
+from pivl.people.attributes import UNKNOWN, Attributes, Places, describe_pictures, describe_places
 from pivl.people.benchmark import (
     PRETRAINING,
     SYNTHPED,
@@ -22,6 +23,7 @@ from pivl.people.benchmark import (
     pretraining_people,
 )
 from pivl.people.card import Origin
+from pivl.people.palette import COLORS
 from pivl.people.student_card import CARD, write_card
 from pivl.people.tiny_clip import HELD_OUT as CLIP_HELD_OUT
 from pivl.people.tiny_clip import TAUGHT as CLIP_TAUGHT
@@ -77,6 +79,48 @@ def test_the_loss_is_the_mean_over_all_that_is_told() -> None:
     sure = functional.one_hot(torch.tensor([0, 1, 1]), 2), functional.one_hot(torch.tensor([2, 1, 1]), 3)
     assert attributes.accuracy(torch.cat(sure, dim=1).float()) == {"a": 1.0, "b": 0.5}
     assert attributes.chance() == {"a": pytest.approx(2 / 3), "b": 0.5}
+
+
+def test_a_place_shows_the_color_and_the_kind_of_what_is_worn_there(few: PretrainingSet) -> None:
+    people, places = few.people, describe_places(few.people)
+    hat, left, right, face = (LIP.parts.index(part) for part in ("hat", "left shoe", "right shoe", "face"))
+    assert torch.equal(places.color[:, left], places.color[:, right])
+    assert int(places.kind.max()) < Places.KINDS
+    assert int(places.color.max()) < Places.COLORS
+    assert (places.color[:, [0, 255]] == UNKNOWN).all()
+    assert (places.kind[:, 255] == UNKNOWN).all()
+    for who in range(len(people)):
+        kind, color = (int(getattr(people, name)[who, ITEM["hat"]]) for name in ("kind", "color"))
+        assert places.color[who, hat] == (color if kind else UNKNOWN)
+        assert (places.kind[who, hat] == UNKNOWN) == (kind == 0)
+        assert places.color[who, face] == len(COLORS) + people.skin[who]
+    names = [places.kind[:, part][places.kind[:, part] != UNKNOWN].unique() for part in (0, hat, left, face)]
+    assert len(torch.cat(names).unique()) == sum(map(len, names))  # no kind of one is a kind of another
+
+
+def test_the_loss_of_places_asks_the_middle_of_each_cell(few: PretrainingSet) -> None:
+    """Two pictures of 8 x 4 pixels on a grid of 2 x 2: the written-out means over what is told."""
+    places = describe_places(few.people)
+    part_map = torch.full((2, 8, 4), 255, dtype=torch.uint8)
+    person, cells = torch.tensor([3, 5]), {(0, 0, 0): "face", (0, 1, 1): "hair", (1, 0, 1): "upper clothes"}
+    for (picture, row, column), part in cells.items():
+        part_map[picture, 4 * row + 2, 2 * column + 1] = LIP.parts.index(part)
+    logits = torch.randn(2, Places.CLASSES, 2, 2, generator=torch.Generator().manual_seed(0))
+    told: dict[str, list[Tensor]] = {"color": [], "kind": []}
+    for (picture, row, column), part in cells.items():
+        scores = logits[picture, :, row, column].split((Places.COLORS, Places.KINDS))
+        for one, (name, table) in zip(scores, (("color", places.color), ("kind", places.kind)), strict=True):
+            target = table[person[picture], LIP.parts.index(part)]
+            if target != UNKNOWN:
+                told[name].append(functional.cross_entropy(one, target))
+    expected = sum(torch.stack(losses).mean() for losses in told.values())
+    torch.testing.assert_close(places.loss(logits, part_map, person), expected)
+
+
+def test_a_fresh_namer_names_what_is_commonest() -> None:
+    target = torch.tensor([[0, 2], [0, UNKNOWN], [1, 2], [0, 2]])
+    shares = Attributes(("a", "b"), (2, 3), target).log_shares().exp()
+    torch.testing.assert_close(shares, torch.tensor([0.75, 0.25, 0.125, 0.125, 0.75]))
 
 
 def test_training_repeats_to_the_bit_and_moves_every_weight(few: PretrainingSet) -> None:
