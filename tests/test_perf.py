@@ -117,6 +117,7 @@ def test_a_size_of_the_evaluation_is_ranked_and_re_ranked():
     assert torch.allclose(draw(size, 40, 1).descriptor.norm(dim=1), torch.ones(40))
     found = measure(size)
     assert min(found.distances, found.ranking, found.product, found.sorting) > 0
+    assert 0 < found.before <= found.peak
     assert measure(replace(size, ranked=0)).reranking > 0
 
 

@@ -38,7 +38,10 @@ class Size:
 
 @dataclass(frozen=True)
 class Ranked:
-    """Seconds of the ranked queries' distances, of their ranking, of the matrix product alone; of sorting SORTED; MB."""
+    """Seconds of the ranked queries' distances, of their ranking, of the matrix product alone; of sorting SORTED.
+
+    peak, before: MB of the process, at most and when it had imported everything and drawn no descriptor.
+    """
 
     distances: float
     ranking: float
@@ -46,6 +49,7 @@ class Ranked:
     sorting: float
     reranking: float
     peak: int
+    before: int
 
 
 def draw(size: Size, count: int, seed: int) -> Described:
@@ -66,10 +70,11 @@ def measure(size: Size) -> Ranked:
     """Rank or re-rank a test set of that size."""
     torch.set_num_threads(size.threads)
     device = torch.device(size.device)
+    before = peak_memory(device)
     query, gallery = draw(size, size.queries, 1), draw(size, size.gallery, 2)
     if not size.ranked:
         taken = seconds(lambda: rerank(query, gallery), device)
-        return Ranked(0, 0, 0, 0, taken, peak_memory(device))
+        return Ranked(0, 0, 0, 0, taken, peak_memory(device), before)
     distances, sought = squared_distances(query, gallery), answers(query, gallery)
     clock = Clock(device)
     step = max(1, AT_ONCE // size.gallery)
@@ -82,7 +87,7 @@ def measure(size: Size) -> Ranked:
     peak = peak_memory(device)
     few = distances(slice(0, SORTED)).cpu()
     clock.take("sorting", partial(few.argsort, dim=1))
-    return Ranked(**clock.seconds, reranking=0, peak=peak)
+    return Ranked(**clock.seconds, reranking=0, peak=peak, before=before)
 
 
 @dataclass
