@@ -184,7 +184,7 @@ def test_schp_parses_rendered_people_at_its_own_size(
 
     write_people(tmp_path / "images", count=0)
     train = load(SYNTHPED_MINI, (64, 32)).train
-    places = [*(tmp_path / "images" / f"{Path(name).stem}.jpg" for name in train.names[:19])]
+    places = [tmp_path / "images" / f"{Path(name).stem}.jpg" for name in train.names[:19]]
     places.append(tmp_path / "images" / "below" / "deep" / "0000_c1_f0.jpg")
     for image, place in zip(train.image[:20], places, strict=True):
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(place)
