@@ -105,7 +105,7 @@ def pretrain(
 ) -> None:
     """Train what the embedded benchmark starts from, from nothing, on rendered people who are in no other set.
 
-    The tiny CLIP takes half an hour on two cores, the parsers seven minutes of one, the student a quarter of an hour. The
+    The tiny CLIP takes half an hour on two cores, the parsers seven minutes of one, the student as long. The
     weights that come with the package were made by this command.
     """
     from harness.monitor import Monitor
