@@ -5,9 +5,7 @@ torch is loaded where it is asked: what a CPU is called, and how many runs at a 
 
 import os
 import platform
-import resource
 import subprocess
-import sys
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pivl.errors import UserError
+from pivl.processes import peak_resident_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -131,8 +130,7 @@ def peak_memory(device: "torch.device") -> int:
         import torch
 
         return round(torch.cuda.max_memory_allocated(device) / 2**20)
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)
+    return round(peak_resident_bytes() / 2**20)
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -6,8 +6,10 @@ the machine and the moment the process started it means one process for ever.
 
 import hashlib
 import os
+import resource
 import socket
 import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,6 +50,19 @@ class Process:
 def this_process() -> Process:
     """The process that asks."""
     return Process(_host(), _machine(), os.getpid(), _birth(os.getpid()))
+
+
+def peak_resident_bytes() -> int:
+    """The most memory that this process has held so far.
+
+    On Linux as /proc has it: what the system's getrusage says begins with what the process held that started this one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _host() -> str:

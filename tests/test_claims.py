@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from harness.claims import Claim, Claims, Owner
-from pivl.processes import Process, this_process
+from pivl.processes import Process, peak_resident_bytes, this_process
 from tests.claimed import named, put_down
 
 
@@ -181,3 +181,11 @@ def test_one_process_does_not_take_a_task_twice(claims):
         assert first.path.exists()
     with claims.take("task"):
         pass
+
+
+def test_a_process_does_not_count_the_memory_of_the_one_that_started_it():
+    held = bytearray(300_000_000)
+    code = "from pivl.processes import peak_resident_bytes; print(peak_resident_bytes())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 5e6 < int(done.stdout) < 1e8 < peak_resident_bytes()
+    assert len(held) == 300_000_000

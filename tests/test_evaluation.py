@@ -202,15 +202,16 @@ def test_score_ranks_what_it_describes_and_embeds_a_shared_set_once() -> None:
 
 
 MSMT17 = """
-import resource, torch
+import torch
 from pivl.evaluation import Described, rank
+from pivl.processes import peak_resident_bytes
 people = torch.Generator().manual_seed(0)
 draw = lambda size, count: torch.randint(0, size, (count,), generator=people)
 side = lambda count: Described.of(torch.randn(count, 64), draw(3060, count), draw(15, count))
 query, gallery = side(500), side(82161)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_resident_bytes()
 rank(query, gallery)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20)
+print((peak_resident_bytes() - before) / 2**30)
 """
 
 
@@ -218,4 +219,4 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20)
 def test_ranking_against_msmt17_takes_little_beside_the_descriptors() -> None:
     """64 MiB of distances at a time, however many the queries are: 500 of them take three blocks already."""
     process = subprocess.run([sys.executable, "-c", MSMT17], capture_output=True, text=True, check=True)
-    assert float(process.stdout) < 0.15
+    assert 0.02 < float(process.stdout) < 0.15

@@ -10,7 +10,7 @@ import torch
 
 from harness.measured import Measured, Pace
 from harness.origin import describe_device, suitable_slots
-from harness.perf.report import Block, Figure
+from harness.perf.report import Bar, Block, Figure
 from harness.perf.setting import Setting, draw_pictures
 from harness.perf.timing import alternate, seconds
 from harness.perf.training import watch_stage_2
@@ -28,6 +28,7 @@ from pivl.train import Trainer
 
 NAMES = {"identity-prompts": "stage 1a", "part-prompts": "stage 1b", "image-tower": "stage 2, with scoring"}
 PEOPLE = {SYNTHPED.training_shots: SYNTHPED.training_people}
+WHOLE = 6.0  # minutes
 SCORED = 6  # one of so many test pictures is scored for an estimate
 
 
@@ -71,6 +72,7 @@ def measure(setting: Setting) -> Block:
         "embedded",
         "7. The embedded benchmark",
         tuple(figures),
+        (Bar(f"run ablation, {slots} at a time, minutes", whole / slots / 60, WHOLE, False),),
         notes=(f"Seconds of stages: from {source}. Rendering is done once and kept in the cache.",),
     )
 
