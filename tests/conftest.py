@@ -1,6 +1,7 @@
 """What all tests share: one thread each, no telemetry, and a cache folder of one's own for those that ask."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,10 @@ import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported; two threads make small tests erratic
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "true"
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # as a shell's `&` has it: commands under test would pass over it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
