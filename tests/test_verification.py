@@ -187,6 +187,7 @@ def test_a_nudge_moves_weights_and_inputs_by_about_a_rounding() -> None:
         assert change.mean() < 2 * 2**-24
 
 
+@pytest.mark.filterwarnings("ignore:TF32 acceleration:UserWarning")  # which torch's own switch of oneDNN says
 @pytest.mark.slow  # CLIP's whole RN50, five times through three steps: four minutes and 4 GB
 def test_a_full_rn50_may_add_up_in_another_order_and_a_changed_loss_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
