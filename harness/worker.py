@@ -114,6 +114,17 @@ def worker_environment(gpus: Sequence[str] = ()) -> dict[str, str]:
     return {**os.environ, **dict.fromkeys(THREADS, "1"), **allocator_environment(), **seen, **path}
 
 
+def when_input_ends(act: Callable[[], object]) -> None:
+    """In such a process: do `act` as soon as standard input ends, for then whoever asked is gone, even killed."""
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+        act()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def import_path() -> list[str]:
     """Where a worker finds this very copy of the packages, whatever folder it is started from."""
     earlier = os.environ.get("PYTHONPATH")

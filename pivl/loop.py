@@ -140,3 +140,17 @@ def smooth_cosine(epochs: int, warmup_epochs: float, warmup_factor: float) -> Sc
         return 0.5 * (1 + math.cos(math.pi * (position - warmup_epochs) / (epochs - warmup_epochs)))
 
     return factor
+
+
+def mean_terms(steps: Sequence[Step], parts: int) -> list[dict[str, float]]:
+    """The mean of every term in each of `parts` equal parts of a training; a term not yet in use is left out."""
+    size = -(-len(steps) // parts)
+    pieces = [steps[start : start + size] for start in range(0, len(steps), size)]
+    return [
+        {
+            name: sum(float(step.terms[name]) for step in piece if name in step.terms)
+            / sum(name in step.terms for step in piece)
+            for name in piece[-1].terms
+        }
+        for piece in pieces
+    ]

@@ -11,11 +11,8 @@ from harness.perf.setting import Setting
 from harness.perf.timing import alternate, exponent, held_bytes, ratios
 from pivl.losses import contrast, dense_contrast
 
-PIXELS, TEXTS, WIDTH = (
-    8192,
-    320,
-    1024,
-)  # 64 pictures of 16 x 8 tokens, 16 people x 20 parts, RN50's joint space
+# 64 pictures of 16 x 8 tokens, 16 people x 20 parts, RN50's joint space
+PIXELS, TEXTS, WIDTH = 8192, 320, 1024
 TEMPERATURE = 0.07
 
 

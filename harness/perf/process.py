@@ -6,10 +6,10 @@ It is set up as workers are: one thread on a CPU, memory in large pages.
 import json
 import os
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from harness.origin import (
 from harness.perf import dense, embedded, growth, pictures, ranking, start, step, text
 from harness.perf.report import Block
 from harness.perf.setting import Setting, choose_paper_size
+from harness.worker import when_input_ends
 from pivl.errors import UserError
 
 MEASURE: Mapping[str, Callable[[Setting], Block]] = {
@@ -73,17 +74,10 @@ def describe(setting: Setting) -> dict[str, str]:
     }
 
 
-def end_with_parent() -> None:
-    """End at once when standard input does: then whoever asked is gone, even killed."""
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    os._exit(1)
-
-
 def main() -> int:
     """Measure the blocks that standard input asks for; 2 for a user's mistake, which is told."""
     asked = json.loads(sys.stdin.readline())
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    when_input_ends(partial(os._exit, 1))
     torch.set_num_threads(1)
     forbid_tf32()
     try:

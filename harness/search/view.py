@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.records import Finished, Results, digest
+from harness.records import Results, digest
 from harness.search.search import TRIALS, Search
 from harness.search.trials import Trial, best
 from harness.views import Child, Content, Experiment, Parent, Point, Status, show_result
@@ -56,9 +56,9 @@ def kept_searches(results: Results) -> list[KeptSearch]:
 def contradictions(trials: Sequence[Trial], results: Results) -> Iterator[str]:
     """A line for each finished trial whose mAP is not that of its record: where it was kept, it was damaged."""
     for trial in trials:
-        found = results.read_run(trial.run) if trial.run and trial.value is not None else None
-        if isinstance(found, Finished) and found.metrics["mAP"] != trial.value:
-            yield f"trial {trial.number} has mAP {trial.value} and its record {found.metrics['mAP']}"
+        record = results.find_run(trial.run) if trial.run and trial.value is not None else None
+        if record is not None and record["status"] == "finished" and record["metrics"]["mAP"] != trial.value:
+            yield f"trial {trial.number} has mAP {trial.value} and its record {record['metrics']['mAP']}"
 
 
 def show_search(kept: KeptSearch, results: Results) -> Experiment:

@@ -9,10 +9,10 @@ import os
 import shutil
 import signal
 import sys
-import threading
 import time
 import traceback
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import optuna
@@ -29,6 +29,7 @@ from harness.search.loop import POLL, TrialFailed, suggest, work
 from harness.search.sampling import NUMBER
 from harness.search.search import Place, Search
 from harness.training import Watch
+from harness.worker import when_input_ends
 from pivl.errors import TrainingFailed, UserError
 
 
@@ -58,9 +59,8 @@ class Objective:
             if epoch not in known:  # an earlier attempt may have said it
                 trial.report(mean_ap, epoch)
             send({"event": "phase", "phase": f"epoch {epoch}, mAP {mean_ap:.1f}"})
-            if (
-                epoch < cell.run.recipe.epochs and trial.should_prune()
-            ):  # after the last there is nothing to save
+            is_last = epoch == cell.run.recipe.epochs  # when there is nothing left to save
+            if not is_last and trial.should_prune():
                 raise optuna.TrialPruned()
 
         try:
@@ -106,7 +106,7 @@ class Objective:
 def main(path: Path) -> int:
     """Run as a process of its own; 0 when no trial is left to do, 2 for a user's mistake."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    when_input_ends(partial(os.kill, os.getpid(), signal.SIGTERM))  # the trial at hand goes back
     given = json.loads(path.read_text())
     search, place = Search.from_json(given["search"]), Place(Path(given["folder"]), given["url"])
     send = take_stdout()
@@ -125,12 +125,6 @@ def main(path: Path) -> int:
     except (KeyboardInterrupt, BrokenPipeError):
         return 1  # stopped, or the parent is gone
     return 0
-
-
-def _end_with_parent() -> None:
-    """Put the trial at hand back when standard input ends: then the parent is gone, even killed."""
-    sys.stdin.read()
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """The embedded benchmark's CLIP as a file: made from a seed, examined on people it never saw, written."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
-from pivl.loop import Step
+from pivl.loop import Step, mean_terms
 from pivl.people.album import Report as RenderingReport
 from pivl.people.benchmark import PRETRAINING, PretrainingConfig, pretraining_people
 from pivl.people.lessons import describe
@@ -80,7 +79,7 @@ def pretrain(
         choices,
         taught,
         examination,
-        _slices(steps),
+        mean_terms(steps, SLICES),
         images,
         minutes,
         torch.get_num_threads(),
@@ -101,17 +100,3 @@ def examine_on_held_out(clip: Clip, rendering: RenderingReport | None = None) ->
 def quick_precision() -> str:
     """bf16 where this CPU computes in it, which is 1.5 times as fast, else fp32."""
     return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
-
-
-def _slices(steps: Sequence[Step]) -> list[dict[str, float]]:
-    """The mean of every term in each of SLICES equal parts of the training; a term not yet in use is left out."""
-    size = -(-len(steps) // SLICES)
-    parts = [steps[start : start + size] for start in range(0, len(steps), size)]
-    return [
-        {
-            name: sum(float(step.terms[name]) for step in part if name in step.terms)
-            / sum(name in step.terms for step in part)
-            for name in part[-1].terms
-        }
-        for part in parts
-    ]
