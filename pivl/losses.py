@@ -1,5 +1,7 @@
 """The losses of CLIP-ReID and PI-VL as pure functions (Eq. 2-4, 7-8, 11): tensors in, a float32 scalar out."""
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -66,16 +68,38 @@ def alignment(pixels: Tensor, texts: Tensor, labels: Tensor, confidence: Tensor 
     same at any width. Without any pixel that counts the loss is 0. With `confidence` [B, h, w] the pixels of a picture
     that count have the weights of its softmax over them, and pictures with such pixels are averaged (version 2, Eq. 8).
 
-    Every pixel meets all K texts in one matrix product and keeps one cosine: no unit pixels and no text per pixel are
-    ever made, which would each be as large as the map, and a step costs the same however many people there are.
+    Gradients flow to the pixels alone; the texts are what stage 1 has left.
     """
     cells, label = pixels.float().permute(0, 2, 3, 1).flatten(1, 2), labels.flatten(1)
     labelled = label != IGNORE
-    products = cells @ functional.normalize(texts.float(), dim=2).transpose(1, 2)
-    own = products.gather(2, label.masked_fill(~labelled, 0)[..., None]).squeeze(2)
-    cosine = own / torch.linalg.vector_norm(cells, dim=2).clamp(min=1e-12)
+    unit_texts = functional.normalize(texts.float(), dim=2).detach()
+    cosine = cast(Tensor, _OwnCosine.apply(cells, unit_texts, label.masked_fill(~labelled, 0)))
     if confidence is not None:
         share = confidence.float().flatten(1).masked_fill(~labelled, -torch.inf).softmax(dim=1)
         weights = torch.where(labelled, share, 0.0)  # a picture without such pixels has no softmax
         return ((2 - 2 * cosine) * weights).sum() / labelled.any(dim=1).sum().clamp(min=1)
     return ((2 - 2 * cosine) * labelled).sum() / labelled.sum().clamp(min=1)
+
+
+class _OwnCosine(torch.autograd.Function):
+    """The cosine of each cell [B, N, D] with its own, by int64 [B, N], of the unit texts [B, K, D]: [B, N].
+
+    Every cell meets all K texts in one matrix product and keeps one number: no unit cells and no text per cell are made,
+    which would each be as large as the map, and a step costs the same however many people there are. The gradient of
+    a cell x with text t, (t - cos x/|x|) / |x|, takes one such tensor, where torch's own steps back take four.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, cells: Tensor, texts: Tensor, own: Tensor) -> Tensor:
+        product = (cells @ texts.transpose(1, 2)).gather(2, own[..., None]).squeeze(2)
+        length = torch.linalg.vector_norm(cells, dim=2).clamp(min=1e-12)
+        cosine = product / length
+        ctx.save_for_backward(cells, texts, own, length, cosine)
+        return cosine
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        cells, texts, own, length, cosine = ctx.saved_tensors
+        slope = grad / length
+        chosen = slope.new_zeros(*own.shape, texts.shape[1]).scatter_(2, own[..., None], slope[..., None])
+        return (cells * (-slope * cosine / length)[..., None]).baddbmm_(chosen, texts), None, None

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pivl.fusion import CnnFusion, LastTokens, VitFusion
+from pivl.fusion import CnnFusion, DepthWise, LastTokens, VitFusion
 from pivl.towers.features import Features
 
 
@@ -34,6 +34,12 @@ def test_channels_are_aligned_depth_wise_where_they_divide():
     assert [sum(p.numel() for p in level.parameters()) for level in mixing.project] == [
         1024 * width + 1024 for width in (256, 512, 1024)
     ]
+
+
+def test_a_depth_wise_layer_is_torchs_grouped_convolution_to_the_bit():
+    layer, image = DepthWise(3, 6), torch.randn(2, 3, 4, 5, generator=_generator())
+    plain = torch.nn.functional.conv2d(image, layer.weight, layer.bias, groups=3)
+    torch.testing.assert_close(layer(image), plain, rtol=0, atol=0)
 
 
 def test_cnn_fusion_is_the_sum_of_resampled_projections_by_hand():

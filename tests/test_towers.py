@@ -77,7 +77,9 @@ def test_the_pool_equals_open_clips_in_value_and_gradient() -> None:
         pool = AttentionPool2d(spacial_dim=3, embed_dim=16, num_heads=4, output_dim=6)
     feature_map = torch.randn(2, 16, 3, 3, generator=seed("map"))
     theirs, ours = (feature_map.clone().requires_grad_() for _ in range(2))
-    expected, pooled = pool(theirs), pool_first(pool, pool_input(pool, ours))
+    expected, (mean, tokens) = pool(theirs), pool_input(pool, ours)
+    pooled = pool_first(pool, tokens)
+    assert_close(mean, ours.mean(dim=(2, 3)))
     weights = torch.randn(6, generator=seed("weights"))
     (expected @ weights).sum().backward()
     key_gradient = pool.k_proj.weight.grad.clone()
@@ -97,6 +99,17 @@ def test_every_cell_of_the_pool_is_what_it_would_be_as_the_first_token() -> None
     for cell in range(9):
         order = [cell + 1, *(other for other in range(10) if other != cell + 1)]
         assert_close(cells[:, cell], pool_first(pool, tokens[:, order]))
+
+
+def test_attention_in_bf16_on_a_cpu_is_attention_up_to_its_rounding() -> None:
+    with drawing_from(seed("pool")):
+        pool = AttentionPool2d(spacial_dim=3, embed_dim=16, num_heads=4, output_dim=6)
+    tokens = torch.randn(2, 10, 16, generator=seed("tokens"))
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = pool_cells(pool, tokens)
+    assert rough.dtype == torch.bfloat16
+    exact = pool_cells(pool, tokens)
+    assert 0 < float(((rough - exact).abs().max() / exact.abs().max()).detach()) < 0.02
 
 
 def test_dense_tokens_cost_nothing_until_they_are_read_and_are_computed_once() -> None:

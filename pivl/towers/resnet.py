@@ -64,10 +64,10 @@ class ResNetTower(nn.Module):
     def forward(self, image: Tensor, camera: Tensor | None = None) -> Features:
         """Features of normalised image [B, 3, H, W]; `camera` is unused, a ResNet has no camera embedding."""
         *maps, layer4 = self.stage_maps(image)
-        tokens = pool_input(self.net.attnpool, layer4)
+        mean, tokens = pool_input(self.net.attnpool, layer4)
         return Features(
             last=maps[2].mean(dim=(2, 3)),
-            feat=layer4.mean(dim=(2, 3)),
+            feat=mean,
             proj=pool_first(self.net.attnpool, tokens),
             maps=tuple(maps),
             make_tokens=lambda: self._on_grid(pool_cells(self.net.attnpool, tokens)),
@@ -75,9 +75,8 @@ class ResNetTower(nn.Module):
 
     def embed(self, image: Tensor, camera: Tensor | None = None) -> Tensor:
         """[B, C + D]: CLIP-ReID's descriptor, feat and proj before the necks, not normalised."""
-        layer4 = self.stage_maps(image)[3]
-        pooled = pool_first(self.net.attnpool, pool_input(self.net.attnpool, layer4))
-        return torch.cat([layer4.mean(dim=(2, 3)), pooled], dim=1)
+        mean, tokens = pool_input(self.net.attnpool, self.stage_maps(image)[3])
+        return torch.cat([mean, pool_first(self.net.attnpool, tokens)], dim=1)
 
     def _on_grid(self, cells: Tensor) -> Tensor:
         return cells.transpose(1, 2).unflatten(2, self.grid)
