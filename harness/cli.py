@@ -3,6 +3,7 @@
 Only click is imported here, everything else where it is used, so that --help answers at once.
 """
 
+import atexit
 import gc
 import signal
 import sys
@@ -19,6 +20,7 @@ from harness.options import check_interval, debug_option, device_options, parse_
 from harness.perf.command import perf
 from pivl.errors import UserError
 
+SELDOM = 100_000  # objects more before garbage is looked for: loading torch and mlflow takes a quarter less than by 700
 EXAMPLES = """\b
 Begin with:
   pivl-bench run ablation --preset smoke    see every step work, in a minute
@@ -63,21 +65,22 @@ def run(
     --weights.
     """
     from harness import conduct, track
+    from harness.precision import settle
     from harness.progress import Progress
     from harness.question import Asked, ask_each
     from harness.records import Results
     from harness.showing import show_answer
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, workers and all
-    questions = ask_each(Asked(**typed, device=device))
+    progress = Progress.on_stderr(quiet)
+    store = Results(results, progress.warn)
+    questions = ask_each(settle(Asked(**typed, device=device), store))
     if scheduler is not None and launcher != "dask":
         raise UserError("--scheduler names a Dask cluster; say --launcher dask with it")
     every = check_interval(checkpoint_every)
     options = conduct.Options(
         device, parse_jobs(jobs), retry_failed, every, gpus_per_run, launcher, scheduler, not no_mlflow
     )
-    progress = Progress.on_stderr(quiet)
-    store = Results(results, progress.warn)
     store.prepare()
     conduct.answer(questions, store, progress, options)
     complete = True
@@ -105,15 +108,17 @@ def plan(results: Path, device: str, jobs: str, retry_failed: bool, form: str, *
     """
     from harness import campaign_text, conduct
     from harness.choose import choose
+    from harness.precision import settle
     from harness.progress import Progress
     from harness.question import Asked, ask_each
     from harness.records import Results
 
     print_as = campaign_text.PRINTERS[choose("format", form, campaign_text.PRINTERS)]
-    questions = ask_each(Asked(**typed, device=device))
     progress = Progress.on_stderr(quiet=False)
+    store = Results(results, progress.warn)
+    questions = ask_each(settle(Asked(**typed, device=device), store))
     options = conduct.Options(device, parse_jobs(jobs), retry_failed)
-    campaign = conduct.survey(questions, Results(results, progress.warn), progress, options)
+    campaign = conduct.survey(questions, store, progress, options)
     click.echo(print_as(campaign), nl=False)
 
 
@@ -130,15 +135,16 @@ def table(results: Path, form: str, output: Path | None, **typed: Any) -> None:
     """
     from harness import conduct, printers
     from harness.choose import choose
+    from harness.precision import settle
     from harness.progress import Progress
     from harness.question import Asked, ask
     from harness.records import Results
     from pivl.files import write_text
 
-    question = ask(Asked(**typed))
     print_as = printers.PRINTERS[choose("format", form, printers.PRINTERS)]
     progress = Progress.on_stderr(quiet=False)
     store = Results(results, progress.warn)
+    question = ask(settle(Asked(**typed), store))
     recorded = conduct.read_answer(question, store, progress)
     text = print_as(conduct.make_table(question, recorded, store))
     if output is None:
@@ -186,6 +192,10 @@ commands.add_command(tracking_commands.mlflow)
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line. Exit status 2 for a user's mistake, 1 for failed runs and unexpected errors."""
+    gc.set_threshold(SELDOM)
+    atexit.register(
+        gc.freeze
+    )  # else the interpreter's end looks through all of it once more, for two seconds
     typed = sys.argv[1:] if arguments is None else list(arguments)
     try:
         status = commands.main(typed, "pivl-bench", standalone_mode=False)

@@ -66,6 +66,7 @@ def card_data(results: Path, output: Path, preset: str) -> None:
     Needs finished runs of CLIP-ReID: pivl-bench run ablation --rows clip-reid.
     """
     from harness import benchmark_card, conduct, inputs
+    from harness.precision import settle
     from harness.progress import Progress
     from harness.question import Asked, ask
     from harness.records import Finished, Results
@@ -75,8 +76,9 @@ def card_data(results: Path, output: Path, preset: str) -> None:
     from pivl.towers.checkpoint import read_state
 
     progress = Progress.on_stderr(quiet=False)
-    question = ask(Asked("ablation", preset, rows="clip-reid"))
-    recorded = conduct.read_answer(question, Results(results, progress.warn), progress)["clip-reid"]
+    store = Results(results, progress.warn)
+    question = ask(settle(Asked("ablation", preset, rows="clip-reid"), store))
+    recorded = conduct.read_answer(question, store, progress)["clip-reid"]
     runs = [run for run in recorded.values() if isinstance(run, Finished)]
     if not runs:
         raise UserError(
@@ -139,9 +141,10 @@ def _pretrain_clip(output: Path, seed: int, steps: int | None, heard: Any, origi
 
     from pivl.people.card import write_card
     from pivl.people.pretrain import Pretraining
-    from pivl.people.tiny_clip import pretrain, quick_precision
+    from pivl.people.tiny_clip import pretrain
+    from pivl.processes import cpu_precision
 
-    choices = Pretraining(precision=quick_precision())
+    choices = Pretraining(precision=cpu_precision())
     made = pretrain(output, seed, choices if steps is None else replace(choices, steps=steps), **heard)
     card = output.with_name(f"{output.stem.upper()}.md")
     write_card(card, output, made, origin)

@@ -45,7 +45,8 @@ def start_options(command: Command) -> Command:
         click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE",
                      help="Another choice of the recipe, for all rows, as epochs=60. Repeatable."),
         click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto",
-                     show_default=True, help="auto: bf16 on a GPU that has it; fp32 on a CPU and for tiny."),
+                     show_default=True, help="auto: that of the results that are there; else bf16 where the device "
+                     "computes in it, fp16 on other GPUs, fp32 on other CPUs."),
         click.option("--student-weights", metavar="FILE", help="What the student starts from: MobileNetV2's by d-li14, "
                      "torchvision or timm; or random."),
         click.option("--student", metavar="NAME", help="Of transfer: mobilenetv2-0.25 or -WIDTH, timm:resnet18, ..."

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pivl.errors import UserError
-from pivl.processes import peak_resident_bytes
+from pivl.processes import cpu_precision, peak_resident_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -41,10 +41,15 @@ def available_cores() -> int:
 
 def foresee_device(name: str) -> tuple[str, int]:
     """The device `name` as a record names it, and how many runs at a time suit it."""
-    if name == "cpu" or (name == "auto" and not any(Path(path).exists() for path in GPU_FILES)):
+    if _is_surely_cpu(name):
         return f"cpu ({_processor()})", _cpu_slots()
     device = choose_device(name)
     return describe_device(device), suitable_slots(device)
+
+
+def _is_surely_cpu(name: str) -> bool:
+    """Whether the device `name` is the CPU, as far as can be told without torch."""
+    return name == "cpu" or (name == "auto" and not any(Path(path).exists() for path in GPU_FILES))
 
 
 def suitable_slots(device: "torch.device") -> int:
@@ -52,17 +57,30 @@ def suitable_slots(device: "torch.device") -> int:
     return _cpu_slots() if device.type == "cpu" else 1
 
 
+def sure_slots(name: str) -> int:
+    """How many runs at a time surely suit the device `name`, as far as can be told without torch."""
+    return _cpu_slots() if _is_surely_cpu(name) else 1
+
+
 def _cpu_slots() -> int:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(1, min(available_cores(), memory // 2**31))
 
 
-def suitable_precision(device: "torch.device") -> str:
-    """bf16 on a GPU that has it, fp16 on one that has not, fp32 elsewhere."""
-    if device.type != "cuda":
-        return "fp32"
+def suitable_precision(name: str) -> str:
+    """Of the device `name`: bf16 where it computes in it, else fp16 on a GPU and fp32 on anything else.
+
+    A GPU that is not here, but on the machines of a cluster, is taken to compute in bf16.
+    """
+    if _is_surely_cpu(name):
+        return cpu_precision()
     import torch
 
+    if name == "cuda" and not torch.cuda.is_available():
+        return "bf16"
+    device = choose_device(name)
+    if device.type != "cuda":
+        return cpu_precision() if device.type == "cpu" else "fp32"
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 

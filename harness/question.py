@@ -9,6 +9,7 @@ from typing import Any
 from harness.backbones import choose_backbone, find_base
 from harness.choose import choose, choose_all, parse_seeds
 from harness.inputs import EMBEDDED_SETS, OPENAI, Inputs, choose_dataset
+from harness.origin import suitable_precision
 from harness.overrides import parse_overrides, try_overrides
 from harness.students import RANDOM
 from pivl.errors import UserError
@@ -185,7 +186,7 @@ def ask_about(study: Study, asked: Asked, presets: Mapping[str, Preset]) -> Ques
     _check_maps(study, inputs, folders)
     base = find_base(inputs.backbone)
     changes = parse_overrides(asked.overrides)
-    if (precision := _precision(asked, inputs.backbone)) != base.recipes["CLIP-ReID"].precision:
+    if (precision := _precision(asked)) != base.recipes["CLIP-ReID"].precision:
         changes["precision"] = precision
     for recipe in base.recipes.values():
         try_overrides(recipe, {**preset.changes, **changes})
@@ -275,12 +276,6 @@ def _whole(path: Path | str | None) -> str | None:
     return None if path is None else str(Path(path).expanduser().resolve())
 
 
-def _precision(asked: Asked, backbone: str) -> str:
-    """What was typed; `auto` is what suits the device, and fp32 for the embedded benchmark, which defines it so."""
-    if asked.precision != "auto":
-        return asked.precision
-    if backbone == EMBEDDED_BACKBONE:
-        return "fp32"
-    from harness.origin import choose_device, suitable_precision
-
-    return suitable_precision(choose_device(asked.device))
+def _precision(asked: Asked) -> str:
+    """What was typed; `auto` is what suits the device."""
+    return suitable_precision(asked.device) if asked.precision == "auto" else asked.precision

@@ -1,6 +1,7 @@
 """The command `pivl-bench search`: a search by its name, what it found, and whether that holds on the test people."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,8 +164,12 @@ def _begin(
     from harness.question import Asked
     from harness.records import Results
     from harness.search.conduct import ask_search
+    from harness.search.view import kept_precision
 
     name, seed, url = (typed.pop(key) for key in ("name", "seed", "url"))
     progress = Progress.on_stderr(quiet)
-    topic = ask_search(Asked(name, **typed, device=device), seed, url, **chosen)
-    return topic, Results(results, progress.warn), progress
+    store, asked = Results(results, progress.warn), Asked(name, **typed, device=device)
+    topic = ask_search(asked, seed, url, **chosen)
+    if asked.precision == "auto" and (precision := kept_precision(topic.name, store)):
+        topic = ask_search(replace(asked, precision=precision), seed, url, **chosen)
+    return topic, store, progress

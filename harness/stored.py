@@ -206,9 +206,11 @@ def _starts(run: str, results: "Results") -> set[str]:
 def _runs_of(study: str, typed: dict[str, Any], results: "Results", progress: "Progress") -> list[str]:
     """The ids of the runs of a study that are stored."""
     from harness import conduct
+    from harness.precision import settle
     from harness.question import Asked, ask
 
-    recorded = conduct.read_answer(ask(Asked(study, **typed)), results, progress)
+    question = ask(settle(Asked(study, **typed), results))
+    recorded = conduct.read_answer(question, results, progress)
     return [found.id for seeds in recorded.values() for found in seeds.values() if found is not None]
 
 

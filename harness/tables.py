@@ -287,7 +287,7 @@ def _footer(
         queries=len(own[0].queries),
         people=int(own[0].queries["person"].nunique()),
         seeds=tuple(seeds),
-        devices=tuple(sorted({run.device for run in own})),
+        devices=tuple(sorted({f"{run.device} in {run.record['recipe']['precision']}" for run in own})),
         commits=tuple(sorted({run.commit for run in own})),
         dates=tuple(sorted({str(run.record["date"])[:10] for run in own})),
         minimum_detectable={

@@ -65,6 +65,13 @@ def peak_resident_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def cpu_precision() -> str:
+    """bf16 on a CPU that has instructions for it, as Linux tells; else fp32, for without them bf16 is the slower one."""
+    facts = Path("/proc/cpuinfo")
+    known = facts.read_text(errors="replace").split() if facts.exists() else []
+    return "bf16" if "avx512_bf16" in known else "fp32"
+
+
 def _host() -> str:
     return "".join(c if c.isalnum() or c in "-." else "-" for c in socket.gethostname())
 

@@ -22,7 +22,7 @@ def complain(text: str) -> None:
 
 def draw_run(row: str = "clip-reid", seed: int = 0, **changes: object) -> Run:
     """A run of a row of the ablation on data that do not exist."""
-    question = ask(Asked("ablation"))
+    question = ask(Asked("ablation", precision="fp32"))
     recipe = next(question.recipe(one) for one in question.study.rows if one.name == row)
     return Run(replace(recipe, **changes), "drawn", "0" * 12, "f" * 64, seed)
 

@@ -1,12 +1,13 @@
 """Precision and device: what suits which, what a GPU's full memory says, and training in half precision."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from harness.execute import describe_shortage
-from harness.origin import allows_tf32, check_precision, choose_device, forbid_tf32, suitable_precision
+from harness.origin import allows_tf32, check_precision, forbid_tf32, suitable_precision
 from pivl.errors import UserError
 from pivl.recipe import CLIP_REID_CNN, EMBEDDED
 from pivl.train import Trainer, run_stage
@@ -58,8 +59,17 @@ def test_only_a_resnet_keeps_its_channels_last():
     assert (layout(RESNET), layout(VIT)) == (True, False)
 
 
-def test_a_cpu_computes_in_fp32():
-    assert suitable_precision(choose_device("cpu")) == "fp32"
+@pytest.mark.parametrize(("flags", "expected"), [("avx2 avx512_bf16", "bf16"), ("avx512f bf16x", "fp32")])
+def test_a_cpu_computes_in_bf16_where_it_has_instructions_for_it(monkeypatch, flags, expected):
+    told = f"processor : 0\nflags : fpu {flags}\n"
+    monkeypatch.setattr(Path, "read_text", lambda path, **_: told if str(path) == "/proc/cpuinfo" else "")
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) == "/proc/cpuinfo")
+    assert suitable_precision("cpu") == suitable_precision("auto") == expected
+
+
+def test_a_cpu_that_tells_nothing_computes_in_fp32(monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    assert suitable_precision("cpu") == "fp32"
 
 
 def test_fp16_is_refused_where_gradients_cannot_be_scaled():

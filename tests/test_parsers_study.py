@@ -123,7 +123,7 @@ def outcomes_of(rows):
                     "first_match": draw.integers(0, 2, 60),
                 }
             )
-            record = {"date": "2026-11-25"}
+            record = {"date": "2026-11-25", "recipe": {"precision": "fp32"}}
             found[row.name][seed] = Finished(
                 f"{row.name}-{seed}", seed, {}, "one", queries, "cpu", "abc", record
             )

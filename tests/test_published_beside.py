@@ -27,11 +27,10 @@ def outcomes(study, hits):
             "first_match": np.where(right, 0, 3),
         }
     )
+    record = {"date": "2026-11-24", "recipe": {"precision": "fp32"}}
     return {
         row.name: {
-            seed: Finished(
-                f"{row.name}-{seed}", seed, {}, "one", queries, "cpu", "abc", {"date": "2026-11-24"}
-            )
+            seed: Finished(f"{row.name}-{seed}", seed, {}, "one", queries, "cpu", "abc", record)
             for seed in (0, 1)
         }
         for row in study.rows

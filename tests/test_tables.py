@@ -46,7 +46,7 @@ def _run(
             "inp": score,
         }
     )
-    record = {"date": f"2026-11-2{seed}T06:30:00+00:00"}
+    record = {"date": f"2026-11-2{seed}T06:30:00+00:00", "recipe": {"precision": "fp32"}}
     name = f"run-{gain:g}-{seed}"
     return Finished(name, seed, dict(metrics), signature, queries, "cpu (test)", "abc1234", record)
 
@@ -262,7 +262,7 @@ def test_the_footer_says_where_the_numbers_come_from() -> None:
     footer = _build(outcomes).footer
     assert footer is not None
     assert (footer.signature, footer.queries, footer.people, footer.seeds) == (SIGNATURE, 120, 40, SEEDS)
-    assert (footer.devices, footer.commits) == (("cpu (test)",), ("abc1234",))
+    assert (footer.devices, footer.commits) == (("cpu (test) in fp32",), ("abc1234",))
     assert footer.dates == ("2026-11-20", "2026-11-21", "2026-11-22")
     gains = [line.gains[MEAN_AP].comparison.gain for line in _build(outcomes).lines[1:]]
     assert footer.minimum_detectable[MEAN_AP] == max(gain.minimum_detectable for gain in gains)

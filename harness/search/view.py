@@ -53,6 +53,14 @@ def kept_searches(results: Results) -> list[KeptSearch]:
     return found
 
 
+def kept_precision(name: str, results: Results) -> str | None:
+    """The precision of the search `name`, where there is one: it goes on in it, on whatever device."""
+    return next(
+        (kept.search.run.recipe.precision for kept in kept_searches(results) if kept.search.name == name),
+        None,
+    )
+
+
 def contradictions(trials: Sequence[Trial], results: Results) -> Iterator[str]:
     """A line for each finished trial whose mAP is not that of its record: where it was kept, it was damaged."""
     for trial in trials:

@@ -12,6 +12,7 @@ from pivl.people.benchmark import PRETRAINING, PretrainingConfig, pretraining_pe
 from pivl.people.lessons import describe
 from pivl.people.pretrain import Pretraining, Report, train_clip
 from pivl.people.zero_shot import Examination, examine
+from pivl.processes import cpu_precision
 from pivl.recipe import EMBEDDED
 from pivl.towers.clip import Clip
 from pivl.towers.weights import save_clip
@@ -55,7 +56,7 @@ def pretrain(
     Raises UserError where `output` or the cache of pictures cannot be written, TrainingFailed at a
     non-finite loss.
     """
-    choices = choices or Pretraining(precision=quick_precision())
+    choices = choices or Pretraining(precision=cpu_precision())
     material = describe(pretraining_people(taught, report=rendering), seed)
     began, steps = time.monotonic(), []
 
@@ -95,8 +96,3 @@ def examine_on_held_out(clip: Clip, rendering: RenderingReport | None = None) ->
         raise ValueError("the criteria need part maps")
     captions = [held_out.captions[who][0] for who in pictures.person.tolist()]
     return examine(clip, pictures.image, pictures.part_map, captions, EMBEDDED.label_vote)
-
-
-def quick_precision() -> str:
-    """bf16 where this CPU computes in it, which is 1.5 times as fast, else fp32."""
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
