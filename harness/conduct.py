@@ -1,6 +1,7 @@
 """How a study is conducted: what is still to do of a question, doing it, and the table of what is recorded."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -68,9 +69,10 @@ def answer(questions: Sequence[Question], results: Results, progress: Progress, 
     if again := sum(task.rerank for task in plan.tasks):
         progress.note(f"{again} models to score with re-ranking")
     if plan.tasks:
-        if options.mlflow and any(map(track.is_shown, questions)):
-            track.prepare(results, progress)
-        launch(plan, results, progress, options)
+        with ThreadPoolExecutor(1) as beside:  # MLflow takes as long to load as the workers do
+            if options.mlflow and any(map(track.is_shown, questions)):
+                beside.submit(track.prepare, results, progress)
+            launch(plan, results, progress, options)
 
 
 def launch(plan: Plan, results: Results, progress: Progress, options: Options) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from harness.gpus import Gpus, visible_gpus
 from harness.launch import POLL, Agenda
+from harness.origin import sure_slots
 from harness.worker import Event, Worker, execution
 
 
@@ -23,7 +24,7 @@ class LocalLauncher:
     def run(self) -> None:
         """Do all tasks. Workers are gone when this returns or raises, and so is what killed ones left."""
         self._gpus = Gpus([] if self.device in ("cpu", "mps") else visible_gpus())
-        limit = self.jobs or 1  # until the first worker has said what device it is
+        limit = self.jobs or max(1, sure_slots(self.device) // self.gpus_per_run)
         try:
             while self.agenda.is_open:
                 self._hand_out(limit)
@@ -46,7 +47,7 @@ class LocalLauncher:
             self.agenda.close()
 
     def _suitable(self, ready: Event) -> int:
-        """How many workers suit the device that the first one found."""
+        """How many workers suit the device that a worker found."""
         gpus = len(self._gpus.all) if ready["device"] == "cuda" else 0
         return max(1, (gpus or int(ready["slots"])) // self.gpus_per_run)
 

@@ -53,7 +53,7 @@ class Worker:
         """
         stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process; end() closes it)
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", *program],
+            [sys.executable, "-P", "-m", "harness.begin", *program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,

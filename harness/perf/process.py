@@ -51,7 +51,7 @@ def tell(**facts: Any) -> None:
 def prepare(asked: Mapping[str, Any]) -> Setting:
     """What was asked for, as this machine can do it; UserError where it cannot."""
     device = choose_device(asked["device"])
-    precision = suitable_precision(device) if asked["precision"] == "auto" else asked["precision"]
+    precision = suitable_precision(device.type) if asked["precision"] == "auto" else asked["precision"]
     check_precision(device, precision)
     backbone = choose_paper_size(asked["backbone"])
     return Setting(device, precision, backbone, asked["quick"], Path(asked["results"]))

@@ -9,6 +9,7 @@ import torch
 
 from harness.backbones import choose_backbone, find_base
 from harness.inputs import SHIPPED
+from harness.origin import suitable_precision
 from pivl.data.labels import LIP
 from pivl.data.pictures import Pictures
 from pivl.errors import UserError
@@ -44,7 +45,8 @@ class Setting:
     @property
     def embedded(self) -> Recipe:
         """PI-VL on the embedded benchmark."""
-        return replace(EMBEDDED, **pi_vl)
+        changes: Mapping[str, Any] = {**pi_vl, "precision": suitable_precision(self.device.type)}
+        return replace(EMBEDDED, **changes)
 
     def large_clip(self) -> Clip:
         """A CLIP of the backbone's shapes with random weights: how long it takes does not depend on them."""

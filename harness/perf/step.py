@@ -27,21 +27,22 @@ def measure(setting: Setting) -> Block:
     """The embedded tower and the paper-size one, PI-VL on both."""
     cpu = setting.device.type == "cpu"
     images = CPU_IMAGES if cpu else 64
-    rate = matrix_rate(setting.device, DTYPES[setting.precision])
-    plain = rate if setting.precision == "fp32" else matrix_rate(setting.device, torch.float32)
+    precisions = {setting.precision, setting.embedded.precision}
+    rates = {one: matrix_rate(setting.device, DTYPES[one]) for one in sorted(precisions)}
     clip = setting.large_clip()
     prompts = _stage_1_seconds(setting, clip)
     small, small_flops = _watch(
         setting, setting.embedded, setting.embedded_clip(), 64, 2 if setting.quick else 8
     )
     large, flops = _watch(setting, setting.large, clip, images, 2 if setting.quick else 3)
-    used = flops / median(large.step_seconds()) / rate
+    used = flops / median(large.step_seconds()) / rates[setting.precision]
+    small_used = small_flops / median(small.step_seconds()) / rates[setting.embedded.precision]
     figures = [
         *_figures("embedded", small, 64),
-        Figure("embedded: of a matrix product's rate", 100 * small_flops / median(small.step_seconds()) / plain, "%"),
+        Figure("embedded: of a matrix product's rate", 100 * small_used, "%"),
         *_figures(setting.backbone, large, images),
         Figure(f"{setting.backbone}: of a matrix product's rate", 100 * used, "%"),
-        Figure(f"matrix product, {setting.precision}", rate / 1e9, "GFLOP/s"),
+        *(Figure(f"matrix product, {one}", rate / 1e9, "GFLOP/s") for one, rate in rates.items()),
         Figure("Table 3 at Duke's size, 4 rows x 5 seeds", _table_3(setting, large, images, prompts) / 86400, "days"),
     ]  # fmt: skip
     bars = [
@@ -58,7 +59,10 @@ def measure(setting: Setting) -> Block:
     if not cpu:
         bars.append(Bar(f"{setting.backbone}: input, % of a step", 100 * large.share("input"), 5, False))
         bars.append(Bar(f"{setting.backbone}: % of a matrix product's rate", 100 * used, 40, True))
-    notes = [f"{setting.backbone} is measured with {images} pictures in a batch at {setting.precision}."]
+    notes = [
+        f"{setting.backbone} is measured with {images} pictures in a batch at {setting.precision}, the embedded tower "
+        f"with 64 at {setting.embedded.precision}."
+    ]
     if cpu:
         notes.append(f"Table 3: {available_cores()} runs at a time, one a core, at the rate of one alone.")
         notes.append("torch.compile and CUDA graphs are not used: they could not be measured without a GPU.")
