@@ -71,7 +71,8 @@ class Spot:
 class Campaign:
     """The pieces of all that is asked, stages first; on `device`, `slots` at a time; `free` bytes for results.
 
-    `identified`: whether their ids are known, which needs the pictures.
+    `identified`: whether their ids are known, which needs the pictures. `rerankings`: the models to be scored anew, once
+    their runs are there.
     """
 
     names: tuple[str, ...]
@@ -80,6 +81,7 @@ class Campaign:
     pieces: tuple[Piece, ...]
     free: int
     identified: bool
+    rerankings: int
 
     @property
     def runs(self) -> tuple[Piece, ...]:
@@ -125,7 +127,10 @@ def draw_up(
         users.setdefault(run.id, []).append((asker, last))
     pieces = [_piece(name, used, todo, results, spot.measured) for name, used in users.items()]
     order = [piece for piece in pieces if not piece.is_run] + [piece for piece in pieces if piece.is_run]
-    return Campaign(tuple(names), spot.device, spot.slots, tuple(order), _free(results.root), identified)
+    again = sum(task.rerank for task in plan.tasks)
+    return Campaign(
+        tuple(names), spot.device, spot.slots, tuple(order), _free(results.root), identified, again
+    )
 
 
 def _piece(

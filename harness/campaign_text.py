@@ -23,7 +23,8 @@ def brief(campaign: Campaign) -> list[str]:
         if campaign.identified
         else ["ids of runs are known when the pictures are, which run renders first"]
     )
-    return [_counts(campaign), *later, *_savings(campaign), *_time(campaign), _disk(campaign)]
+    again = [f"{campaign.rerankings} models to score with re-ranking"] if campaign.rerankings else []
+    return [_counts(campaign), *later, *_savings(campaign), *_time(campaign), *again, _disk(campaign)]
 
 
 def to_json(campaign: Campaign) -> str:
@@ -40,6 +41,7 @@ def to_json(campaign: Campaign) -> str:
         "open": {
             "runs": sum(piece.is_run for piece in campaign.open),
             "stages": sum(not piece.is_run for piece in campaign.open),
+            "rerankings": campaign.rerankings,
             "steps": _sum(piece.work and piece.work.steps for piece in campaign.open),
             "images": _sum(piece.work and piece.work.images for piece in campaign.open),
             "seconds": campaign.seconds,

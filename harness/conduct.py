@@ -66,8 +66,6 @@ def answer(questions: Sequence[Question], results: Results, progress: Progress, 
     how_far, *details = brief(_draw_up(questions, askers, plan, results, options))
     for line in (how_far, *(details if plan.tasks else ())):
         progress.note(line)
-    if again := sum(task.rerank for task in plan.tasks):
-        progress.note(f"{again} models to score with re-ranking")
     if plan.tasks:
         with ThreadPoolExecutor(1) as beside:  # MLflow takes as long to load as the workers do
             if options.mlflow and any(map(track.is_shown, questions)):
@@ -101,7 +99,7 @@ def survey(questions: Sequence[Question], results: Results, progress: Progress, 
         identified = identified and all(data or not one.is_embedded for one, data in found.items())
         known = {one: data or _foresee(question, one, results, progress) for one, data in found.items()}
         askers += _askers(question, known, results)
-    plan = make_plan([one.cell for one in askers], results, options.retry_failed)
+    plan = make_plan([one.cell for one in askers], results, options.retry_failed, questions[0].rerank)
     return _draw_up(questions, askers, plan, results, options, identified)
 
 

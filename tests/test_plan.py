@@ -212,3 +212,15 @@ def test_a_device_is_foreseen_as_it_will_be_recorded():
     assert foresee_device("cpu") == (describe_device(device), suitable_slots(device))
     auto = choose_device("auto")
     assert foresee_device("auto") == (describe_device(auto), suitable_slots(auto))
+
+
+def test_models_to_be_scored_anew_are_counted(results, cache, capsys):
+    record_all([ask(Asked("ablation"))], results)
+    assert plan(results, "ablation", "--rerank") == 0
+    told = capsys.readouterr().out
+    assert "0 of 12 runs are finished" not in told
+    assert "- 12 models to score with re-ranking\n" in told
+    assert plan(results, "ablation", "--rerank", "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out)["open"]["rerankings"] == 12
+    assert plan(results, "ablation") == 0
+    assert "re-ranking" not in capsys.readouterr().out
