@@ -158,9 +158,9 @@ class Trainer:
             tower.add_camera_embedding(
                 cameras, self.recipe.camera_embedding, self._stream("camera-embedding")
             )
-        model = ReIDModel(tower, self._people(), self._stream("classifiers")).to(self.device)
-        if not isinstance(tower, VisionTower):
-            model.to(memory_format=torch.channels_last)  # a fifth faster on a CPU for the embedded one
+        model = (
+            ReIDModel(tower, self._people(), self._stream("classifiers")).to(self.device).in_quick_layout()
+        )
         return Trained(model, make_head(self.recipe, tower, self._stream("fusion-head")).to(self.device))
 
     def _fresh_student(self) -> StudentTower:

@@ -21,7 +21,6 @@ from pivl.model import ReIDModel
 from pivl.recipe import Recipe
 from pivl.stages import Similarity, Supply, Texts, align_images
 from pivl.towers.clip import Clip
-from pivl.towers.resnet import ResNetTower
 from pivl.train import NORMALIZATIONS
 
 PHASES = ("input", "forward", "losses", "backward", "optimiser")
@@ -62,9 +61,7 @@ def watch_stage_2(
     """
     generator = torch.Generator().manual_seed(0)
     clip.vision.requires_grad_(True)
-    model = ReIDModel(clip.vision, people, generator).to(device)
-    if isinstance(clip.vision, ResNetTower):
-        model.to(memory_format=torch.channels_last)
+    model = ReIDModel(clip.vision, people, generator).to(device).in_quick_layout()
     head = make_head(recipe, clip.vision, generator).to(device)
     width = clip.vision.dims[2]
     texts = Texts(
