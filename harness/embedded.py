@@ -110,11 +110,13 @@ def pretrain(
     The tiny CLIP takes half an hour on two cores, the parsers seven minutes of one, the student as long. The
     weights that come with the package were made by this command.
     """
+    from harness.allocator import keep_memory
     from harness.monitor import Monitor
     from harness.origin import describe_machine, read_commit
     from harness.progress import Progress, describe_step
     from pivl.people.card import Origin
 
+    keep_memory()
     progress = Progress.on_stderr(quiet)
     monitor = Monitor(lambda event: progress.update("pretrain", describe_step(event)))
     heard = {"report": monitor.report, "rendering": progress.count("pretrain", "rendering")}

@@ -24,7 +24,7 @@ from safetensors.torch import save
 from harness.checkpoints import Checkpoints
 from harness.claims import Claims, Owner
 from harness.monitor import Monitor, Send, ignore
-from harness.origin import choose_device, describe_origin, forbid_tf32, peak_memory, suitable_slots
+from harness.origin import begin_computing, choose_device, describe_origin, peak_memory, suitable_slots
 from harness.plan import Task
 from harness.ranks import join_by_environment, together
 from harness.records import Record, Results
@@ -157,8 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         device = choose_device(asked.device)
         send({"event": "ready", "device": device.type, "slots": suitable_slots(device)})
-        torch.set_num_threads(1)
-        forbid_tf32()
+        begin_computing()
         lines = [asked.task.read_text()] if asked.task else hear_launcher(results.claims)
         tasks = (json.loads(line) for line in lines)
         join_by_environment(device)

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.allocator import keep_memory
 from pivl.errors import UserError
 from pivl.processes import cpu_precision, peak_resident_bytes
 
@@ -88,6 +89,15 @@ def check_precision(device: "torch.device", precision: str) -> None:
     """Raise UserError for fp16 without CUDA: its small gradients need a scaling that torch has only there."""
     if precision == "fp16" and device.type != "cuda":
         raise UserError(f"--precision fp16 needs a CUDA device, not {device.type}; use bf16 or fp32")
+
+
+def begin_computing() -> None:
+    """Make this process one that computes: with one thread on a CPU, in memory that it keeps, and without TF32."""
+    import torch
+
+    torch.set_num_threads(1)
+    keep_memory()
+    forbid_tf32()
 
 
 def forbid_tf32() -> None:

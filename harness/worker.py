@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from harness.allocator import allocator_environment
 from harness.gpus import VARIABLE
 from harness.plan import Task
 from pivl.errors import UserError
@@ -108,10 +107,10 @@ class Worker:
 
 
 def worker_environment(gpus: Sequence[str] = ()) -> dict[str, str]:
-    """The environment of a process that computes: one thread, memory in large pages, `gpus` where some are named."""
+    """The environment of a process that computes: one thread, and `gpus` where some are named."""
     seen = {VARIABLE: ",".join(gpus)} if gpus else {}
     path = {"PYTHONPATH": os.pathsep.join(import_path())}
-    return {**os.environ, **dict.fromkeys(THREADS, "1"), **allocator_environment(), **seen, **path}
+    return {**os.environ, **dict.fromkeys(THREADS, "1"), **seen, **path}
 
 
 def when_input_ends(act: Callable[[], object]) -> None:

@@ -1,6 +1,6 @@
 """The process that measures: `python -m harness.perf.process`, asked by a line of JSON, a JSON line a block in return.
 
-It is set up as workers are: one thread on a CPU, memory in large pages.
+It is set up as workers are (harness.origin.begin_computing).
 """
 
 import json
@@ -13,14 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from harness.origin import (
     available_cores,
+    begin_computing,
     check_precision,
     choose_device,
     describe_device,
-    forbid_tf32,
     read_commit,
     suitable_precision,
     versions,
@@ -78,8 +76,7 @@ def main() -> int:
     """Measure the blocks that standard input asks for; 2 for a user's mistake, which is told."""
     asked = json.loads(sys.stdin.readline())
     when_input_ends(partial(os._exit, 1))
-    torch.set_num_threads(1)
-    forbid_tf32()
+    begin_computing()
     try:
         setting = prepare(asked)
         tell(setting=describe(setting))

@@ -21,7 +21,7 @@ import torch
 from harness.claims import Owner
 from harness.execute import LAST_LINES, describe_shortage, execute, take_stdout
 from harness.monitor import Send
-from harness.origin import choose_device, forbid_tf32, suitable_slots
+from harness.origin import begin_computing, choose_device, suitable_slots
 from harness.plan import Task, make_plan
 from harness.records import Finished, Results
 from harness.search import ledger
@@ -114,8 +114,7 @@ def main(path: Path) -> int:
     try:
         device = choose_device(given["device"])
         send({"event": "ready", "device": device.type, "slots": suitable_slots(device)})
-        torch.set_num_threads(1)
-        forbid_tf32()
+        begin_computing()
         with ledger.alive(place) as worker:
             objective = Objective(search, results, device, send, worker)
             work(ledger.join(search, place), search, place, given["total"], objective)
