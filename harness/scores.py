@@ -28,8 +28,7 @@ def score_model(trainer: Trainer, state: Mapping[str, Tensor], reranked: bool) -
         assessment, method = assess(trainer, trained), "none"
     retrieval = assessment.retrieval
     size = trainer.recipe.image_size
-    no_cost = reranked or trainer.limit_steps is not None  # of a trial, which stands in no table
-    cost = {} if no_cost else {"inference": asdict(measure_inference(trained.model, size, trainer.device))}
+    cost = {} if reranked else {"inference": asdict(measure_inference(trained.model, size, trainer.device))}
     metrics = finite(summarize(assessment, split))
     scored = {"metrics": metrics, "excluded": retrieval.excluded}
     return {**scored, **cost, "signature": signature(split, retrieval, method)}, retrieval
