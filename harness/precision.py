@@ -13,9 +13,11 @@ def settle(asked: Asked, results: Results) -> Asked:
     A folder that was filled on another machine thus has its tables here, and what it lacks is done alike. Where it
     has nothing, or has several precisions, `auto` stays, which is what suits the device. Errors as for `ask`.
     """
-    question = ask_each(asked)[0]
     if asked.precision != "auto":
         return asked
+    question = ask_each(replace(asked, precision="fp32"))[
+        0
+    ]  # whose name no precision changes, and without torch
     backbone = question.base.recipes["CLIP-ReID"].backbone
     rows = [row for row in asked_rows(results) if row.dataset == question.dataset]
     had = {row.choices["precision"] for row in rows if row.choices["backbone"] == backbone}
