@@ -135,7 +135,7 @@ class Watch:
 def disturb(folder: Path, typed: tuple[str, ...], rounds: int, draw: random.Random, commands: int = 1) -> int:
     """Keep `commands` going and kill something of them `rounds` times: a launcher, one of its workers, or all at once.
 
-    Most kills come while tasks are being done: as long after one has begun as half of the time that it took to
+    Most kills come while tasks are being done: as long after one has begun as a quarter of the time that it took to
     get there, which goes with how busy the machine is. The others come at any time before. How many met one at work.
     """
     running: list[subprocess.Popen[str]] = []
@@ -149,7 +149,7 @@ def disturb(folder: Path, typed: tuple[str, ...], rounds: int, draw: random.Rand
         if draw.random() < 0.8:
             wait_until(partial(_is_begun, folder, running), 300)
             startup = time.monotonic() - began if is_new else startup
-            time.sleep(draw.uniform(0, 0.5 * startup))
+            time.sleep(draw.uniform(0, 0.25 * startup))
         else:
             time.sleep(draw.uniform(0, startup))
         met += at_work(folder)
