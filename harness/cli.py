@@ -20,7 +20,8 @@ from harness.options import check_interval, debug_option, device_options, parse_
 from harness.perf.command import perf
 from pivl.errors import UserError
 
-SELDOM = 100_000  # objects more before garbage is looked for: loading torch and mlflow takes a quarter less than by 700
+# Objects more before garbage is looked for: loading torch and mlflow takes a quarter less than with Python's own 700.
+SELDOM = 100_000
 EXAMPLES = """\b
 Begin with:
   pivl-bench run ablation --preset smoke    see every step work, in a minute
@@ -193,9 +194,7 @@ commands.add_command(tracking_commands.mlflow)
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line. Exit status 2 for a user's mistake, 1 for failed runs and unexpected errors."""
     gc.set_threshold(SELDOM)
-    atexit.register(
-        gc.freeze
-    )  # else the interpreter's end looks through all of it once more, for two seconds
+    atexit.register(gc.freeze)  # else the end looks through all that was loaded, for two seconds
     typed = sys.argv[1:] if arguments is None else list(arguments)
     try:
         status = commands.main(typed, "pivl-bench", standalone_mode=False)

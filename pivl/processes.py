@@ -1,4 +1,6 @@
-"""Who is at work: a process named so that others can tell, now or later, whether it is still there.
+"""Processes and their machine: who is at work, how much memory it took, and in what precision this CPU is quick.
+
+A process is named so that others can tell, now or later, whether it is still there.
 
 A process id alone is soon used again, and means nothing on another machine or in another container; together with
 the machine and the moment the process started it means one process for ever.

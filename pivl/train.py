@@ -158,10 +158,9 @@ class Trainer:
             tower.add_camera_embedding(
                 cameras, self.recipe.camera_embedding, self._stream("camera-embedding")
             )
-        model = (
-            ReIDModel(tower, self._people(), self._stream("classifiers")).to(self.device).in_quick_layout()
-        )
-        return Trained(model, make_head(self.recipe, tower, self._stream("fusion-head")).to(self.device))
+        model = ReIDModel(tower, self._people(), self._stream("classifiers"))
+        head = make_head(self.recipe, tower, self._stream("fusion-head"))
+        return Trained(model.to(self.device).in_quick_layout(), head.to(self.device))
 
     def _fresh_student(self) -> StudentTower:
         recipe, width = self.recipe, self.clip.architecture.vision.embed_dim
