@@ -34,5 +34,5 @@ def page_faults(how):
 def test_pages_are_mapped_once(monkeypatch):
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     assert 2 * page_faults("keep") < page_faults("leave")
-    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=7")  # who chose tunables has them as they are
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=7")  # what someone chose stays
     assert page_faults("keep") > 20 * 8 * 1000  # 4 MB are 1024 pages
