@@ -1,5 +1,7 @@
 """Errors that a person can act on."""
 
+from pathlib import Path
+
 
 class UserError(Exception):
     """Something that the user can put right; the message is one line that says what is wrong and what to do.
@@ -8,5 +10,25 @@ class UserError(Exception):
     """
 
 
+class Unreadable(UserError):
+    """A file that is not what it should be; `reason` says why in a few words, for callers that know more to say."""
+
+    def __init__(self, path: Path, reason: str, advice: str = "get it again") -> None:
+        super().__init__(path, reason, advice)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        path, reason, advice = self.args
+        return f"cannot read {path} ({reason}); {advice}"
+
+
 class TrainingFailed(Exception):
     """A run that cannot go on (a non-finite loss, say); recorded as failed, exit status 1."""
+
+
+def explain(error: BaseException, path: Path | None = None) -> str:
+    """What a library says is wrong, on one line of at most 200 letters, without the path that the reader knows."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if path is not None:
+        said = said.replace(f" {str(path)!r}", "")
+    return " ".join(said.split())[:200] or type(error).__name__

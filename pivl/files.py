@@ -1,13 +1,16 @@
 """Files that are either whole or absent, whatever kills the process that writes them."""
 
+import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from pivl.errors import UserError
 from pivl.processes import Process, this_process
@@ -45,6 +48,21 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` atomically, in UTF-8."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def open_regular(path: Path, flags: int = 0) -> BinaryIO:
+    """Open a file for reading in bytes if it is an ordinary one; a fifo or a device would be waited for without end.
+
+    `flags` are further ones of os.open. Raises OSError with a strerror, whatever is wrong with the path.
+    """
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+    except ValueError as error:  # a NUL, or letters that no file has
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(errno.EINVAL, "not an ordinary file", str(path))
+    return open(number, "rb")
 
 
 def temporary_prefix(path: Path) -> str:
