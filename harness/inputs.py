@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,12 +81,14 @@ class Found:
     """What a data set is: the fingerprint of its pictures, and the digest of its training pictures' part maps.
 
     maps: None where there are none, empty where the fingerprint covers them. confident: their digest together with
-    their confidence, for recipes that use it.
+    their confidence, for recipes that use it. partial: found and expected pictures of each set that is not a public
+    benchmark's whole.
     """
 
     fingerprint: str
     maps: str | None
     confident: str = ""
+    partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def maps_of(self, recipe: Recipe) -> str:
         """The digest of the part maps that `recipe` trains on; empty where it needs none."""
@@ -140,9 +142,8 @@ def find(inputs: Inputs, size: Size, results: Results, progress: Progress, confi
     root, maps = _path(inputs.data_root), _path(inputs.part_maps)
     listing, found = catalog.survey(inputs.dataset, root, maps, inputs.allow_partial)
     digest = None if found is None else catalog.digest_maps(listing, found)
-    return Found(
-        fingerprint(listing), digest, catalog.digest_maps(listing, found, True) if confidence else ""
-    )
+    sure = catalog.digest_maps(listing, found, True) if confidence else ""
+    return Found(fingerprint(listing), digest, sure, listing.partial)
 
 
 def noted(inputs: Inputs, size: Size, results: Results) -> Found | None:
@@ -152,14 +153,16 @@ def noted(inputs: Inputs, size: Size, results: Results) -> Found | None:
         return None
     if not {"fingerprint", "part_maps"} <= entry.keys():
         return None
-    return Found(entry["fingerprint"], entry["part_maps"], entry.get("confident", ""))
+    partial = {which: (found, expected) for which, (found, expected) in entry.get("partial", {}).items()}
+    return Found(entry["fingerprint"], entry["part_maps"], entry.get("confident", ""), partial)
 
 
 def note(inputs: Inputs, size: Size, found: Found, results: Results) -> None:
     """Keep what the data set is."""
     code = {"code": _code_digest(inputs)} if inputs.is_embedded else {}
-    entry = {**code, "fingerprint": found.fingerprint, "part_maps": found.maps}
+    entry: dict[str, Any] = {**code, "fingerprint": found.fingerprint, "part_maps": found.maps}
     entry |= {"confident": found.confident} if found.confident else {}
+    entry |= {"partial": found.partial} if found.partial else {}
     write_note(results, _key(inputs, size), entry)
 
 

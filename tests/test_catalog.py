@@ -89,6 +89,8 @@ def test_a_count_that_differs_is_said_and_only_allow_partial_gets_past_it(tmp_pa
         MARKET1501, counts={"train": Counts(4, 2), "query": Counts(2, 2), "gallery": Counts(3, 2)}
     )
     assert find_faults(replace(listing, facts=right), allow_partial=False) == []
+    assert replace(listing, facts=right).partial == {}
+    assert listing.partial == {"train": (4, 12936), "query": (2, 3368), "gallery": (3, 15913)}
     wrong = replace(MARKET1501, counts={**right.counts, "query": Counts(3368, 3)})
     assert find_faults(replace(listing, facts=wrong), allow_partial=False) == [
         f"market1501: expected 3368 query images, found 2 in {tmp_path}/query",

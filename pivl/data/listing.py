@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from pivl.data.facts import SETS, Benchmark, SetName
+from pivl.data.facts import SETS, Benchmark, Counts, SetName
 
 DISTRACTOR = "distractor"  # the person of a picture that is never a right answer
 Line = tuple[str, ...]
@@ -49,6 +49,19 @@ class Listing:
     def people(self, which: SetName) -> set[str]:
         """The people of a set, without distractors."""
         return {entry.person for entry in self.entries[which]} - {DISTRACTOR}
+
+    @property
+    def partial(self) -> dict[str, tuple[int, int]]:
+        """Found and expected pictures of each set whose counts are not those of the public benchmark; else nothing."""
+        if self.facts is None:
+            return {}
+        known = self.facts.counts
+        found = {which: Counts(len(self.entries[which]), len(self.people(which))) for which in SETS}
+        return {
+            which: (found[which].images, known[which].images)
+            for which in SETS
+            if found[which] != known[which]
+        }
 
 
 def in_order(names: Iterable[str]) -> list[str]:
