@@ -16,7 +16,15 @@ from typing import Any, NoReturn
 import click
 
 from harness import disk, embedded, parsing, searching, stored, tracking_commands
-from harness.options import check_interval, debug_option, device_options, parse_jobs, question_options
+from harness.options import (
+    check_interval,
+    debug_option,
+    device_options,
+    output_option,
+    parse_jobs,
+    question_options,
+)
+from harness.paths import UserPath
 from harness.perf.command import perf
 from pivl.errors import UserError
 
@@ -126,9 +134,7 @@ def plan(results: Path, device: str, jobs: str, retry_failed: bool, form: str, *
 @commands.command()
 @question_options
 @click.option("--format", "form", default="markdown", show_default=True, help="markdown, csv or json.")
-@click.option(
-    "--output", type=click.Path(path_type=Path), metavar="FILE", help="A file instead of the screen."
-)
+@output_option("A file instead of the screen.")
 def table(results: Path, form: str, output: Path | None, **typed: Any) -> None:
     """Print the table of STUDY from what is recorded; trains nothing.
 
@@ -140,7 +146,7 @@ def table(results: Path, form: str, output: Path | None, **typed: Any) -> None:
     from harness.progress import Progress
     from harness.question import Asked, ask
     from harness.records import Results
-    from pivl.files import write_text
+    from pivl.outputs import write_text_output
 
     print_as = printers.PRINTERS[choose("format", form, printers.PRINTERS)]
     progress = Progress.on_stderr(quiet=False)
@@ -151,11 +157,11 @@ def table(results: Path, form: str, output: Path | None, **typed: Any) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        write_text(output, text)
+        write_text_output(output, text)
 
 
 @commands.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=UserPath())
 @click.option("--quiet", is_flag=True, help="No progress.")
 @debug_option
 def verify(files: tuple[Path, ...], quiet: bool) -> None:

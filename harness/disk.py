@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from harness.options import debug_option, disk_option
+from harness.paths import OutputFolder, PathText, UserPath
 
 
 @click.command("check")
-@click.option("--dataset", required=True, metavar="NAME",
+@click.option("--dataset", type=PathText(), required=True, metavar="NAME",
               help="market1501, dukemtmc, msmt17, occluded-duke or a csv file.")  # fmt: skip
 @disk_option("--data-root", "The folder that holds it.")
 @disk_option("--part-maps", "The folder of its part maps, with their meta.json.")
@@ -37,9 +38,9 @@ def check_data(
 
 
 @click.command("build-occluded-duke")
-@click.argument("duke", type=click.Path(path_type=Path))
-@click.argument("lists", type=click.Path(path_type=Path))
-@click.argument("output", type=click.Path(path_type=Path))
+@click.argument("duke", type=UserPath())
+@click.argument("lists", type=UserPath())
+@click.argument("output", type=OutputFolder())
 @debug_option
 def build_occluded_duke(duke: Path, lists: Path, output: Path) -> None:
     """Lay out Occluded-Duke in OUTPUT: pictures of DukeMTMC-reID in DUKE, named by three name lists in LISTS.

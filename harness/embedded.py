@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.options import debug_option, parse_size, path_option
+from harness.options import debug_option, output_option, parse_size, path_option
+from harness.paths import OutputFolder, UserPath, refuse_own
 from pivl.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def data() -> None:
 
 @data.command("show")
 @click.argument("dataset")
-@path_option("--output", "sheet.png", "The picture to write.")
+@output_option("The picture to write.", "sheet.png")
 @debug_option
 def show_data(dataset: str, output: Path) -> None:
     """Draw a contact sheet of DATASET (synthped): people, their part maps and a legend."""
@@ -34,7 +35,7 @@ def show_data(dataset: str, output: Path) -> None:
 
 @data.command("export")
 @click.argument("dataset")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=OutputFolder())
 @click.option("--layout", default="market1501", show_default=True, help="How the files are laid out.")
 @click.option(
     "--size", default="256x128", show_default=True, metavar="HxW", help="Height and width in pixels."
@@ -57,7 +58,7 @@ def export_data(dataset: str, folder: Path, layout: str, size: str) -> None:
 
 @data.command("card")
 @path_option("--results", "results", "Where runs of CLIP-ReID are recorded.")
-@path_option("--output", "synthped.md", "The card to write.")
+@output_option("The card to write.", "synthped.md")
 @click.option("--preset", default="default", show_default=True, help="default, or smoke: of its few people.")
 @debug_option
 def card_data(results: Path, output: Path, preset: str) -> None:
@@ -71,7 +72,7 @@ def card_data(results: Path, output: Path, preset: str) -> None:
     from harness.question import Asked, ask
     from harness.records import Finished, Results
     from pivl.errors import UserError
-    from pivl.files import write_text
+    from pivl.outputs import write_text_output
     from pivl.people.tiny_clip import WEIGHTS
     from pivl.towers.checkpoint import read_state
 
@@ -86,12 +87,12 @@ def card_data(results: Path, output: Path, preset: str) -> None:
         )
     _, metadata = read_state(WEIGHTS)
     config = inputs.find_config(question.inputs.dataset)
-    write_text(output, benchmark_card.describe(config, runs, metadata["extra"]["criteria"]))
+    write_text_output(output, benchmark_card.describe(config, runs, metadata["extra"]["criteria"]))
     click.echo(f"{output}: the card of synthped")
 
 
 @click.command()
-@click.option("--output", type=click.Path(path_type=Path), metavar="PATH", help="The weights to write, for "
+@click.option("--output", type=UserPath(), metavar="PATH", help="The weights to write, for "
               "parsers a folder; with a card.  [default: tiny_clip.safetensors, student.safetensors or .]")  # fmt: skip
 @click.option("--parser", "parsers", type=click.Choice(["s", "m", "l", "all"]),
               help="An embedded parser of Table 4, or all three, instead of the tiny CLIP.")  # fmt: skip
@@ -116,6 +117,7 @@ def pretrain(
     from harness.progress import Progress, describe_step
     from pivl.people.card import Origin
 
+    output = _check_pretrained(output or Path(_pretrained(parsers, student)), parsers)
     keep_memory()
     progress = Progress.on_stderr(quiet)
     monitor = Monitor(lambda event: progress.update("pretrain", describe_step(event)))
@@ -125,16 +127,32 @@ def pretrain(
     if parsers and student:
         raise UserError("--parser and --student: train one after the other")
     if student:
-        output = output or Path("student.safetensors")
         card = _pretrain_student(output, seed, steps, heard, origin)
     elif parsers is None:
-        output = output or Path("tiny_clip.safetensors")
         card = _pretrain_clip(output, seed, steps, heard, origin)
     else:
-        output = output or Path()
         card = _pretrain_parsers(parsers, output, seed, steps, heard, origin)
     progress.close()
     click.echo(f"{output}: what it knows stands in {card}")
+
+
+def _pretrained(parsers: str | None, student: bool) -> str:
+    """Where what is trained goes when nothing is named."""
+    return "." if parsers else "student.safetensors" if student else "tiny_clip.safetensors"
+
+
+def _check_pretrained(output: Path, parsers: str | None) -> Path:
+    """`output` with links followed; UserError, before half an hour of training, where it cannot be written."""
+    from pivl.outputs import check_folder, check_output
+
+    refuse_own(output)
+    if parsers:
+        check_folder(output)
+    else:
+        check_output(output)
+        if output.exists() and not output.is_file():
+            raise UserError(f"{output} is no regular file; name one, beside which a card may stand")
+    return output.resolve() if output.is_symlink() else output
 
 
 def _pretrain_clip(output: Path, seed: int, steps: int | None, heard: Any, origin: "Origin") -> Path:

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
+from harness.paths import OutputFile, PathText, UserPath
 from pivl.errors import UserError
 
 Command = Callable[..., Any]
@@ -14,8 +14,16 @@ Command = Callable[..., Any]
 
 def path_option(name: str, default: str, help_text: str) -> Callable[[Command], Command]:
     """An option that takes a file or folder."""
-    kind = click.Path(path_type=Path)
-    return click.option(name, type=kind, default=default, show_default=True, metavar="PATH", help=help_text)
+    return click.option(
+        name, type=UserPath(), default=default, show_default=True, metavar="PATH", help=help_text
+    )
+
+
+def output_option(help_text: str, default: str | None = None) -> Callable[[Command], Command]:
+    """The option that takes a file to write."""
+    return click.option(
+        "--output", type=OutputFile(), default=default, show_default=True, metavar="FILE", help=help_text
+    )
 
 
 def question_options(command: Command) -> Command:
@@ -47,21 +55,22 @@ def start_options(command: Command) -> Command:
         click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto",
                      show_default=True, help="auto: that of the results that are there; else bf16 where the device "
                      "computes in it, fp16 on other GPUs, fp32 on other CPUs."),
-        click.option("--student-weights", metavar="FILE", help="What the student starts from: MobileNetV2's by d-li14, "
-                     "torchvision or timm; or random."),
+        click.option("--student-weights", type=PathText(), metavar="FILE",
+                     help="What the student starts from: MobileNetV2's by d-li14, torchvision or timm; or random."),
         click.option("--student", metavar="NAME", help="Of transfer: mobilenetv2-0.25 or -WIDTH, timm:resnet18, ..."
                      "  [default: mobilenetv2-0.25]"),
-        click.option("--weights", metavar="FILE", help="CLIP's weights, or openai to have them downloaded."),
+        click.option("--weights", type=PathText(), metavar="FILE",
+                     help="CLIP's weights, or openai to have them downloaded."),
         click.option("--backbone", metavar="NAME", help="tiny, rn50, vit-b-16, vit-b-16-sie-olp or a "
                      "CLIP of open_clip's by its name."
                      "  [default: tiny for synthped, else rn50]"),
         click.option("--allow-partial", is_flag=True, help="Go on with a data set that lacks pictures or maps."),
-        click.option("--parser-maps", multiple=True, metavar="NAME=FOLDER",
+        click.option("--parser-maps", type=PathText(), multiple=True, metavar="NAME=FOLDER",
                      help="Part maps of a parser, a row of their own in the study parsers. Repeatable."),
         disk_option("--part-maps", "The folder of its part maps, with their meta.json."),
         disk_option("--data-root", "The folder that holds the data set."),
-        click.option("--dataset", metavar="NAME", help="synthped, market1501, dukemtmc, msmt17, occluded-duke or a "
-                     "csv file.  [default: synthped]"),
+        click.option("--dataset", type=PathText(), metavar="NAME", help="synthped, market1501, dukemtmc, "
+                     "msmt17, occluded-duke or a csv file.  [default: synthped]"),
         click.option("--preset", default="default", show_default=True, help="default, or smoke: a minute."),
     ):  # fmt: skip
         command = option(command)
@@ -82,8 +91,7 @@ def device_options(command: Command) -> Command:
 
 def disk_option(name: str, help_text: str, required: bool = False) -> Callable[[Command], Command]:
     """An option that takes a folder, and has none to begin with."""
-    kind = click.Path(path_type=Path)
-    return click.option(name, type=kind, metavar="PATH", required=required, help=help_text)
+    return click.option(name, type=UserPath(), metavar="PATH", required=required, help=help_text)
 
 
 def debug_option(command: Command) -> Command:

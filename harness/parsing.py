@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from harness.options import debug_option, parse_size
+from harness.paths import OutputFolder, UserPath
 from pivl.errors import UserError
 
 EXAMPLES = """\b
@@ -51,19 +52,17 @@ def parse() -> None:
 
 
 @parse.command("run")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("folder", type=UserPath(), metavar="DIR")
 @click.option("--parser", "kind", type=click.Choice(list(USED)), default="schp",
               show_default=True, help="SCHP with a checkpoint of its authors, a scripted network, a model of Hugging "
               "Face, or one of the embedded benchmark's.")  # fmt: skip
-@click.option("--weights", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--weights", type=UserPath(), metavar="FILE",
               help="SCHP's checkpoint or the scripted network.")  # fmt: skip
-@click.option("--model", type=click.Path(path_type=Path), metavar="DIR",
+@click.option("--model", type=UserPath(), metavar="DIR",
               help="The folder of a Hugging Face model; nothing is downloaded.")  # fmt: skip
-@click.option("--label-map", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--label-map", type=UserPath(), metavar="FILE",
               help="JSON from a Hugging Face model's labels to ours, null for none.")  # fmt: skip
-@click.option(
-    "--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Where the maps go."
-)
+@click.option("--output", required=True, type=OutputFolder(), metavar="DIR", help="Where the maps go.")
 @click.option(
     "--confidence", is_flag=True, help="Write the class's softmax beside each map, as float16 .npz."
 )
@@ -157,12 +156,8 @@ def _load(
 
 
 @parse.command("score")
-@click.option(
-    "--predicted", required=True, type=click.Path(path_type=Path), metavar="MAPS", help="A parser's maps."
-)
-@click.option(
-    "--truth", required=True, type=click.Path(path_type=Path), metavar="MAPS", help="The true maps."
-)
+@click.option("--predicted", required=True, type=UserPath(), metavar="MAPS", help="A parser's maps.")
+@click.option("--truth", required=True, type=UserPath(), metavar="MAPS", help="The true maps.")
 @click.option("--labels", type=click.Choice(LABEL_SETS), help="Label set to score in, and of a folder without "
               "meta.json.  [default: the folders' own]")  # fmt: skip
 @click.option("--format", "form", default="table", show_default=True, help="table, markdown or csv.")
@@ -193,8 +188,8 @@ def score_parser(predicted: Path, truth: Path, labels: str | None, form: str, qu
 
 
 @parse.command("import")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("output", type=click.Path(path_type=Path))
+@click.argument("source", type=UserPath())
+@click.argument("output", type=OutputFolder())
 @click.option("--from", "origin", required=True, type=click.Choice(["schp", "solider", "invpt"]),
               help="Whose program wrote them.")  # fmt: skip
 @click.option(

@@ -13,6 +13,7 @@ from harness.origin import suitable_precision
 from harness.overrides import parse_overrides, try_overrides
 from harness.students import RANDOM
 from pivl.errors import UserError
+from pivl.homes import expand_home
 from pivl.recipe import Recipe
 from pivl.towers.student_names import parse_student
 from studies.bases import EMBEDDED_BACKBONE, STUDENT, STUDENTS_PRINTED, Base
@@ -228,7 +229,7 @@ def _parser_maps(asked: Asked) -> dict[str, str]:
             )
         if name in found or name == PARSERS.reference:
             raise UserError(f"--parser-maps {typed}: another row is called {name}; choose another name")
-        found[name] = str(Path(folder).expanduser().resolve())
+        found[name] = str(expand_home(folder).resolve())
     return found
 
 
@@ -261,7 +262,7 @@ def _inputs(asked: Asked, usual: str) -> Inputs:
         raise UserError(f"{option}: {dataset} is rendered and has its part maps; name a --dataset on disk")
     usual_backbone = EMBEDDED_BACKBONE if found.is_embedded else USUAL_BACKBONE
     return Inputs(
-        dataset=str(Path(dataset).expanduser().resolve()) if found.is_csv else dataset,
+        dataset=str(expand_home(dataset).resolve()) if found.is_csv else dataset,
         data_root=_whole(asked.data_root),
         part_maps=_whole(asked.part_maps),
         allow_partial=asked.allow_partial,
@@ -273,7 +274,7 @@ def _inputs(asked: Asked, usual: str) -> Inputs:
 
 def _whole(path: Path | str | None) -> str | None:
     """A path that means the same from any folder."""
-    return None if path is None else str(Path(path).expanduser().resolve())
+    return None if path is None else str(expand_home(path).resolve())
 
 
 def _precision(asked: Asked) -> str:

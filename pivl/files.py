@@ -14,14 +14,15 @@ from typing import BinaryIO
 
 from pivl.errors import UserError
 from pivl.processes import Process, this_process
+from pivl.reading import open_regular
 
 ABANDONED = (
     3600.0  # seconds after which nobody still writes a temporary file whose process cannot be looked for
 )
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, flush it to disk and rename it to `path`.
+def write_atomically(path: Path, write: Callable[[Path], object], mode: int = 0o644) -> None:
+    """Let `write` fill a temporary file beside `path`, flush it to disk and rename it to `path`, with `mode`.
 
     Raises UserError, leaving what stood at `path` untouched, when the folder cannot be written or the disk is full.
     """
@@ -34,7 +35,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(mode)
         temporary.replace(path)
     except OSError as error:
         raise UserError(
@@ -88,6 +89,6 @@ def is_abandoned(temporary: Path) -> bool:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal."""
-    with open(path, "rb") as file:
+    """The SHA-256 of a file's content, in hexadecimal. Raises OSError, also for what is no regular file."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.options import debug_option, path_option
+from harness.options import debug_option, output_option, path_option
 
 if TYPE_CHECKING:
     from harness.perf.report import Report
@@ -23,9 +23,7 @@ BLOCKS = ("text", "dense", "input", "step", "ranking", "start", "embedded", "gro
     "--backbone", default="rn50", show_default=True, metavar="NAME", help="Of the paper-size figures."
 )
 @click.option("--format", "form", default="text", show_default=True, help="text, markdown or json.")
-@click.option(
-    "--output", type=click.Path(path_type=Path), metavar="FILE", help="A file instead of the screen."
-)
+@output_option("A file instead of the screen.")
 @click.option("--only", metavar="BLOCKS", help=f"Some of {', '.join(BLOCKS)}.")
 @click.option("--quick", is_flag=True, help="Small sizes and one round: does it work, not how fast is it.")
 @path_option("--results", "results", "Where runs are recorded, whose times are shown.")
@@ -38,7 +36,7 @@ def perf(form: str, output: Path | None, only: str | None, **asked: Any) -> None
     """
     from harness.choose import choose, choose_all
     from harness.perf.report import PRINTERS
-    from pivl.files import write_text
+    from pivl.outputs import write_text_output
 
     print_as = PRINTERS[choose("format", form, PRINTERS)]
     blocks = choose_all("block", only, BLOCKS) if only else BLOCKS
@@ -46,7 +44,7 @@ def perf(form: str, output: Path | None, only: str | None, **asked: Any) -> None
     if output is None:
         click.echo(text, nl=False)
     else:
-        write_text(output, text)
+        write_text_output(output, text)
 
 
 def _measure(asked: Mapping[str, Any]) -> "Report":

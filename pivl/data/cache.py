@@ -10,17 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pivl.errors import UserError
+from pivl.homes import expand_home, home_of, take_substitute
 
 ADVICE = "set PIVL_CACHE to a folder that can take it"
 
 
 def cache_folder() -> Path:
-    """PIVL_CACHE, or `pivl-bench` in the platform's folder for caches."""
+    """PIVL_CACHE, or `pivl-bench` in the platform's folder for caches; without a home, in a temporary folder."""
     if named := os.environ.get("PIVL_CACHE"):
-        return Path(named).expanduser()
+        return expand_home(named)
+    home = home_of() or take_substitute()
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "pivl-bench"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pivl-bench"
+        return home / "Library" / "Caches" / "pivl-bench"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "pivl-bench"
 
 
 def check_room(folder: Path, needed: int) -> None:

@@ -7,7 +7,8 @@ from PIL import Image, ImageDraw
 
 from pivl.data.labels import LIP
 from pivl.data.pictures import Pictures, Split
-from pivl.files import write_atomically
+from pivl.errors import UserError
+from pivl.outputs import write_output
 
 # The colours in which LIP's maps are usually shown, by class id.
 LIP_COLORS = np.array(
@@ -32,7 +33,10 @@ def draw_sheet(split: Split, path: Path, people: int = 8, views: int = 8) -> Non
     body = np.concatenate(rows)
     sheet = np.concatenate([body, _draw_legend(body.shape[1])])
     image = Image.fromarray(sheet)
-    write_atomically(path, image.save)
+    try:
+        write_output(path, lambda file: image.save(file, format=None if file.suffix else "PNG"))
+    except ValueError as error:  # of Pillow, which goes by the name
+        raise UserError(f"{path}: pictures are not written as {path.suffix}; name a .png") from error
 
 
 def _draw_row(pictures: Pictures, person: int, views: int) -> np.ndarray:

@@ -1,0 +1,49 @@
+"""Files as strangers may leave them: opened only where they are regular files, JSON read within bounds."""
+
+import json
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+LARGEST_JSON = 2**28  # bytes; a hundred times what any of our notes has
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """The file, open for reading. Raises OSError for a folder, and for a pipe, at which reading waits for ever."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(None, "it is no regular file", str(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file. Raises OSError."""
+    with open_regular(path) as file:
+        return file.read()
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in a file. Raises OSError, and ValueError for whatever is none."""
+    with open_regular(path) as file:
+        content = file.read(LARGEST_JSON + 1)
+    if len(content) > LARGEST_JSON:
+        raise ValueError(f"it has more than {LARGEST_JSON // 2**20} MB")
+    return parse_json(content)
+
+
+def parse_json(content: bytes | str) -> Any:
+    """The JSON value that `content` is. Raises ValueError for what is none, is nested too deeply, or has NaN in it."""
+    try:
+        return json.loads(content, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
