@@ -9,12 +9,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from pivl.errors import UserError
 from pivl.processes import Process, this_process
-from pivl.reading import open_regular
 
 ABANDONED = (
     3600.0  # seconds after which nobody still writes a temporary file whose process cannot be looked for
@@ -51,7 +50,7 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
-def open_regular(path: Path, flags: int = 0) -> BinaryIO:
+def open_regular(path: Path, flags: int = 0) -> BufferedReader:
     """Open a file for reading in bytes if it is an ordinary one; a fifo or a device would be waited for without end.
 
     `flags` are further ones of os.open. Raises OSError with a strerror, whatever is wrong with the path.

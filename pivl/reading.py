@@ -1,25 +1,12 @@
-"""Files as strangers may leave them: opened only where they are regular files, JSON read within bounds."""
+"""JSON of strangers: read from regular files alone and within bounds, and whatever is none is one ValueError."""
 
 import json
-import os
-import stat
-from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from pivl.files import open_regular
+
 LARGEST_JSON = 2**28  # bytes; a hundred times what any of our notes has
-
-
-def open_regular(path: Path) -> BufferedReader:
-    """The file, open for reading. Raises OSError for a folder, and for a pipe, at which reading waits for ever."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(None, "it is no regular file", str(path))
-        return os.fdopen(handle, "rb")
-    except BaseException:
-        os.close(handle)
-        raise
 
 
 def read_bytes(path: Path) -> bytes:
