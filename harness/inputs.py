@@ -10,7 +10,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,10 @@ from harness.backbones import find_base
 from harness.choose import choose
 from harness.progress import Progress
 from harness.records import Results, digest
+from pivl.data.digests import digest_file
 from pivl.data.facts import BENCHMARKS
 from pivl.errors import UserError
-from pivl.files import sha256_of, write_text
+from pivl.files import write_text
 from pivl.recipe import Recipe
 from pivl.towers.named import named_clips
 from studies.bases import EMBEDDED_BACKBONE
@@ -140,7 +140,11 @@ def find(inputs: Inputs, size: Size, results: Results, progress: Progress, confi
     from pivl.data.listing import fingerprint
 
     root, maps = _path(inputs.data_root), _path(inputs.part_maps)
-    listing, found = catalog.survey(inputs.dataset, root, maps, inputs.allow_partial)
+    report = progress.count(inputs.called, "hashing files, once")
+    try:
+        listing, found = catalog.survey(inputs.dataset, root, maps, inputs.allow_partial, report)
+    finally:
+        progress.close()
     digest = None if found is None else catalog.digest_maps(listing, found)
     sure = catalog.digest_maps(listing, found, True) if confidence else ""
     return Found(fingerprint(listing), digest, sure, listing.partial)
@@ -221,8 +225,7 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
             return str(entry["sha256"])
     path = find_weights(inputs)
     if path is not None:
-        facts = path.stat()
-        return digest_once(path, facts.st_mtime_ns, facts.st_size)
+        return digest_file(path)
     openai = f"weights openai {find_base(inputs.backbone).clip}"
     entry = read_note(results).get(openai, {})
     if "sha256" not in entry:
@@ -236,12 +239,6 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
 def note_weights(inputs: Inputs, digest: str, results: Results) -> None:
     """Keep the digest for tables that are asked for without naming weights."""
     write_note(results, f"weights {inputs.backbone}", {"sha256": digest})
-
-
-@cache
-def digest_once(path: Path, changed: int, size: int) -> str:
-    """The digest of a file as it is now: weights have hundreds of megabytes and are asked about several times."""
-    return sha256_of(path)
 
 
 def _path(text: str | None) -> Path | None:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from harness.inputs import SHIPPED, Inputs, digest_once, read_note, write_note
+from harness.inputs import SHIPPED, Inputs, read_note, write_note
 from harness.records import Results
+from pivl.data.digests import digest_file
 from pivl.errors import UserError
 from studies.bases import STUDENT
 
@@ -35,10 +36,7 @@ def weights_digest(inputs: Inputs, student: str, results: Results) -> str:
     if inputs.student_weights is None and "sha256" in entry:
         return str(entry["sha256"])
     path = find_weights(inputs, student) if student else None
-    if path is None:
-        return ""
-    facts = path.stat()
-    return digest_once(path, facts.st_mtime_ns, facts.st_size)
+    return "" if path is None else digest_file(path)
 
 
 def note(inputs: Inputs, student: str, results: Results) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pivl.data import catalog
-from pivl.data.decode import Report
+from pivl.data.digests import Report
 from pivl.data.pictures import Split
 from pivl.errors import UserError
 from pivl.people.benchmark import SYNTHPED_MINI

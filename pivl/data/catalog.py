@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from pivl.data.confidence import confidence_lines
-from pivl.data.decode import Report, decode, plan_confidence, plan_maps, plan_pictures
+from pivl.data.decode import decode, plan_confidence, plan_maps, plan_pictures
+from pivl.data.digests import Report
 from pivl.data.facts import BENCHMARKS, SETS, SetName
 from pivl.data.labels import LIP
 from pivl.data.layouts import list_benchmark
@@ -57,12 +58,19 @@ def load(
 
 
 def survey(
-    name: str, root: Path | None, part_maps: Path | None = None, allow_partial: bool = False
+    name: str,
+    root: Path | None,
+    part_maps: Path | None = None,
+    allow_partial: bool = False,
+    report: Report | None = None,
 ) -> tuple[Listing, MapFiles | None]:
-    """The pictures and maps of a data set, checked but not decoded; errors as in `load`."""
-    listing = list_pictures(name, root)
+    """The pictures and maps of a data set, checked but not decoded; errors as in `load`.
+
+    `report(done, total)` is called while files are hashed that were not before.
+    """
+    listing = list_pictures(name, root, report)
     _refuse(find_faults(listing, allow_partial))
-    maps = find_maps(listing, part_maps)
+    maps = find_maps(listing, part_maps, report)
     if maps and not allow_partial:
         _refuse(missing_fault(listing, maps))
     return listing, maps
@@ -79,17 +87,20 @@ def digest_maps(listing: Listing, maps: MapFiles | None, confidence: bool = Fals
     return hash_lines([*maps.lines(listing), *sure])
 
 
-def list_pictures(name: str, root: Path | None) -> Listing:
-    """The pictures of the data set `name`, or of the csv file of that path. Raises UserError for an unknown name."""
+def list_pictures(name: str, root: Path | None, report: Report | None = None) -> Listing:
+    """The pictures of the data set `name`, or of the csv file of that path. Raises UserError for an unknown name.
+
+    `report` as in `survey`.
+    """
     if name.lower().endswith(".csv"):
-        return list_csv(Path(name), root)
+        return list_csv(Path(name), root, report)
     if name not in BENCHMARKS:
         raise UserError(
             f"no data set {name!r}; name one of {', '.join(BENCHMARKS)}, or a csv file of your own"
         )
     if root is None:
         raise UserError(f"{name}: name the folder that holds {BENCHMARKS[name].title} with --data-root")
-    return list_benchmark(BENCHMARKS[name], root)
+    return list_benchmark(BENCHMARKS[name], root, report)
 
 
 def _refuse(faults: Sequence[str]) -> None:

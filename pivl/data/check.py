@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pivl.data.catalog import digest_maps, list_pictures
-from pivl.data.decode import JOB, JOBS_PER_WORKER, Report
+from pivl.data.decode import JOB, JOBS_PER_WORKER
+from pivl.data.digests import Report
 from pivl.data.facts import SETS, Counts, SetName
 from pivl.data.listing import DISTRACTOR, Listing, find_faults, fingerprint, unmatched_people
 from pivl.data.map_files import MapFiles, find_maps, inspect_maps, missing_fault
@@ -71,17 +72,17 @@ def check(
     allow_partial: bool = False,
     report: Report | None = None,
 ) -> Findings:
-    """List the data set, read every picture and every part map; `report(done, total)` counts both.
+    """List the data set, hash and read every picture and every part map; `report(done, total)` counts each of these.
 
     Arguments as in catalog.load. Raises UserError where there is nothing to count: an unknown name, a missing folder, a
     picture or a csv row that cannot be understood.
     """
-    listing = list_pictures(name, root)
+    listing = list_pictures(name, root, report)
     faults = find_faults(listing, allow_partial)
     if not allow_partial:
         faults += _name_missing(listing)
     try:
-        maps = find_maps(listing, part_maps)
+        maps = find_maps(listing, part_maps, report)
     except UserError as error:
         maps, faults = None, [*faults, str(error)]
     paths = [*dict.fromkeys(path for which in SETS for path in listing.paths(which))]

@@ -3,7 +3,6 @@
 A part map `a.png` may have `a.npz` beside it: one array [H, W] of the largest class probability, in [0, 1].
 """
 
-import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from pivl.data.digests import digest_files
 from pivl.data.listing import Line
 from pivl.data.map_files import MapFiles
 from pivl.errors import UserError
@@ -26,17 +26,16 @@ def beside(part_map: Path) -> Path:
 
 
 def confidence_lines(maps: MapFiles) -> Iterator[Line]:
-    """What the confidence of `maps` adds to a fingerprint: names and sizes. Raises UserError where a map has none."""
-    for file in maps.found:
-        if file is not None:
-            path = beside(maps.folder / file.name)
-            try:
-                yield "confidence", file.name, str(os.stat(path).st_size)
-            except OSError:
-                raise UserError(
-                    f"no confidence {path} beside its part map; have the parser write it, or leave out rows that "
-                    "weight pixels by it"
-                ) from None
+    """What the confidence of `maps` adds to a fingerprint: names and digests. Raises UserError where a map has none."""
+    names = [file.name for file in maps.found if file is not None]
+    files = [beside(Path(name)).as_posix() for name in names]
+    for name, file, digest in zip(names, files, digest_files(maps.folder, files), strict=True):
+        if not digest and not (maps.folder / file).exists():
+            raise UserError(
+                f"no confidence {maps.folder / file} beside its part map; have the parser write it, or leave out rows "
+                "that weight pixels by it"
+            )
+        yield "confidence", name, digest
 
 
 def write_confidence(target: Path, offset: int, sources: Sequence[Path | None], size: tuple[int, int]) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pivl.data.cache import cache_folder, check_room, one_at_a_time
 from pivl.data.confidence import confidence_lines, write_confidence
+from pivl.data.digests import Report
 from pivl.data.facts import SetName
 from pivl.data.listing import Listing, hash_lines
 from pivl.data.map_files import MapFiles, write_maps
@@ -27,8 +28,6 @@ from pivl.workers import cores, spread
 VERSION = "1"  # of the decoding: raised whenever the same files would give other pixels
 JOB = 480  # pictures per job: enough to spread its fixed cost, few enough for progress and for sharing among cores
 JOBS_PER_WORKER = 4  # at least: fewer are done before a process has started, which takes seconds
-
-Report = Callable[[int, int], object]  # called with the pictures done and the total
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,14 @@ class CacheFile:
 def plan_pictures(listing: Listing, which: SetName, size: tuple[int, int]) -> CacheFile:
     """The decoded pictures of a set, uint8 [N, 3, H, W] (RGB), in the order of its entries."""
     resampling, entries = RESAMPLING[which], listing.entries[which]
-    digest = hash_lines([(VERSION, resampling.name), *((entry.name, str(entry.bytes)) for entry in entries)])
+    digest = hash_lines([(VERSION, resampling.name), *((entry.name, entry.digest) for entry in entries)])
     path = cache_folder() / f"{listing.name}-{which}-{size[0]}x{size[1]}-{digest}.npy"
     return CacheFile(path, (len(entries), 3, *size), listing.paths(which), write_pictures, (size, resampling))
 
 
 def plan_maps(listing: Listing, maps: MapFiles, size: tuple[int, int]) -> CacheFile:
     """The part maps of the training set, uint8 [N, H, W], in the order of its entries."""
-    entries = ((entry.name, str(entry.bytes)) for entry in listing.entries["train"])
+    entries = ((entry.name, entry.digest) for entry in listing.entries["train"])
     digest = hash_lines([(VERSION,), *entries, *maps.lines(listing)])
     path = cache_folder() / f"{listing.name}-part-maps-{size[0]}x{size[1]}-{digest}.npy"
     sources = maps.sources(listing)

@@ -7,19 +7,20 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from pivl.data.digests import Report
 from pivl.data.facts import SETS, Benchmark, SetName
-from pivl.data.listing import DISTRACTOR, Entry, Listing
+from pivl.data.listing import DISTRACTOR, Entry, Listing, identify
 from pivl.errors import UserError
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 BLURRED = ("mask_train_v2", "mask_test_v2")  # MSMT17 V2
 
 
-def list_benchmark(facts: Benchmark, root: Path) -> Listing:
+def list_benchmark(facts: Benchmark, root: Path, report: Report | None = None) -> Listing:
     """The pictures of a public benchmark in `root`, or in one of the folders below it that usually hold it.
 
     Raises UserError, one line, for a missing folder or list, for MSMT17 V2, and for a picture whose name or camera the
-    benchmark cannot have. Counts are not looked at here.
+    benchmark cannot have. Counts are not looked at here. `report` as for identify.
     """
     folder = locate(facts, root)
     found: dict[SetName, list[Entry]] = {}
@@ -35,7 +36,8 @@ def list_benchmark(facts: Benchmark, root: Path) -> Listing:
             found[which], junk = _scanned(facts, folder, which)
             ignored += junk
     entries = {which: tuple(sorted(found[which], key=lambda entry: entry.name)) for which in SETS}
-    return Listing(facts.name, facts.name, folder, entries, sources, facts, tuple(missing), ignored)
+    listing = Listing(facts.name, facts.name, folder, entries, sources, facts, tuple(missing), ignored)
+    return identify(listing, report)
 
 
 def locate(facts: Benchmark, root: Path) -> Path:

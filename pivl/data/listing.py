@@ -1,10 +1,11 @@
 """The pictures of a data set before any is decoded: who is where, what is wrong with it, and its fingerprint."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from pivl.data.digests import Report, digest_files
 from pivl.data.facts import SETS, Benchmark, Counts, SetName
 
 DISTRACTOR = "distractor"  # the person of a picture that is never a right answer
@@ -15,7 +16,8 @@ Line = tuple[str, ...]
 class Entry:
     """One picture: its path below the listing's folder (with "/"), its file's size in bytes, and what it shows.
 
-    Cameras are numbered from 0. `part_map` is a path that the data set itself gives for the part map.
+    Cameras are numbered from 0. `part_map` is a path that the data set itself gives for the part map. `digest` is the
+    SHA-256 of the file, which `identify` puts in; empty where it cannot be read, which is said where pictures are.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Entry:
     person: str
     camera: int
     part_map: str | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,21 @@ def number_people(listing: Listing) -> dict[str, int]:
     return {person: number for number, person in enumerate([*train, *test])} | {DISTRACTOR: -1}
 
 
+def identify(listing: Listing, report: Report | None = None) -> Listing:
+    """The listing with the digest of every picture; `report(done, total)` counts those that have to be read."""
+    names = [entry.name for which in SETS for entry in listing.entries[which]]
+    digests = iter(digest_files(listing.folder, names, report))
+    entries = {
+        which: tuple(replace(entry, digest=next(digests)) for entry in listing.entries[which])
+        for which in SETS
+    }
+    return replace(listing, entries=entries)
+
+
 def fingerprint(listing: Listing) -> str:
-    """Hash over the sorted names and sizes of the pictures, with set, person and camera: 12 hexadecimal digits."""
+    """Hash over the sorted names and digests of the pictures, with set, person and camera: 12 hexadecimal digits."""
     return hash_lines(
-        (which, entry.name, str(entry.bytes), entry.person, str(entry.camera))
+        (which, entry.name, entry.digest, entry.person, str(entry.camera))
         for which in SETS
         for entry in listing.entries[which]
     )

@@ -3,12 +3,13 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
+from pivl.data.digests import Report, digest_files
 from pivl.data.labels import IGNORE, LabelSet
 from pivl.data.listing import Line, Listing
 from pivl.data.parts import read_label_set, read_map
@@ -19,10 +20,11 @@ Source = tuple[Path, Path | None]  # a picture and its map
 
 @dataclass(frozen=True)
 class MapFile:
-    """A part map's path below its folder and its size in bytes."""
+    """A part map's path below its folder, its size in bytes and its SHA-256; empty where it cannot be read."""
 
     name: str
     bytes: int
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ class MapFiles:
         return sum(file is not None for file in self.found)
 
     def lines(self, listing: Listing) -> Iterator[Line]:
-        """What the maps add to a fingerprint: label set, names and sizes."""
+        """What the maps add to a fingerprint: label set, names and digests."""
         yield "part maps", self.labels.name
         for entry, file in zip(listing.entries["train"], self.found, strict=True):
-            yield (entry.name, file.name, str(file.bytes)) if file else (entry.name,)
+            yield (entry.name, file.name, file.digest) if file else (entry.name,)
 
     def sources(self, listing: Listing) -> list[Source]:
         """Each training picture's file with that of its map."""
@@ -50,12 +52,12 @@ class MapFiles:
         return list(zip(listing.paths("train"), maps, strict=True))
 
 
-def find_maps(listing: Listing, folder: Path | None) -> MapFiles | None:
+def find_maps(listing: Listing, folder: Path | None, report: Report | None = None) -> MapFiles | None:
     """The part maps that the data set names itself, or that lie in `folder`; None if it names none and folder is None.
 
     In `folder`, next to its meta.json, the map of bounding_box_train/a.jpg is bounding_box_train/a.png, train/a.png or
     a.png; that of train/0000/a.jpg also 0000/a.png. SCHP's name for a.jpeg, `a..png`, is found too. Raises UserError if
-    the folder or meta.json is missing, or two pictures share a map.
+    the folder or meta.json is missing, or two pictures share a map. `report(done, total)` counts what has to be read.
     """
     entries = listing.entries["train"]
     named = any(entry.part_map for entry in entries)
@@ -69,10 +71,12 @@ def find_maps(listing: Listing, folder: Path | None) -> MapFiles | None:
         found = [_stat(place, entry.part_map) if entry.part_map else None for entry in entries]
     else:
         there = dict(_walk(place))
-        names = [next((name for name in _names(entry.name) if name in there), None) for entry in entries]
-        _check_own(listing, place, names)
-        found = [MapFile(name, there[name]) if name else None for name in names]
-    return MapFiles(place, labels, tuple(found))
+        own = [next((name for name in _names(entry.name) if name in there), None) for entry in entries]
+        _check_own(listing, place, own)
+        found = [MapFile(name, there[name]) if name else None for name in own]
+    names = [file.name for file in found if file]
+    digests = iter(digest_files(place, names, report))
+    return MapFiles(place, labels, tuple(file and replace(file, digest=next(digests)) for file in found))
 
 
 def missing_fault(listing: Listing, maps: MapFiles) -> list[str]:

@@ -5,21 +5,22 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from pivl.data.digests import Report
 from pivl.data.facts import SETS, SetName
-from pivl.data.listing import Entry, Listing, in_order
+from pivl.data.listing import Entry, Listing, identify, in_order
 from pivl.errors import UserError
 
 COLUMNS = ("path", "person", "camera", "split")
 PART_MAP = "part_map"
 
 
-def list_csv(file: Path, root: Path | None = None) -> Listing:
+def list_csv(file: Path, root: Path | None = None, report: Report | None = None) -> Listing:
     """The pictures that `file` lists, with paths below `root` or, without one, below the file's own folder.
 
     Columns: path, person (any text; `distractor` for a gallery picture that is never a right answer), camera (any text;
     cameras are numbered in sorted order), split (train, query or gallery) and, if wanted, part_map. Raises UserError,
     one line with the row as a spreadsheet numbers it, for a missing column or cell, an unknown split, a picture listed
-    twice or in two ways, and a missing file.
+    twice or in two ways, and a missing file. `report` as for identify.
     """
     folder = root or file.parent
     rows = dict(_read_rows(file))
@@ -44,7 +45,7 @@ def list_csv(file: Path, root: Path | None = None) -> Listing:
         part_map = row.get(PART_MAP) or None
         found[which].append(Entry(name, size, row["person"], cameras[row["camera"]], part_map))
     entries = {which: tuple(sorted(found[which], key=lambda entry: entry.name)) for which in SETS}
-    return Listing(file.stem, file.name, folder, entries, dict.fromkeys(SETS, str(file)))
+    return identify(Listing(file.stem, file.name, folder, entries, dict.fromkeys(SETS, str(file))), report)
 
 
 def _check_once(
