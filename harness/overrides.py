@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from harness.choose import choose
 from pivl.errors import UserError
+from pivl.ranges import LONGEST
 from pivl.recipe import Recipe
 
 FIELDS = {item.name: item for item in fields(Recipe)}
@@ -20,17 +21,21 @@ def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         name, _, value = (part.strip() for part in text.partition("="))
         choose("recipe field", name, [known for known in FIELDS if known not in OWN_OPTION])
+        if name in found:
+            raise UserError(f"--set {name}: it is set twice; leave one out")
         try:
             found[name] = _parse(FIELDS[name], value)
         except ValueError as error:
-            raise UserError(f"--set {text}: {name} takes {_example(FIELDS[name])}") from error
+            raise UserError(
+                f"--set {name}={value[:LONGEST]}: {name} takes {_example(FIELDS[name])}"
+            ) from error
     return found
 
 
-def try_overrides(recipe: Recipe, changes: Mapping[str, Any]) -> None:
-    """Raise UserError if the recipe refuses the changes."""
+def override(base: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe with `changes`. Raises UserError where it refuses them, field by field, with the range."""
     try:
-        replace(recipe, **changes)
+        return replace(base, **changes)
     except ValueError as error:
         raise UserError(f"--set: {error}") from error
 

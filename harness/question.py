@@ -10,15 +10,18 @@ from harness.backbones import choose_backbone, find_base
 from harness.choose import choose, choose_all, parse_seeds
 from harness.inputs import EMBEDDED_SETS, OPENAI, Inputs, choose_dataset
 from harness.origin import suitable_precision
-from harness.overrides import parse_overrides, try_overrides
+from harness.overrides import override, parse_overrides
+from harness.parser_maps import check_maps, parse_parser_maps, with_maps
 from harness.students import RANDOM
 from pivl.errors import UserError
 from pivl.homes import expand_home
 from pivl.recipe import Recipe
+from pivl.towers.architecture import check_image_size
+from pivl.towers.named import named_clips
 from pivl.towers.student_names import parse_student
 from studies.bases import EMBEDDED_BACKBONE, STUDENT, STUDENTS_PRINTED, Base
 from studies.catalog import ALL, PRESETS, STUDIES
-from studies.parsers import NAMED, PARSERS, RENDERER
+from studies.parsers import PARSERS
 from studies.presets import Preset
 from studies.study import Row, Study
 
@@ -141,7 +144,17 @@ class Question:
         base, own = self.base.recipes[row.method], row.changes
         if row.student:
             base, own = replace(base, **self.base.students), {**own, "student": self.student}
-        return replace(base, **{**self.preset.changes, **self.changes, **own})
+        return override(base, {**self.preset.changes, **self.changes, **own})
+
+    @property
+    def kept(self) -> dict[str, list[str]]:
+        """The changed fields that rows of its table set themselves, to other values, which they keep; and those rows."""
+        shown = [row for row in self.study.rows if row.name in self.shown]
+        owners = {
+            name: [row.name for row in shown if row.changes.get(name, value) != value]
+            for name, value in self.changes.items()
+        }
+        return {name: rows for name, rows in owners.items() if rows}
 
 
 def ask_each(asked: Asked) -> tuple[Question, ...]:
@@ -175,8 +188,8 @@ def ask(asked: Asked) -> Question:
 
 def ask_about(study: Study, asked: Asked, presets: Mapping[str, Preset]) -> Question:
     """The question about `study`, whatever its name; errors as for `ask`."""
-    folders = _parser_maps(asked)
-    study = _with_maps(study, folders)
+    folders = parse_parser_maps(asked.parser_maps)
+    study = with_maps(study, folders)
     preset = presets[choose("preset", asked.preset, presets)]
     names = [row.name for row in study.rows]
     usual = [row.name for row in study.rows if row.usual]
@@ -184,14 +197,12 @@ def ask_about(study: Study, asked: Asked, presets: Mapping[str, Preset]) -> Ques
     rows = [name for name in names if name in chosen or name in study.always]
     seeds = parse_seeds(asked.seeds) if asked.seeds else preset.seeds or study.seeds
     inputs = _inputs(asked, preset.dataset or study.dataset)
-    _check_maps(study, inputs, folders)
+    check_maps(study, inputs, folders)
     base = find_base(inputs.backbone)
     changes = parse_overrides(asked.overrides)
     if (precision := _precision(asked)) != base.recipes["CLIP-ReID"].precision:
         changes["precision"] = precision
-    for recipe in base.recipes.values():
-        try_overrides(recipe, {**preset.changes, **changes})
-    return Question(
+    question = Question(
         study,
         preset,
         tuple(rows),
@@ -203,44 +214,22 @@ def ask_about(study: Study, asked: Asked, presets: Mapping[str, Preset]) -> Ques
         folders,
         student=_student(asked, study),
     )
+    _check_changes(question)
+    return question
 
 
-def _with_maps(study: Study, folders: Mapping[str, str]) -> Study:
-    """The study; where folders of part maps are named, its rows are theirs."""
-    if not folders:
-        return study
-    if study != PARSERS:
-        raise UserError(f"--parser-maps: {study.name} trains on one set of maps; name it with --part-maps")
-    named = [
-        replace(RENDERER, name=name, title=f"PI-VL, {name}", published=NAMED.get(name), maps=name)
-        for name in folders
-    ]
-    return replace(study, rows=(*(row for row in study.rows if row.name == study.reference), *named))
-
-
-def _parser_maps(asked: Asked) -> dict[str, str]:
-    """Folders of part maps by name, from NAME=FOLDER."""
-    found: dict[str, str] = {}
-    for typed in asked.parser_maps:
-        name, equals, folder = typed.partition("=")
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name) or not (equals and folder):
+def _check_changes(question: Question) -> None:
+    """Raise UserError where a row or the backbone refuses what is changed, or no row asked for takes it on."""
+    base = question.base
+    patch = named_clips()[base.clip].architecture.vision.patch if base.clip else None
+    for row in question.study.rows:
+        if row.name in question.shown:
+            check_image_size(question.recipe(row).image_size, base.kind, patch)
+    for name, owners in question.kept.items():
+        if set(question.rows) <= set(owners):
             raise UserError(
-                f"--parser-maps {typed}: write NAME=FOLDER, the name in small letters, as schp=maps/a"
+                f"--set {name}: each row asked for has its own ({', '.join(question.rows)}); leave it out"
             )
-        if name in found or name == PARSERS.reference:
-            raise UserError(f"--parser-maps {typed}: another row is called {name}; choose another name")
-        found[name] = str(expand_home(folder).resolve())
-    return found
-
-
-def _check_maps(study: Study, inputs: Inputs, folders: Mapping[str, str]) -> None:
-    """Raise UserError where rows want part maps that these pictures cannot have."""
-    if inputs.is_embedded and folders:
-        raise UserError(f"--parser-maps: {inputs.dataset} has parsers of its own; name a --dataset on disk")
-    if not inputs.is_embedded and not folders and any(row.maps for row in study.rows):
-        raise UserError(
-            f"{study.name} on {inputs.called} compares folders of part maps; name each with --parser-maps NAME=FOLDER"
-        )
 
 
 def _student(asked: Asked, study: Study) -> str:

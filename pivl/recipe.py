@@ -8,29 +8,46 @@ on it, so that stages can be shared by rows.
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
+from pivl.ranges import Range, refusal, shorten
+
 Stage = Literal["identity-prompts", "part-prompts", "image-tower"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
+EPOCHS, WARMUP, SHARE = (1, 100_000), (0, 100_000), (0, 1)
+WEIGHT, RATE, STEP_SIZE = (0, 1_000), (0, 10), (1e-15, 10)  # the schedule of prompts divides by its rates
+TOKENS = (1, 32)  # what a text of a person's part leaves of the shortest context, the tiny CLIP's 48
+SIDE, BATCH = (1, 4_096), (2, 65_536)
 
-def _choice(stage: Stage, default: Any) -> Any:
-    return field(default=default, metadata={"stage": stage})
+SCHEMA_1 = frozenset(
+    {
+        "backbone", "image_size", "normalization", "patch_stride", "precision", "similarity", "identity_tokens",
+        "identity_epochs", "prompt_batch", "prompt_sampling", "prompt_rate", "prompt_warmup_epochs",
+        "prompt_warmup_rate", "prompt_least_rate", "prompt_weight_decay", "part_epochs", "part_rate",
+        "part_temperature", "label_vote", "background", "identity_weight", "triplet_weight", "image_to_text_weight",
+        "part_text", "part_targets", "fusion", "align_weight", "align_stride", "global_text", "label_smoothing",
+        "triplet_margin", "camera_embedding", "epochs", "people_per_batch", "images_per_person", "rate", "head_rate",
+        "bias_rate_factor", "weight_decay", "schedule", "warmup_epochs", "warmup_factor", "milestones", "padding",
+        "flip_probability", "erase_probability",
+    }
+)  # fmt: skip
+"""The fields that are part of every id. Any other is part of it only off its default, so that adding a field changes no
+id; no name is ever added here."""
 
 
-def _identity(default: Any) -> Any:
-    return _choice("identity-prompts", default)
+def _choice(stage: Stage, default: Any, allowed: Range | None = None) -> Any:
+    return field(default=default, metadata={"stage": stage, "range": allowed})
 
 
-def _part(default: Any) -> Any:
-    return _choice("part-prompts", default)
+def _identity(default: Any, allowed: Range | None = None) -> Any:
+    return _choice("identity-prompts", default, allowed)
 
 
-def _image(default: Any) -> Any:
-    return _choice("image-tower", default)
+def _part(default: Any, allowed: Range | None = None) -> Any:
+    return _choice("part-prompts", default, allowed)
 
 
-def _later(stage: Stage, default: Any) -> Any:
-    """A choice that came after records were written: at its default it is no part of their ids."""
-    return field(default=default, metadata={"stage": stage, "later": True})
+def _image(default: Any, allowed: Range | None = None) -> Any:
+    return _choice("image-tower", default, allowed)
 
 
 @dataclass(frozen=True)
@@ -42,93 +59,94 @@ class Recipe:
 
     # Towers and pictures, seen by every stage.
     backbone: str = _identity("rn50")
-    image_size: tuple[int, int] = _identity((256, 128))  # height, width (Sec. 4.2)
+    image_size: tuple[int, int] = _identity((256, 128), SIDE)  # height, width (Sec. 4.2)
     normalization: Literal["imagenet", "half", "clip"] = _identity(
         "imagenet"
     )  # CLIP-ReID: CNN imagenet, ViT half
-    patch_stride: int = _identity(16)  # ViT only; 12 = overlapping patches
+    patch_stride: int = _identity(16, (0, 256))  # ViT only; 12 = overlapping patches
     precision: Literal["fp32", "bf16", "fp16"] = _identity("fp32")
     similarity: Literal["dot", "clip"] = _identity(
         "dot"
     )  # raw dot products, or cosine times CLIP's own scale
 
     # Stage 1a: identity prompts (Eq. 1-2).
-    identity_tokens: int = _identity(4)
-    identity_epochs: int = _identity(60)
-    prompt_batch: int = _identity(64)
+    identity_tokens: int = _identity(4, TOKENS)
+    identity_epochs: int = _identity(60, EPOCHS)
+    prompt_batch: int = _identity(64, BATCH)
     prompt_sampling: Literal["shuffle", "identity"] = _identity(
         "shuffle"
     )  # the paper says identity (PK), its base not
-    prompt_rate: float = _identity(3.5e-4)
-    prompt_warmup_epochs: int = _identity(5)
-    prompt_warmup_rate: float = _identity(1e-5)
-    prompt_least_rate: float = _identity(1e-6)
-    prompt_weight_decay: float = _identity(1e-4)
+    prompt_rate: float = _identity(3.5e-4, STEP_SIZE)
+    prompt_warmup_epochs: int = _identity(5, WARMUP)
+    prompt_warmup_rate: float = _identity(1e-5, RATE)
+    prompt_least_rate: float = _identity(1e-6, RATE)
+    prompt_weight_decay: float = _identity(1e-4, RATE)
 
     # Stage 1b: part prompts by dense contrast (Eq. 5-8).
-    part_epochs: int = _part(20)
-    part_rate: float = _part(3.5e-4)
-    part_temperature: float = _part(0.07)  # the paper gives no value (method.md 0)
-    part_schedule: Literal["after", "joint"] = _later(
-        "part-prompts", "after"
+    part_epochs: int = _part(20, EPOCHS)
+    part_rate: float = _part(3.5e-4, STEP_SIZE)
+    part_temperature: float = _part(0.07, (1e-4, 1_000))  # the paper gives no value (method.md 0)
+    part_schedule: Literal["after", "joint"] = _part(
+        "after"
     )  # joint: version 2, one stage 1 with both losses
     label_vote: Literal["majority", "foreground", "nearest"] = _part("majority")
     background: Literal["class", "ignore"] = _part("class")  # the paper lists it as a class
 
     # Stage 2: who learns (Sec. 4.4).
-    student: str = _later("image-tower", "")  # empty: CLIP's own image tower; else a name of towers.student
+    student: str = _image("")  # empty: CLIP's own image tower; else a name of towers.student
 
     # Stage 2: which terms (Eq. 3-4, 11-12).
-    identity_weight: float = _image(1.0)  # of each of two heads; 0.25 for ViT
-    triplet_weight: float = _image(1.0)  # of each of three features
-    image_to_text_weight: float = _image(1.0)  # 0: no global text
+    identity_weight: float = _image(1.0, WEIGHT)  # of each of two heads; 0.25 for ViT
+    triplet_weight: float = _image(1.0, WEIGHT)  # of each of three features
+    image_to_text_weight: float = _image(1.0, WEIGHT)  # 0: no global text
     part_text: Literal["none", "label", "identity+label"] = _image("none")  # Table 3, rows 1 to 3
     part_targets: Literal["text", "random", "permuted"] = _image(
         "text"
     )  # controls: any regression, right texts wrongly placed
     fusion: Literal["last", "pyramid"] = _image("last")  # Table 3, row 4
-    align_weight: float = _image(1.0)  # lambda of Eq. 12; the paper gives no value
-    align_pixels: Literal["equal", "confidence"] = _later(
-        "image-tower", "equal"
+    align_weight: float = _image(1.0, WEIGHT)  # lambda of Eq. 12; the paper gives no value
+    align_pixels: Literal["equal", "confidence"] = _image(
+        "equal"
     )  # confidence: version 2 weights pixels by the parser's
-    align_stride: int = _image(8)  # of the fused map, in pixels (Eq. 10)
-    channel_alignment: Literal["depth-wise", "point-wise"] = _later(
-        "image-tower", "depth-wise"
+    align_stride: int = _image(8, SIDE)  # of the fused map, in pixels (Eq. 10)
+    channel_alignment: Literal["depth-wise", "point-wise"] = _image(
+        "depth-wise"
     )  # CNN only; the paper names the first, which mixes no channels (method.md 2.3)
     global_text: Literal["tuned", "before-parts"] = _image(
         "tuned"
     )  # stage 1b moves the tokens: recompute, or keep 1a's
-    label_smoothing: float = _image(0.1)
-    triplet_margin: float = _image(0.3)
+    label_smoothing: float = _image(0.1, SHARE)
+    triplet_margin: float = _image(0.3, WEIGHT)
 
     # Stage 2: how (cnn_clipreid.yml).
-    camera_embedding: float = _image(0.0)  # ViT only: coefficient of SIE; 0: none
-    epochs: int = _image(120)
-    people_per_batch: int = _image(16)
-    images_per_person: int = _image(4)
-    rate: float = _image(3.5e-4)
-    head_rate: float = _image(3.5e-4)  # of the fusion head: ViT's 5e-6 would hardly move it
-    bias_rate_factor: float = _image(2.0)
-    weight_decay: float = _image(5e-4)
+    camera_embedding: float = _image(0.0, WEIGHT)  # ViT only: coefficient of SIE; 0: none
+    epochs: int = _image(120, EPOCHS)
+    people_per_batch: int = _image(16, (2, 4_096))
+    images_per_person: int = _image(4, (1, 1_024))
+    rate: float = _image(3.5e-4, RATE)
+    head_rate: float = _image(3.5e-4, RATE)  # of the fusion head: ViT's 5e-6 would hardly move it
+    bias_rate_factor: float = _image(2.0, WEIGHT)
+    weight_decay: float = _image(5e-4, RATE)
     schedule: Literal["steps", "cosine"] = _image("steps")
-    warmup_epochs: float = _image(10)
-    warmup_factor: float = _image(0.01)
-    milestones: tuple[int, ...] = _image((40, 70))
-    padding: int = _image(10)
-    flip_probability: float = _image(0.5)
-    erase_probability: float = _image(0.5)
+    warmup_epochs: float = _image(10, WARMUP)
+    warmup_factor: float = _image(0.01, SHARE)
+    milestones: tuple[int, ...] = _image((40, 70), EPOCHS)
+    padding: int = _image(10, (0, 512))
+    flip_probability: float = _image(0.5, SHARE)
+    erase_probability: float = _image(0.5, SHARE)
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            allowed, value = get_args(item.type), getattr(self, item.name)
-            if isinstance(value, str) and allowed and value not in allowed:
-                raise ValueError(
-                    f"{item.name} is {value!r}; it must be one of {', '.join(map(repr, allowed))}"
-                )
-            if isinstance(value, int | float) and value < 0:
-                raise ValueError(f"{item.name} is {value}; it must not be negative")
+            if wanted := refusal(getattr(self, item.name), item.type, item.metadata.get("range")):
+                raise ValueError(f"{item.name} is {shorten(getattr(self, item.name))}; it must be {wanted}")
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"milestones is {shorten(self.milestones)}; they must rise")
         if self.prompt_batch % self.images_per_person:
             raise ValueError("prompt_batch must be a multiple of images_per_person")
+        if self.images_per_person < 2 and self.triplet_weight:
+            raise ValueError("images_per_person is 1; it must be at least 2 where triplet_weight is not 0")
+        if self.align_stride > min(self.image_size):
+            raise ValueError(f"align_stride is {self.align_stride}; image_size has a side of fewer pixels")
         if self.part_schedule == "joint" and self.global_text == "before-parts":
             raise ValueError("part_schedule joint leaves no tokens before parts for global_text")
 
@@ -146,20 +164,20 @@ class Recipe:
 
     def stage_choices(self, stage: Stage) -> dict[str, Any]:
         """The choices that the weights after `stage` depend on: its own and those of the stages before it."""
-        known = fields_before(stage)
+        known = fields_before(stage, type(self))
         return {name: value for name, value in self.choices().items() if name in known}
 
     def choices(self) -> dict[str, Any]:
-        """The choices that name a run: all of them, but for later ones at their default."""
+        """The choices that name a run: those of SCHEMA_1, and every other that is not at its default."""
         named = {item.name: getattr(self, item.name) for item in fields(self)}
-        quiet = {item.name: item.default for item in fields(self) if item.metadata.get("later")}
+        quiet = {item.name: item.default for item in fields(self) if item.name not in SCHEMA_1}
         return {name: value for name, value in named.items() if value != quiet.get(name, ...)}
 
 
-def fields_before(stage: Stage) -> frozenset[str]:
+def fields_before(stage: Stage, kind: type[Recipe] = Recipe) -> frozenset[str]:
     """The fields of a recipe that the weights after `stage` depend on."""
     reached = STAGES[: STAGES.index(stage) + 1]
-    return frozenset(item.name for item in fields(Recipe) if item.metadata["stage"] in reached)
+    return frozenset(item.name for item in fields(kind) if item.metadata["stage"] in reached)
 
 
 CLIP_REID_CNN = Recipe()  # cnn_clipreid.yml

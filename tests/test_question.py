@@ -7,6 +7,7 @@ import pytest
 from harness.backbones import backbones, find_base
 from harness.inputs import EMBEDDED_SETS
 from harness.question import Asked, ask
+from harness.search.conduct import ask_search
 from pivl.data.facts import BENCHMARKS
 from pivl.errors import UserError
 from pivl.people.benchmark import VARIANTS
@@ -101,14 +102,56 @@ def test_an_override_that_equals_the_default_in_another_type_is_no_other_choice(
         ("rate=nan", "rate takes a number, as 0.00035"),
         ("image_size=64", "image_size takes whole numbers, as 256x128"),
         ("fusion=sum", "fusion is 'sum'; it must be one of 'last', 'pyramid'"),
-        ("epochs=-1", "epochs is -1; it must not be negative"),
+        ("epochs=-1", "epochs is -1; it must be at least 1"),
         ("backbone=rn50", "unknown recipe field 'backbone'"),
+        ("people_per_batch=0", "--set: people_per_batch is 0; it must be at least 2"),
+        ("flip_probability=1.5", "flip_probability is 1.5; it must be at most 1"),
+        ("epochs=" + "9" * 30, "epochs is 999999999999999999999999999999; it must be at most 100000"),
+        ("epochs=" + "9" * 5000, f"--set epochs={'9' * 40}: epochs takes a whole number, as 120"),
+        ("rate=1e999", "rate takes a number, as 0.00035"),
+        ("image_size=100x50", "image size 100x50 does not fit a ResNet; use multiples of 16"),
+        ("milestones=70,40", "milestones is (70, 40); they must rise"),
     ],
 )
 def test_a_wrong_override_is_one_line(override, said):
     with pytest.raises(UserError) as refused:
         ask(Asked("ablation", overrides=(override,)))
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (
+            {"rows": "pi-vl", "overrides": ("fusion=last",)},
+            "--set fusion: each row asked for has its own (pi-vl); leave it out",
+        ),
+        (
+            {"rows": "part-labels,pi-vl", "overrides": ("part_text=none",)},
+            "--set part_text: each row asked for has its own (part-labels, pi-vl)",
+        ),
+        ({"overrides": ("epochs=1", "epochs=2")}, "--set epochs: it is set twice"),
+        (
+            {
+                "rows": "pi-vl-joint",
+                "overrides": ("global_text=before-parts",),
+            },  # fine in other rows
+            "part_schedule joint leaves no tokens before parts",
+        ),
+    ],
+)
+def test_a_change_that_reaches_no_row_or_fits_none_is_refused(typed, said):
+    with pytest.raises(UserError) as refused:
+        ask(Asked("ablation", **typed))
+    assert said in str(refused.value)
+
+
+def test_a_change_that_reaches_some_rows_is_made_and_the_others_are_known():
+    question = ask(Asked("ablation", overrides=("fusion=pyramid", "part_text=label", "epochs=1")))
+    assert question.kept == {"part_text": ["identity-parts", "pi-vl"]}
+    assert ask(Asked("ablation", rows="pi-vl", overrides=("fusion=pyramid",))).kept == {}
+    with pytest.raises(UserError, match="each row asked for has its own"):
+        ask_search(Asked("loss-weights", overrides=("fusion=last",)))
 
 
 @pytest.mark.parametrize(

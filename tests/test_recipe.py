@@ -1,5 +1,6 @@
 """A recipe: closed choices, the stages it needs, and what each stage depends on."""
 
+import re
 from dataclasses import fields, replace
 
 import pytest
@@ -14,9 +15,65 @@ def test_a_value_outside_a_closed_choice_is_refused_with_the_choices():
         Recipe(part_text="labels")  # type: ignore[arg-type]
 
 
-def test_a_negative_number_is_refused():
-    with pytest.raises(ValueError, match="align_weight is -1"):
-        Recipe(align_weight=-1)
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("align_weight", -1, "align_weight is -1; it must be at least 0"),
+        ("epochs", 0, "epochs is 0; it must be at least 1"),
+        ("identity_epochs", 10**30, "identity_epochs is 1000000000000000000000000000000; it must be at most 100000"),
+        ("people_per_batch", 0, "people_per_batch is 0; it must be at least 2"),
+        ("people_per_batch", 1, "people_per_batch is 1; it must be at least 2"),
+        ("people_per_batch", 8.0, "people_per_batch is 8.0; it must be a whole number"),
+        ("images_per_person", 0, "images_per_person is 0; it must be at least 1"),
+        ("prompt_batch", 0, "prompt_batch is 0; it must be at least 2"),
+        ("epochs", True, "epochs is True; it must be a whole number"),
+        ("rate", False, "rate is False; it must be a number"),
+        ("rate", "fast", "rate is 'fast'; it must be a number"),
+        ("rate", float("nan"), "rate is nan; it must be a finite number"),
+        ("warmup_epochs", float("inf"), "warmup_epochs is inf; it must be a finite number"),
+        ("prompt_rate", 0, "prompt_rate is 0; it must be at least 1e-15"),
+        ("part_temperature", 0.0, "part_temperature is 0.0; it must be at least 0.0001"),
+        ("label_smoothing", 1.5, "label_smoothing is 1.5; it must be at most 1"),
+        ("flip_probability", 2, "flip_probability is 2; it must be at most 1"),
+        ("image_size", (0, 64), "image_size is (0, 64); it must be at least 1"),
+        ("image_size", (128,), "image_size is (128,); it must be 2 whole numbers"),
+        ("image_size", [128, 64], "image_size is [128, 64]; it must be 2 whole numbers"),
+        ("image_size", (10**9, 64), "image_size is (1000000000, 64); it must be at most 4096"),
+        ("milestones", (70, 40), "milestones is (70, 40); they must rise"),
+        ("milestones", (0, 40), "milestones is (0, 40); it must be at least 1"),
+        ("align_stride", 0, "align_stride is 0; it must be at least 1"),
+        ("align_stride", 200, "align_stride is 200; image_size has a side of fewer pixels"),
+        ("patch_stride", -1, "patch_stride is -1; it must be at least 0"),
+        ("identity_tokens", 78, "identity_tokens is 78; it must be at most 32"),
+        ("fusion", 3, "fusion is 3; it must be one of 'last', 'pyramid'"),
+        ("backbone", 50, "backbone is 50; it must be a name"),
+    ],
+)  # fmt: skip
+def test_a_value_out_of_its_range_is_refused_with_the_range(field, value, said):
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        Recipe(**{field: value})
+
+
+def test_a_long_value_is_shortened_in_its_message():
+    with pytest.raises(ValueError, match=r"^epochs is 1{40}\.\.\.; it must be at most 100000$"):
+        Recipe(epochs=int("1" * 4000))
+
+
+def test_every_number_has_a_range_that_holds_its_default_and_every_recipe():
+    for item in fields(Recipe):
+        is_number = isinstance(item.default, int | float | tuple)
+        assert (item.metadata["range"] is not None) == is_number, item.name
+    Recipe(
+        epochs=1, people_per_batch=2, prompt_rate=1e-12, warmup_epochs=1000, milestones=()
+    )  # the edges pass
+
+
+def test_a_triplet_needs_a_second_picture():
+    with pytest.raises(
+        ValueError, match="images_per_person is 1; it must be at least 2 where triplet_weight"
+    ):
+        Recipe(images_per_person=1)
+    assert Recipe(images_per_person=1, triplet_weight=0).images_per_person == 1
 
 
 def test_the_defaults_are_clip_reids_cnn():
@@ -88,15 +145,6 @@ def test_the_last_stage_depends_on_every_choice():
         student="mobilenetv2-0.25",
     )
     assert set(recipe.stage_choices("image-tower")) == {item.name for item in fields(Recipe)}
-
-
-def test_a_later_choice_at_its_default_is_no_part_of_ids():
-    """So that records from before it was there keep their ids."""
-    later = {item.name for item in fields(Recipe) if item.metadata.get("later")}
-    assert later == {"part_schedule", "align_pixels", "channel_alignment", "student"}
-    assert set(EMBEDDED.choices()) == {item.name for item in fields(Recipe)} - later
-    assert EMBEDDED.stage_choices("image-tower") == EMBEDDED.choices()
-    assert replace(EMBEDDED, part_schedule="joint").choices()["part_schedule"] == "joint"
 
 
 def test_joint_tuning_has_no_tokens_before_parts():

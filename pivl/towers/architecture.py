@@ -6,6 +6,9 @@ Image size, patch stride and camera embedding are not here: one checkpoint serve
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from pivl.errors import UserError
+
+RESNET_STRIDE = 16  # pixels per token: the stem's 4, and layers 2 and 3
 HEAD_WIDTH = 64  # every attention head of OpenAI's CLIP is 64 wide, so heads follow from the width
 Activation = Literal["quick_gelu", "gelu"]  # OpenAI's, and what others trained with
 
@@ -91,3 +94,14 @@ class ClipArchitecture:
             ),
             replace(text, heads=max(text.width // HEAD_WIDTH, 1), activation="quick_gelu"),
         )
+
+
+def check_image_size(size: tuple[int, int], kind: Literal["resnet", "vit"], patch: int | None) -> None:
+    """Raise UserError where an image tower takes no pictures of `size` (height, width); patch: of a ViT, if known."""
+    height, width = size
+    if kind == "resnet" and (height % RESNET_STRIDE or width % RESNET_STRIDE):
+        raise UserError(
+            f"image size {height}x{width} does not fit a ResNet; use multiples of {RESNET_STRIDE}"
+        )
+    if patch is not None and min(size) < patch:
+        raise UserError(f"image size {height}x{width} is smaller than a patch of {patch}")

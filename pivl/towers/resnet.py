@@ -7,12 +7,9 @@ import torch
 from open_clip.modified_resnet import ModifiedResNet
 from torch import Tensor, nn
 
-from pivl.errors import UserError
-from pivl.towers.architecture import VisionArchitecture
+from pivl.towers.architecture import RESNET_STRIDE, VisionArchitecture, check_image_size
 from pivl.towers.attention import pool_cells, pool_first, pool_input
 from pivl.towers.features import Features
-
-OUTPUT_STRIDE = 16  # pixels per token: the stem's 4, and layers 2 and 3
 
 
 class ResNetTower(nn.Module):
@@ -29,13 +26,10 @@ class ResNetTower(nn.Module):
     ) -> None:
         super().__init__()
         height, width = image_size
-        if height < OUTPUT_STRIDE or width < OUTPUT_STRIDE or height % OUTPUT_STRIDE or width % OUTPUT_STRIDE:
-            raise UserError(
-                f"image size {height}x{width} does not fit a ResNet; use multiples of {OUTPUT_STRIDE}"
-            )
+        check_image_size(image_size, "resnet", None)
         self.architecture = architecture
         self.image_size = image_size
-        self.grid = (height // OUTPUT_STRIDE, width // OUTPUT_STRIDE)
+        self.grid = (height // RESNET_STRIDE, width // RESNET_STRIDE)
         channels = architecture.attention_width
         self.dims = (channels // 2, channels, architecture.embed_dim)
         self.map_channels = (channels // 8, channels // 4, channels // 2)

@@ -7,8 +7,7 @@ import torch
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
-from pivl.errors import UserError
-from pivl.towers.architecture import VisionArchitecture
+from pivl.towers.architecture import VisionArchitecture, check_image_size
 from pivl.towers.attention import ACTIVATIONS, block_output_at
 from pivl.towers.features import Features
 
@@ -28,8 +27,7 @@ class VisionTower(nn.Module):
         if patch is None:
             raise ValueError("a vision transformer needs a patch size")
         stride = stride or patch
-        if min(image_size) < patch:
-            raise UserError(f"image size {image_size[0]}x{image_size[1]} is smaller than a patch of {patch}")
+        check_image_size(image_size, "vit", patch)
         self.architecture = architecture
         self.image_size = image_size
         self.patch, self.stride = patch, stride
