@@ -10,6 +10,8 @@ from PIL import Image
 
 from pivl.data import catalog
 from pivl.data.digests import Report
+from pivl.data.listing import Listing
+from pivl.data.people_csv import list_csv
 from pivl.data.pictures import Split
 from pivl.errors import UserError
 from pivl.people.benchmark import SYNTHPED_MINI
@@ -124,6 +126,11 @@ CSV_ROWS = [
     "b/5.jpg,cleo,door,query", "b/6.jpg,dan,gate,query", "b/7.jpg,cleo,gate,gallery", "b/8.jpg,dan,door,gallery",
     "b/9.jpg,distractor,door,gallery",
 ]  # fmt: skip
+
+
+def listed(folder: Path, rows: list[str] = CSV_ROWS, header: str = "path,person,camera,split") -> Listing:
+    """What write_csv wrote, listed."""
+    return list_csv(write_csv(folder, rows, header))
 
 
 def load_market(

@@ -58,13 +58,10 @@ def test_a_csv_without_a_column_or_a_picture_or_a_table_says_so(tmp_path):
         f"people.csv: row 7: no picture {tmp_path}/b/6.jpg; correct the path, or name its folder with --data-root"
     )
     assert refusal(tmp_path / "other.csv", None) == (
-        f"cannot read {tmp_path}/other.csv ([Errno 2] No such file or directory: '{tmp_path}/other.csv'); "
-        "name a csv file in UTF-8"
+        f"cannot read {tmp_path}/other.csv (No such file or directory); name a csv file in UTF-8"
     )
-    file.write_bytes(b"\xff\xfe\x00p")
-    assert refusal(file, None).startswith(f"cannot read {file} ('utf-8' codec can't decode")
     file.write_bytes(b"")
-    assert refusal(file, None).startswith("people.csv: no column path;")
+    assert refusal(file, None).startswith("people.csv: no row; the first must name path, person,")
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,15 @@ Patterns are matched against base names alone: a folder may look like a picture'
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from pivl.data.digests import Report
 from pivl.data.facts import SETS, Benchmark, SetName
-from pivl.data.listing import DISTRACTOR, Entry, Listing, identify
-from pivl.errors import UserError
+from pivl.data.lines import read_lines
+from pivl.data.listing import DISTRACTOR, Entry, Listing, identify, size_of
+from pivl.errors import UserError, explain
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 BLURRED = ("mask_train_v2", "mask_test_v2")  # MSMT17 V2
@@ -25,18 +27,23 @@ def list_benchmark(facts: Benchmark, root: Path, report: Report | None = None) -
     folder = locate(facts, root)
     found: dict[SetName, list[Entry]] = {}
     missing: list[str] = []
+    broken: list[str] = []
     ignored = 0
     sources = {which: str(folder / facts.folders[which]) for which in SETS}
     for which in SETS:
         if facts.lists:
             found[which], absent = _listed(facts, folder, which)
-            missing += absent
+            missing += [name for name in absent if not os.path.lexists(folder / name)]
+            broken += [name for name in absent if os.path.lexists(folder / name)]
             sources[which] = " and ".join(str(folder / name) for name in facts.lists[which])
         else:
-            found[which], junk = _scanned(facts, folder, which)
+            found[which], no_files, junk = _scanned(facts, folder, which)
+            broken += no_files
             ignored += junk
     entries = {which: tuple(sorted(found[which], key=lambda entry: entry.name)) for which in SETS}
-    listing = Listing(facts.name, facts.name, folder, entries, sources, facts, tuple(missing), ignored)
+    cameras = tuple(str(number) for number in range(1, facts.cameras + 1))
+    lacking = tuple(missing), tuple(broken)
+    listing = Listing(facts.name, facts.name, folder, entries, sources, cameras, facts, *lacking, ignored)
     return identify(listing, report)
 
 
@@ -44,7 +51,7 @@ def locate(facts: Benchmark, root: Path) -> Path:
     """The folder that holds the benchmark: `root`, or the first of `facts.below` under it that is whole."""
     train = facts.folders["train"]
     places = [root, *(root / name for name in facts.below)]
-    lacks = {folder: _lack(facts, folder) for folder in places if (folder / train).is_dir()}
+    lacks = {folder: _lack(facts, folder) for folder in places if os.path.isdir(folder / train)}
     for folder, lack in lacks.items():
         if lack is None:
             return folder
@@ -53,14 +60,14 @@ def locate(facts: Benchmark, root: Path) -> Path:
     for folder in places:
         if (
             facts.lists
-            and folder.is_dir()
+            and os.path.isdir(folder)
             and (masked := {name.lower() for name in os.listdir(folder)} & {*BLURRED})
         ):
             raise UserError(
                 f"{facts.name}: {folder} is MSMT17 V2 ({max(masked)}): its faces are blurred, which costs 2 to 4 mAP, "
                 "so its numbers are not comparable with published ones; use V1 (folders train and test)"
             )
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise UserError(
             f"{facts.name}: {root} is no folder; name the one that holds {facts.title} with --data-root"
         )
@@ -74,23 +81,37 @@ def _lack(facts: Benchmark, folder: Path) -> Path | None:
     """The first folder or list of the benchmark that `folder` does not hold."""
     folders = [folder / name for name in facts.folders.values()]
     lists = [folder / name for names in (facts.lists or {}).values() for name in names]
-    return next((path for path in [*folders, *lists] if not path.exists()), None)
+    lacking = [path for path in folders if not os.path.isdir(path)]
+    return next(iter([*lacking, *(path for path in lists if not os.path.isfile(path))]), None)
 
 
-def _scanned(facts: Benchmark, folder: Path, which: SetName) -> tuple[list[Entry], int]:
-    """The pictures of a set by their names alone, and how many junk pictures were left out."""
-    entries, ignored = [], 0
-    for file in sorted((folder / facts.folders[which]).iterdir()):
-        if file.name.startswith(".") or not file.name.lower().endswith(PICTURES):
+def _scanned(facts: Benchmark, folder: Path, which: SetName) -> tuple[list[Entry], list[str], int]:
+    """The pictures of a set by their names alone, what is named so and no file, and how much junk was left out."""
+    entries: list[Entry] = []
+    broken: list[str] = []
+    ignored, place = 0, facts.folders[which]
+    for base in _names_in(facts, folder / place):
+        if base.startswith(".") or not base.lower().endswith(PICTURES):
             continue
-        name = f"{facts.folders[which]}/{file.name}"
+        name = f"{place}/{base}"
         person, camera = _parse(facts, folder / name)
         if person == facts.junk:
             ignored += 1
-            continue
-        shown = DISTRACTOR if person == facts.distractor else f"{person:04d}"
-        entries.append(Entry(name, file.stat().st_size, shown, camera))
-    return entries, ignored
+        elif (size := size_of(folder / name)) is None:
+            broken.append(name)
+        else:
+            shown = DISTRACTOR if person == facts.distractor else f"{person:04d}"
+            entries.append(Entry(name, size, shown, camera))
+    return entries, broken, ignored
+
+
+def _names_in(facts: Benchmark, folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as error:
+        raise UserError(
+            f"{facts.name}: cannot list {folder} ({explain(error)}); unpack {facts.title} again"
+        ) from error
 
 
 def _parse(facts: Benchmark, path: Path) -> tuple[int, int]:
@@ -109,39 +130,31 @@ def _parse(facts: Benchmark, path: Path) -> tuple[int, int]:
 
 
 def _listed(facts: Benchmark, folder: Path, which: SetName) -> tuple[list[Entry], list[str]]:
-    """The pictures that the lists of a set name, and the names of those that are not there.
+    """The pictures that the lists of a set name, and the names of those that are no files.
 
     The people of train and test are numbered from 0 each, so the folder is part of a person here.
     """
     entries: list[Entry] = []
-    missing: list[str] = []
+    absent: list[str] = []
     place = facts.folders[which]
     for below, person in _read_lists(facts, folder, which):
         name = f"{place}/{below}"
-        try:
-            size = os.stat(folder / name).st_size
-        except OSError:
-            missing.append(name)
+        if (size := size_of(folder / name)) is None:
+            absent.append(name)
             continue
         _, camera = _parse(facts, folder / name)
         entries.append(Entry(name, size, f"{place}/{person:04d}", camera))
-    return entries, missing
+    return entries, absent
 
 
 def _read_lists(facts: Benchmark, folder: Path, which: SetName) -> Iterator[tuple[str, int]]:
     """Path and person of every line of the lists of a set."""
     assert facts.lists is not None
     for path in (folder / name for name in facts.lists[which]):
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(
-                f"{facts.name}: cannot read {path} ({error}); unpack {facts.title} again"
-            ) from error
-        for number, line in enumerate(lines, 1):
+        for number, line in read_lines(path, f"unpack {facts.title} again"):
             below, _, person = line.strip().rpartition(" ")
-            if not person:
-                continue
-            if not below or not person.isdecimal():
-                raise UserError(f"{facts.name}: {path}, line {number}: {line!r} is not a path and a person")
+            if not below or not re.fullmatch("[0-9]{1,6}", person):
+                raise UserError(
+                    f"{facts.name}: {path}, line {number}: {line[:200]!r} is not a path and a person"
+                )
             yield below, int(person)

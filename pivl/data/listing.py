@@ -1,5 +1,7 @@
 """The pictures of a data set before any is decoded: who is where, what is wrong with it, and its fingerprint."""
 
+import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -32,8 +34,9 @@ class Entry:
 class Listing:
     """The pictures of each set, sorted by name. `sources` says where those of a set were looked for.
 
-    called: the data set's name in messages; missing: names of pictures that its lists name and that are not there;
-    ignored: how many junk pictures were left out.
+    called: the data set's name in messages; cameras: their names, by number; missing: names of pictures that its lists
+    name and that are not there; broken: what has a picture's name and is no file; ignored: how many junk pictures were
+    left out.
     """
 
     name: str
@@ -41,8 +44,10 @@ class Listing:
     folder: Path
     entries: Mapping[SetName, tuple[Entry, ...]]
     sources: Mapping[SetName, str]
+    cameras: tuple[str, ...]
     facts: Benchmark | None = None
     missing: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
     ignored: int = 0
 
     def paths(self, which: SetName) -> list[Path]:
@@ -65,6 +70,24 @@ class Listing:
             for which in SETS
             if found[which] != known[which]
         }
+
+
+def size_of(path: Path) -> int | None:
+    """Size in bytes of the regular file at `path`, None where there is none."""
+    try:
+        facts = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return facts.st_size if stat.S_ISREG(facts.st_mode) else None
+
+
+def broken(path: Path) -> str:
+    """What stands at `path` in a file's place, in words; empty where there is nothing at all."""
+    if not os.path.lexists(path):
+        return ""
+    if os.path.isdir(path):
+        return "a folder"
+    return "no regular file" if os.path.exists(path) else "a broken link"
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -123,6 +146,15 @@ def count_faults(listing: Listing) -> list[str]:
     return faults
 
 
+def broken_faults(listing: Listing) -> list[str]:
+    """A line if something that is no file has a picture's name; no option gets past it."""
+    if not listing.broken:
+        return []
+    first, others = listing.folder / listing.broken[0], len(listing.broken) - 1
+    more = f" (and {others} more that are no files)" if others else ""
+    return [f"{listing.called}: {first} is {broken(first)}{more}; restore or remove it"]
+
+
 def retrieval_faults(listing: Listing) -> list[str]:
     """What makes training or retrieval impossible or untrue, a line each; no option gets past these."""
     faults = []
@@ -145,6 +177,17 @@ def retrieval_faults(listing: Listing) -> list[str]:
     return faults
 
 
+def no_match_fault(listing: Listing) -> list[str]:
+    """A line if there are queries and not one has a right answer; no option gets past it."""
+    queries = listing.entries["query"]
+    if not queries or len(_unmatched(listing)) < len(queries):
+        return []
+    return [
+        f"{listing.called}: no query has its person in the gallery under another camera, so that nothing can be scored; "
+        "correct the cameras, or add such pictures"
+    ]
+
+
 def match_faults(listing: Listing) -> list[str]:
     """A line if there are query people whom no gallery picture shows under a second camera."""
     alone = unmatched_people(listing)
@@ -158,16 +201,14 @@ def match_faults(listing: Listing) -> list[str]:
 
 def unmatched_people(listing: Listing) -> list[str]:
     """People of whom at least one query has no right answer: no gallery picture under another camera."""
+    return in_order({entry.person for entry in _unmatched(listing)})
+
+
+def _unmatched(listing: Listing) -> list[Entry]:
     cameras: dict[str, set[int]] = {}
     for entry in listing.entries["gallery"]:
         cameras.setdefault(entry.person, set()).add(entry.camera)
-    return in_order(
-        {
-            entry.person
-            for entry in listing.entries["query"]
-            if not cameras.get(entry.person, set()) - {entry.camera}
-        }
-    )
+    return [one for one in listing.entries["query"] if not cameras.get(one.person, set()) - {one.camera}]
 
 
 def find_faults(listing: Listing, allow_partial: bool) -> list[str]:
@@ -175,10 +216,11 @@ def find_faults(listing: Listing, allow_partial: bool) -> list[str]:
 
     A public benchmark of known counts may have queries without an answer: the market protocol does not score them.
     """
+    impossible = [*retrieval_faults(listing), *no_match_fault(listing)]
     if allow_partial:
-        return retrieval_faults(listing)
-    matched = [] if listing.facts else match_faults(listing)
-    return [*count_faults(listing), *retrieval_faults(listing), *matched]
+        return [*broken_faults(listing), *impossible]
+    matched = [] if listing.facts or no_match_fault(listing) else match_faults(listing)
+    return [*broken_faults(listing), *count_faults(listing), *impossible, *matched]
 
 
 def _who(people: Sequence[str] | set[str]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pivl.data.facts import DUKEMTMC, OCCLUDED_DUKE, SETS, SetName
 from pivl.data.layouts import locate
+from pivl.data.lines import read_lines
 from pivl.errors import UserError
 
 NAME = re.compile(r"\d{4}_c\d_f\d+\.jpg")
@@ -47,13 +48,11 @@ def build_occluded_duke(duke_root: Path, lists_folder: Path, output: Path) -> di
 
 def _read_list(path: Path, which: SetName) -> list[str]:
     """The picture names of a list, checked."""
-    try:
-        names = path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path} ({error}); name the folder that holds {which}.list") from error
+    advice = f"name the folder that holds {which}.list"
+    names = [name for _, line in read_lines(path, advice) for name in line.split()]
     for number, name in enumerate(names, 1):
         if not NAME.fullmatch(name):
-            raise UserError(f"{path}, line {number}: {name!r} is no picture of DukeMTMC-reID")
+            raise UserError(f"{path}, line {number}: {name[:200]!r} is no picture of DukeMTMC-reID")
     expected = OCCLUDED_DUKE.counts[which].images
     if len({*names}) != expected:
         raise UserError(f"{path}: expected {expected} pictures, found {len({*names})}; get the list again")
