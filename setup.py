@@ -28,7 +28,7 @@ setup(
         "pyarrow",
         "tabulate",
         "click",
-        "pillow",
+        "pillow>=10.1",
         "mlflow>=3.13",
         "optuna>=4.9",
         "timm",

@@ -56,7 +56,7 @@ def open_regular(path: Path, flags: int = 0) -> BufferedReader:
     `flags` are further ones of os.open. Raises OSError with a strerror, whatever is wrong with the path.
     """
     try:
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, 0o644)
     except ValueError as error:  # a NUL, or letters that no file has
         raise OSError(errno.EINVAL, str(error), str(path)) from error
     if not stat.S_ISREG(os.fstat(number).st_mode):

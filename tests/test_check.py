@@ -73,7 +73,7 @@ def test_every_broken_file_is_named_and_every_wrong_count_said(market):
         f"market1501: expected 2 gallery people, found 1 in {root}/bounding_box_test",
         "market1501: the gallery set has one person (0003); at least two people are needed",
         f"cannot read {cut} (",
-        f"cannot read {html} (cannot identify image file); get it again",
+        f"cannot read {html} (no header of a JPEG, PNG, BMP, PPM, GIF, WEBP or TIFF file); get it again",
         f"{large}: the map is 64 x 32 (height x width), not 32 x 16 as its image",
         f"{foreign}: class id 77 is not in label set lip (0 to 19, or 255)",
         f"market1501: 1 of 4 train images have no part map in {maps} (first: "

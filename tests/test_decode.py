@@ -160,7 +160,8 @@ def test_an_unreadable_picture_is_a_line_and_leaves_no_file(tmp_path, cache):
     )
     path.write_text("<html>")
     assert refusal("market1501", root, allow_partial=True) == (
-        f"cannot read {path} (cannot identify image file); get it again (pivl-bench data check lists all such files)"
+        f"cannot read {path} (no header of a JPEG, PNG, BMP, PPM, GIF, WEBP or TIFF file); get it again "
+        "(pivl-bench data check lists all such files)"
     )
     assert not list(cache.glob("*.npy"))
     assert not list(cache.glob(".*.npy"))

@@ -7,9 +7,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 from pivl.errors import UserError
+from pivl.files import open_regular
 from pivl.homes import expand_home, home_of, take_substitute
 
 ADVICE = "set PIVL_CACHE to a folder that can take it"
@@ -47,11 +49,12 @@ def one_at_a_time(path: Path, doing: str) -> Iterator[None]:
     """Let one process at a time make `path`; another waits, after a line on stderr. A killed process lets go.
 
     What a killed process left of `path` under a temporary name is removed. Where the file system has no locks, nobody
-    waits: several then do the same work, and `write_atomically` keeps the file whole.
+    waits: several then do the same work, and `write_atomically` keeps the file whole. Raises UserError where the lock is
+    a link, which would have a file elsewhere opened, or cannot be written.
     """
     import fcntl  # not on Windows
 
-    with open(path.parent / f".{path.name}.lock", "w") as lock:
+    with _open_lock(path.parent / f".{path.name}.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             locked = True
@@ -64,3 +67,12 @@ def one_at_a_time(path: Path, doing: str) -> Iterator[None]:
         for left in path.parent.glob(f".{glob.escape(path.name)}.*{path.suffix}") if locked else ():
             left.unlink(missing_ok=True)
         yield
+
+
+def _open_lock(path: Path) -> BufferedReader:
+    """The lock's file, made if need be; nothing is written to it."""
+    try:
+        return open_regular(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
+    except OSError as error:
+        reason = "it is a link" if path.is_symlink() else error.strerror
+        raise UserError(f"cannot open {path} ({reason}); remove it, or {ADVICE}") from error

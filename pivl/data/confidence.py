@@ -3,7 +3,6 @@
 A part map `a.png` may have `a.npz` beside it: one array [H, W] of the largest class probability, in [0, 1].
 """
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,9 +14,11 @@ from torch.nn import functional
 from pivl.data.digests import digest_files
 from pivl.data.listing import Line
 from pivl.data.map_files import MapFiles
-from pivl.errors import UserError
+from pivl.data.picture_file import PNG, read_size
+from pivl.errors import Unreadable, UserError
+from pivl.numpy_files import read_arrays
 
-BROKEN = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)
+WIDEST = np.dtype(np.longdouble).itemsize  # bytes of a fraction, at most
 
 
 def beside(part_map: Path) -> Path:
@@ -56,16 +57,16 @@ def write_confidence(target: Path, offset: int, sources: Sequence[Path | None], 
 
 def read_confidence(part_map: Path) -> np.ndarray:
     """The confidence of a part map, float32 [H, W] of its size; UserError, one line with the file, if it is not that."""
-    path = beside(part_map)
+    path, size = beside(part_map), read_size(part_map, PNG)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            (values,) = (file[name] for name in file.files)
-        with Image.open(part_map) as picture:
-            size = (picture.height, picture.width)
-    except BROKEN as error:
+        arrays = list(read_arrays(path, limit=size[0] * size[1] * WIDEST).values())
+    except Unreadable as error:
         raise UserError(
-            f"{path}: not one readable array in an .npz file ({error}); write it again"
+            f"{path}: not one readable array in an .npz file ({error.reason}); write it again"
         ) from error
+    if len(arrays) != 1:
+        raise UserError(f"{path}: not one readable array in an .npz file but {len(arrays)}; write it again")
+    (values,) = arrays
     if values.shape != size or values.dtype.kind != "f":
         raise UserError(f"{path}: {values.dtype} {values.shape}, not fractions of its map's size {size}")
     if not (values.min() >= 0 and values.max() <= 1):

@@ -5,6 +5,7 @@ system may drop what was (MSMT17 at 256 x 128: 12.4 GB). Its name holds a hash o
 and header are checked when it is opened; a checksum over all of it would cost every run a reading of the whole file.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from pivl.data.pixels import RESAMPLING, write_pictures
 from pivl.files import write_atomically
 from pivl.workers import cores, spread
 
-VERSION = "1"  # of the decoding: raised whenever the same files would give other pixels
+VERSION = "2"  # of the decoding: raised whenever the same files would give other pixels
 JOB = 480  # pictures per job: enough to spread its fixed cost, few enough for progress and for sharing among cores
 JOBS_PER_WORKER = 4  # at least: fewer are done before a process has started, which takes seconds
 
@@ -74,7 +75,7 @@ def decode(files: Sequence[CacheFile], report: Report | None = None) -> list[Ten
     """
     lacking = [file for file in files if open_mapped(file.path, file.shape) is None]
     for file in lacking:
-        if file.path.exists():
+        if os.path.lexists(file.path):
             print(f"pivl-bench: {file.path} is cut or damaged; making it again", file=sys.stderr)
     if lacking:
         check_room(cache_folder(), sum(prod(file.shape) for file in lacking))

@@ -13,6 +13,7 @@ from pivl.data.digests import Report, digest_files
 from pivl.data.labels import IGNORE, LabelSet
 from pivl.data.listing import Line, Listing
 from pivl.data.parts import read_label_set, read_map
+from pivl.data.picture_file import read_size
 from pivl.errors import UserError
 
 Source = tuple[Path, Path | None]  # a picture and its map
@@ -64,7 +65,7 @@ def find_maps(listing: Listing, folder: Path | None, report: Report | None = Non
     if folder is None and not named:
         return None
     place = folder or listing.folder
-    if not place.is_dir():
+    if not os.path.isdir(place):
         raise UserError(f"{place} is no folder; name the one that holds the part maps with --part-maps")
     labels = read_label_set(place)
     if named:
@@ -104,7 +105,7 @@ def write_maps(
         for picture, path in sources:
             part_map = np.full(size, IGNORE, np.uint8)
             if path is not None:
-                pixels = Image.fromarray(read_map(path, labels, _read_size(picture)).numpy())
+                pixels = Image.fromarray(read_map(path, labels, read_size(picture)).numpy())
                 part_map = np.asarray(pixels.resize(size[::-1], Image.Resampling.NEAREST))
             file.write(part_map.tobytes())
     return len(sources)
@@ -116,7 +117,7 @@ def inspect_maps(sources: Sequence[Source], labels: LabelSet) -> tuple[list[str]
     classes: set[int] = set()
     for picture, path in sources:
         try:
-            size = _read_size(picture)
+            size = read_size(picture)
         except UserError:
             continue  # said where pictures are read
         try:
@@ -125,15 +126,6 @@ def inspect_maps(sources: Sequence[Source], labels: LabelSet) -> tuple[list[str]
         except UserError as error:
             faults.append(str(error))
     return faults, classes - {IGNORE}
-
-
-def _read_size(picture: Path) -> tuple[int, int]:
-    """Height and width of a picture, from its header."""
-    try:
-        with Image.open(picture) as image:
-            return image.height, image.width
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"cannot read {picture} ({error}); get it again") from error
 
 
 def _names(picture: str) -> Iterator[str]:
@@ -147,18 +139,18 @@ def _names(picture: str) -> Iterator[str]:
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, int]]:
-    """Name below `folder` and size of every PNG file."""
+    """Name below `folder` and size of every PNG file; a link that leads nowhere is none."""
     for place, _, files in os.walk(folder):
         below = PurePosixPath(Path(place).relative_to(folder).as_posix())
         for name in files:
-            if name.lower().endswith(".png"):
-                yield str(below / name), os.stat(os.path.join(place, name)).st_size
+            if name.lower().endswith(".png") and (file := _stat(folder, str(below / name))):
+                yield file.name, file.bytes
 
 
 def _stat(folder: Path, name: str) -> MapFile | None:
     try:
         return MapFile(name, os.stat(folder / name).st_size)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL, which no file's name has
         return None
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from reprlib import repr as shorten
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from pivl.data.confidence import beside
 from pivl.data.labels import LabelSet
 from pivl.errors import UserError
 from pivl.files import write_atomically, write_text
+from pivl.json_files import read_json
 
 
 def schp_palette() -> list[int]:
@@ -53,17 +55,14 @@ def write_meta(folder: Path, labels: LabelSet, facts: Mapping[str, Any]) -> None
     meta = {"label_set": labels.name, "flip_pairs": labels.flip_pairs, **facts}
     text = json.dumps(meta, indent=1) + "\n"
     if path.exists():
-        try:
-            there = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            there = None
+        there = read_json(path, advice="name a new folder for the maps")
         wanted = json.loads(text)
         if there != wanted:
             known = there if isinstance(there, dict) else {}
             key = next((key for key in wanted if known.get(key) != wanted[key]), "another key")
             raise UserError(
-                f"{path}: {key} is {known.get(key)!r}, not {wanted.get(key)!r}: the folder holds maps of another "
-                "origin; name a new one"
+                f"{path}: {key} is {shorten(known.get(key))}, not {shorten(wanted.get(key))}: the folder holds maps "
+                "of another origin; name a new one"
             )
         return
     write_text(path, text)

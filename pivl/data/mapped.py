@@ -5,6 +5,7 @@ would look as large as the gallery; `release` after each batch keeps it small.
 """
 
 import mmap
+import os
 import warnings
 from math import prod
 from pathlib import Path
@@ -13,6 +14,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 import torch
 from torch import Tensor
+
+from pivl.files import open_regular
 
 _maps: WeakValueDictionary[int, mmap.mmap] = (
     WeakValueDictionary()
@@ -29,14 +32,14 @@ def write_header(path: Path, shape: tuple[int, ...]) -> int:
 
 
 def open_mapped(path: Path, shape: tuple[int, ...]) -> Tensor | None:
-    """The uint8 array of a .npy file, not to be written to, or None if it is not there whole in that `shape`."""
+    """The uint8 array of a .npy file, not to be written to, or None if it is not there whole in that `shape`; no link."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path, os.O_NOFOLLOW) as file:
             np.lib.format.read_magic(file)
             found, fortran_order, kind = np.lib.format.read_array_header_1_0(file)
             offset = file.tell()
             pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError, EOFError):
+    except Exception:  # numpy's parser of headers raises what Python's does; what it cannot read is not whole
         return None
     if found != shape or fortran_order or kind != np.uint8 or len(pages) != offset + prod(shape):
         return None

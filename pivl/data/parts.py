@@ -4,18 +4,19 @@ The paper says only "downsampling"; a majority vote per cell is its reading with
 rules are values.
 """
 
-import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from pivl.data.labels import IGNORE, LABEL_SETS, LabelSet
-from pivl.errors import UserError
+from pivl.data.picture_file import read_ids
+from pivl.errors import Unreadable, UserError, explain
+from pivl.json_files import read_json
 
 Rule = Literal["majority", "nearest", "foreground"]
 
@@ -93,27 +94,26 @@ def part_presence(part_map: Tensor, classes: int, minimum: int = 1) -> Tensor:
     return _class_counts(part_map, (1, 1), classes, None).flatten(1) >= minimum
 
 
-def read_map(path: Path, labels: LabelSet, size: tuple[int, int]) -> Tensor:
+def read_map(path: Path, labels: LabelSet, size: tuple[int, int] | None = None) -> Tensor:
     """A part map from disk, uint8 [H, W]: an 8-bit grey or palette PNG of class ids, 255 for no label.
 
     Raises UserError, one line that names the file, if it is missing, unreadable, of another depth or kind
-    (a coloured picture, say), not of `size` (height, width), or holds an id that `labels` does not.
+    (a coloured picture, say), not of `size` (height, width) where that is given, or holds an id that `labels` does not.
+    The size is that of its picture as pivl.data.picture_file reads it, turned by its EXIF tag: so SCHP's maps are.
     """
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise UserError(f"{path}: no such part map; parse the image or correct the folder")
     try:
-        with Image.open(path) as picture:
-            # Pillow stretches grey values of fewer than 8 bits to 0..255: ask the file (bits, then kind).
-            depth, kind = path.read_bytes()[24:26] if picture.format == "PNG" else (0, 0)
-            pixels = np.array(picture)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{path}: not a readable PNG ({error}); write the part map again") from error
-    if depth != 8 or kind not in (0, 3):
-        raise UserError(f"{path}: not an 8-bit grey or palette PNG; save class ids, not colours")
-    if pixels.shape != size:
+        pixels = read_ids(path)
+    except Unreadable as error:
+        raise UserError(f"{path}: not a readable PNG ({error.reason}); write the part map again") from error
+    if size is not None and pixels.shape != size:
+        advice = "resize the map with nearest neighbours"
+        if pixels.shape == size[::-1]:
+            advice = "turn the map as the image's EXIF tag turns the image, or parse the image again"
         raise UserError(
             f"{path}: the map is {pixels.shape[0]} x {pixels.shape[1]} (height x width), not "
-            f"{size[0]} x {size[1]} as its image; resize the map with nearest neighbours"
+            f"{size[0]} x {size[1]} as its image; {advice}"
         )
     unknown = sorted({*np.unique(pixels).tolist()} - {*range(len(labels.parts)), IGNORE})
     if unknown:
@@ -131,13 +131,15 @@ def read_label_set(folder: Path) -> LabelSet:
     """
     path = folder / "meta.json"
     try:
-        name = json.loads(path.read_text(encoding="utf-8"))["label_set"]
+        name = read_json(path)["label_set"]
         return LABEL_SETS[name]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        known = ", ".join(LABEL_SETS)
-        raise UserError(
-            f'{path}: no {{"label_set": NAME}} with NAME one of {known} ({error!r}); write it'
-        ) from error
+    except Unreadable as error:
+        reason = error.reason
+    except (KeyError, TypeError) as error:
+        reason = f"{type(error).__name__} {explain(error)}"
+    raise UserError(
+        f'{path}: no {{"label_set": NAME}} with NAME one of {", ".join(LABEL_SETS)} ({reason}); write it'
+    )
 
 
 def _windows(length: int, count: int, patches: Patches | None) -> Tensor:

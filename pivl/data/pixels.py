@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pivl.data.facts import SetName
+from pivl.data.picture_file import read_rgb
 from pivl.errors import UserError
 
 RESAMPLING: Mapping[SetName, Image.Resampling] = {
@@ -21,39 +22,27 @@ RESAMPLING: Mapping[SetName, Image.Resampling] = {
 }
 
 
-def read_picture(path: Path) -> Image.Image:
-    """A decoded picture, RGB. Raises UserError, one line that names the file, if it is missing, cut or no picture."""
-    try:
-        with Image.open(path) as picture:
-            return picture.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = f"{error}".replace(f" {str(path)!r}", "")
-        raise UserError(
-            f"cannot read {path} ({reason}); get it again (pivl-bench data check lists all such files)"
-        ) from error
-
-
 def write_pictures(
     target: Path, offset: int, paths: Sequence[Path], size: tuple[int, int], resampling: Image.Resampling
 ) -> int:
     """Put the pictures at `paths`, uint8 [3, H, W] each at `size` (height, width), into `target` from byte `offset` on.
 
-    Returns how many there were. Raises UserError as read_picture does.
+    Returns how many there were. Raises UserError as read_rgb does.
     """
     with open(target, "r+b") as file:
         file.seek(offset)
         for path in paths:
-            resized = read_picture(path).resize(size[::-1], resampling)
+            resized = read_rgb(path).resize(size[::-1], resampling)
             file.write(np.asarray(resized).transpose(2, 0, 1).tobytes())
     return len(paths)
 
 
 def find_unreadable(paths: Sequence[Path]) -> list[str]:
-    """The message of each of `paths` that read_picture refuses."""
+    """The message of each of `paths` that read_rgb refuses."""
     found = []
     for path in paths:
         try:
-            read_picture(path)
+            read_rgb(path)
         except UserError as error:
             found.append(str(error))
     return found

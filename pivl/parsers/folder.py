@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from pivl.data.confidence import beside
 from pivl.data.map_writing import write_map, write_meta
-from pivl.data.pixels import read_picture
+from pivl.data.picture_file import PNG, read_rgb, read_size
 from pivl.errors import UserError
 from pivl.parsers.parser import Parser
 
@@ -56,7 +55,7 @@ def parse_folder(
         some = todo[start : start + choices.batch]
         for name in some:
             try:
-                images[name] = torch.from_numpy(np.array(read_picture(source / name)))
+                images[name] = torch.from_numpy(np.array(read_rgb(source / name)))
             except UserError as error:
                 complain(str(error))
                 broken += 1
@@ -107,9 +106,8 @@ def _is_made(picture: Path, part_map: Path, confidence: bool) -> bool:
     if not part_map.is_file() or (confidence and not beside(part_map).is_file()):
         return False
     try:
-        with Image.open(picture) as image, Image.open(part_map) as made:
-            return image.size == made.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return read_size(picture) == read_size(part_map, PNG)
+    except UserError:
         return False  # reading it says what is wrong
 
 

@@ -11,15 +11,18 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from pivl.data.labels import ATR, LIP, PASCAL, LabelSet
+from pivl.data.labels import ATR, IGNORE, LIP, PASCAL, LabelSet
 from pivl.data.map_writing import schp_palette, write_map, write_meta
 from pivl.data.parts import read_map
-from pivl.errors import UserError
+from pivl.data.picture_file import open_png
+from pivl.errors import Unreadable, UserError
+from pivl.numpy_files import read_array
 from pivl.parsers.folder import SUFFIXES, Complain, Outcome, Report
-from pivl.parsers.score import list_maps, size_of
+from pivl.parsers.score import list_maps
 
 INVPT_FILE = "human_parts.png"
 SOLIDER_FOLDER = "sp_results"  # below the log folder of its evaluate.py
+STRIP = 256  # rows of a map that are worked on at a time
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,12 @@ def import_maps(
             "color_order": facts.color_order,
         },
     )
-    read = read_colors if origin == "invpt" else read_ids
+    read = read_colors if origin == "invpt" else _read_ids
     broken = 0
     for number, (target, name) in enumerate(sorted(targets.items()), start=1):
         try:
             part_map = read(source / name, labels)
-            confidence = read_logits((source / name).with_suffix(".npy"), part_map.shape)
+            confidence = read_logits((source / name).with_suffix(".npy"), part_map.shape, len(labels.parts))
         except UserError as error:
             complain(str(error))
             broken += 1
@@ -78,48 +81,69 @@ def import_maps(
     return Outcome(len(targets) - broken, 0, broken)
 
 
-def read_ids(path: Path, labels: LabelSet) -> np.ndarray:
-    """A map of class ids, uint8 [H, W]; UserError as read_map raises it."""
-    pixels: np.ndarray = read_map(path, labels, size_of(path)).numpy()
-    return pixels
-
-
 def read_colors(path: Path, labels: LabelSet) -> np.ndarray:
-    """A map in the palette's colours, RGB or RGBA, or of class ids: uint8 [H, W].
+    """A map in the palette's colours, RGB or opaque RGBA, or of class ids: uint8 [H, W].
 
-    Raises UserError, one line that names the file, if it cannot be read or has a colour that no class has.
+    Raises UserError, one line that names the file, if it cannot be read, is transparent, or has a colour of no class.
     """
     try:
-        with Image.open(path) as picture:
-            if picture.mode not in ("RGB", "RGBA"):
-                return read_ids(path, labels)
-            pixels = np.array(picture.convert("RGB")).astype(np.int64)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not a readable PNG ({error}); write the part map again") from error
-    palette = np.array(schp_palette()).reshape(-1, 3)[: len(labels.parts)]
-    matches = (pixels[:, :, None] == palette).all(-1)
-    if not (known := matches.any(-1)).all():
-        row, column = np.argwhere(~known)[0].tolist()
-        raise UserError(
-            f"{path}: colour {tuple(pixels[row, column].tolist())} at row {row}, column {column} is none of the "
-            f"{len(palette)} of {labels.name}; save the map without smoothing or resizing"
-        )
-    return matches.argmax(-1).astype(np.uint8)
+        with open_png(path) as picture:
+            if picture.mode in ("RGB", "RGBA"):
+                return _from_palette(path, picture, labels)
+    except Unreadable as error:
+        raise UserError(f"{path}: not a readable PNG ({error.reason}); write the part map again") from error
+    return _read_ids(path, labels)
 
 
-def read_logits(path: Path, size: tuple[int, ...]) -> np.ndarray | None:
-    """The largest softmax, float32 [H, W], of logits [H, W, C] that SCHP saved at `path`; None if there are none."""
-    if not path.is_file():
+def _read_ids(path: Path, labels: LabelSet) -> np.ndarray:
+    part_map: np.ndarray = read_map(path, labels).numpy()
+    return part_map
+
+
+def _from_palette(path: Path, picture: Image.Image, labels: LabelSet) -> np.ndarray:
+    """The class id of each pixel by its colour: uint8 [H, W], a strip of rows at a time to take little memory."""
+    colors = np.array(schp_palette(), np.uint8).reshape(-1, 3)[: len(labels.parts)]
+    part_map = np.full((picture.height, picture.width), IGNORE, np.uint8)
+    for top in range(0, picture.height, STRIP):
+        ids = part_map[top : top + STRIP]
+        strip = np.asarray(picture.crop((0, top, picture.width, top + len(ids))))
+        if (strip[..., 3:] != 255).any():
+            raise UserError(f"{path}: transparent pixels; save the map without transparency")
+        for part, color in enumerate(colors):
+            ids[(strip[..., :3] == color).all(-1)] = part
+        if (ids == IGNORE).any():
+            row, column = np.argwhere(ids == IGNORE)[0].tolist()
+            raise UserError(
+                f"{path}: colour {tuple(strip[row, column, :3].tolist())} at row {top + row}, column {column} is none "
+                f"of the {len(colors)} of {labels.name}; save the map without smoothing or resizing"
+            )
+    return part_map
+
+
+def read_logits(path: Path, size: tuple[int, ...], classes: int) -> np.ndarray | None:
+    """The largest softmax, float32 [H, W], of logits [H, W, C] that SCHP saved at `path`; None if there are none.
+
+    Raises UserError, one line that names the file, if it holds anything else, another size or C, or infinite numbers.
+    """
+    if not os.path.lexists(path):
         return None
     try:
-        logits = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: not a readable .npy file ({error}); write it again or remove it") from error
-    if logits.ndim != 3 or logits.shape[:2] != size or logits.dtype.kind != "f":
-        raise UserError(f"{path}: {logits.dtype} {logits.shape}, not logits of its map's size {size}")
-    logits = logits.astype(np.float32)
-    largest = logits.max(-1, keepdims=True)
-    confidence: np.ndarray = 1 / np.exp(logits - largest).sum(-1)
+        logits = read_array(path)
+    except Unreadable as error:
+        raise UserError(
+            f"{path}: not a readable .npy file ({error.reason}); write it again or remove it"
+        ) from error
+    if logits.shape != (*size, classes) or logits.dtype.kind != "f":
+        raise UserError(
+            f"{path}: {logits.dtype} {logits.shape}, not logits of its map's size {size} and {classes} classes; "
+            "write it again or remove it"
+        )
+    confidence = np.empty(size, np.float32)
+    for top in range(0, len(logits), STRIP):
+        some = logits[top : top + STRIP].astype(np.float32)
+        if not np.isfinite(some).all():
+            raise UserError(f"{path}: not all logits are finite; mend the parser that made them")
+        confidence[top : top + STRIP] = 1 / np.exp(some - some.max(-1, keepdims=True)).sum(-1)
     return confidence
 
 

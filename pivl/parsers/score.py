@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from pivl.data.labels import LabelSet
 from pivl.data.parts import read_label_set, read_map
@@ -86,14 +85,14 @@ def score_maps(
         tables = [mapping(some, target) for some in sets]
     ours, true = (table for table in tables if table is not None)
     names = sorted(list_maps(truth))
-    found = [name for name in names if (predicted / name).is_file()]
+    found = [name for name in names if os.path.isfile(predicted / name)]
     if not found:
         raise UserError(f"{predicted}: none of the {len(names)} maps of {truth} has one of its name here")
     classes = len(target.parts)
     pixels = np.zeros((classes, classes + 1), np.int64)
     for number, name in enumerate(found, start=1):
-        true_map = _read(truth / name, sets[1], None)
-        our_map = _read(predicted / name, sets[0], (true_map.shape[0], true_map.shape[1]))
+        true_map = read_map(truth / name, sets[1]).numpy()
+        our_map = read_map(predicted / name, sets[0], (true_map.shape[0], true_map.shape[1])).numpy()
         pixels += count_pixels(ours[our_map], true[true_map], classes)
         if report:
             report(number, len(found))
@@ -102,7 +101,7 @@ def score_maps(
 
 def list_maps(folder: Path) -> Iterator[str]:
     """The PNG files below `folder`, hidden ones left out. Raises UserError if it is no folder."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UserError(f"{folder} is no folder; name one that holds part maps")
     for place, _, files in os.walk(folder):
         for name in files:
@@ -110,23 +109,9 @@ def list_maps(folder: Path) -> Iterator[str]:
                 yield (Path(place) / name).relative_to(folder).as_posix()
 
 
-def size_of(path: Path) -> tuple[int, int]:
-    """Height and width of a picture, from its header. Raises UserError if it has none."""
-    try:
-        with Image.open(path) as picture:
-            return picture.height, picture.width
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not a readable PNG ({error}); write the part map again") from error
-
-
 def _labels_of(folder: Path, otherwise: LabelSet | None) -> LabelSet:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UserError(f"{folder} is no folder; name one that holds part maps")
-    if otherwise is not None and not (folder / "meta.json").exists():
+    if otherwise is not None and not os.path.lexists(folder / "meta.json"):
         return otherwise
     return read_label_set(folder)
-
-
-def _read(path: Path, labels: LabelSet, size: tuple[int, int] | None) -> np.ndarray:
-    pixels: np.ndarray = read_map(path, labels, size or size_of(path)).numpy()
-    return pixels

@@ -19,6 +19,7 @@ from pivl.data.cache import cache_folder, check_room, one_at_a_time
 from pivl.data.pictures import Pictures, Split
 from pivl.errors import UserError
 from pivl.files import sha256_of, write_atomically, write_text
+from pivl.json_files import read_json
 from pivl.parsers import degrade as degradations
 from pivl.parsers.embedded import NAMES, embedded_parser, parse_pictures, weights_of
 
@@ -82,10 +83,10 @@ def _read(path: Path) -> Tensor | None:
     if not path.exists() or not path.with_suffix(".json").exists():
         return None
     try:
-        if json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["sha256"] == sha256_of(path):
+        if read_json(path.with_suffix(".json"))["sha256"] == sha256_of(path):
             with np.load(path) as arrays:
                 return torch.from_numpy(arrays["part_map"])
-    except (OSError, ValueError, KeyError):
+    except (UserError, OSError, ValueError, KeyError, TypeError):
         pass  # the line below says it
     print(
         f"pivl-bench: {path} is cut or damaged (its checksum does not hold); making it again", file=sys.stderr

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from pivl.data.cache import cache_folder, check_room
+from pivl.errors import UserError
 from pivl.files import sha256_of, write_atomically, write_text
+from pivl.json_files import read_json
 from pivl.people.picture import World, take
 from pivl.workers import cores, spread
 
@@ -110,10 +112,10 @@ def _read(path: Path) -> Album | None:
     if not path.exists():
         return None
     try:
-        if json.loads(facts.read_text(encoding="utf-8"))["sha256"] == sha256_of(path):
+        if read_json(facts)["sha256"] == sha256_of(path):
             with np.load(path) as arrays:
                 return Album(arrays["image"], arrays["part_map"])
-    except (OSError, ValueError, KeyError):
+    except (UserError, OSError, ValueError, KeyError, TypeError):
         pass  # no checksum, or one that cannot be read: the line below says it
     print(
         f"pivl-bench: {path} is cut or damaged (its checksum does not hold); rendering it again",
