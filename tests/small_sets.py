@@ -144,10 +144,14 @@ def load_market(
 
 
 def refusal(
-    name: str | Path, root: Path | None, maps: Path | None = None, allow_partial: bool = False
+    name: str | Path,
+    root: Path | None,
+    maps: Path | None = None,
+    allow_partial: bool = False,
+    size: tuple[int, int] = SIZE,
 ) -> str:
     """The one line that is said of a data set that cannot be loaded."""
     with pytest.raises(UserError) as caught:
-        catalog.load(str(name), root, SIZE, maps, allow_partial)
+        catalog.load(str(name), root, size, maps, allow_partial)
     assert "\n" not in str(caught.value)
     return str(caught.value)

@@ -1,5 +1,8 @@
 """The parser's confidence: read beside the maps, moved with the picture, a weight of each pixel (version 2, Eq. 8)."""
 
+import io
+import os
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -9,13 +12,14 @@ from torch.nn import functional
 
 from pivl.data import catalog
 from pivl.data.augment import augment
-from pivl.data.confidence import beside, cell_confidence
+from pivl.data.confidence import beside, cell_confidence, read_confidence
 from pivl.data.labels import IGNORE, LIP
 from pivl.data.moves import Augmentation, draw_rows
 from pivl.data.store import IMAGENET, Store
 from pivl.errors import UserError
 from pivl.losses import alignment
 from pivl.streams import torch_stream
+from tests.mutations import COUNTS, check_reader
 from tests.small_sets import CSV_ROWS, SIZE, write_csv, write_map, write_meta
 from tests.tiny import PI_VL, tiny_split, tiny_trainer
 
@@ -51,6 +55,19 @@ def test_confidence_is_loaded_where_it_is_asked_for_and_has_a_digest_of_its_own(
     assert split.maps != without.maps
 
 
+def as_npy(path):
+    with open(path, "wb") as file:
+        np.save(file, np.zeros(SIZE, np.float16))
+
+
+def damage_header(path):
+    """A header that opens a bracket and never closes it, in a .npz that is otherwise whole: numpy raises TokenError."""
+    content = io.BytesIO()
+    np.save(content, np.zeros(SIZE, np.float16))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("confidence.npy", content.getvalue().replace(b"), }", b"(, }"))
+
+
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
@@ -63,6 +80,12 @@ def test_confidence_is_loaded_where_it_is_asked_for_and_has_a_digest_of_its_own(
         (lambda path: np.savez(path, np.ones(SIZE, int)), "a/1.npz: int64"),
         (lambda path: np.savez(path, np.full(SIZE, 1.5)), "not all values lie from 0 to 1"),
         (lambda path: np.savez(path, np.full(SIZE, np.nan)), "not all values lie from 0 to 1"),
+        (lambda path: np.savez(path, np.ones(SIZE), np.ones(SIZE)), "not one readable array .* but 2"),
+        (lambda path: np.savez(path), "not one readable array .* but 0"),
+        (lambda path: np.savez(path, np.zeros((4000, 4000))), "not one readable array .*more than the 0 MB"),
+        (lambda path: as_npy(path), "a/1.npz: not one readable array"),  # cases/fuzz/3-maps-4
+        (lambda path: damage_header(path), "a/1.npz: not one readable array"),  # cases/fuzz/3-maps-6
+        (lambda path: (path.unlink(), os.mkfifo(path)), "a/1.npz: not one readable array .*ordinary file"),
     ],
 )
 def test_broken_confidence_is_one_line_that_names_the_file(confident, harm, said):
@@ -70,6 +93,20 @@ def test_broken_confidence_is_one_line_that_names_the_file(confident, harm, said
     with pytest.raises(UserError, match=said) as refused:
         load(confident)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@COUNTS
+def test_damaged_confidence_is_one_line_or_fractions(confident, save, count):
+    path = confident / "maps" / "a" / "1.npz"
+    save(path, confidence=np.random.default_rng(0).random(SIZE).astype(np.float16))
+
+    def read(path):
+        values = read_confidence(path.with_suffix(".png"))
+        assert values.shape == SIZE
+        assert 0 <= values.min() <= values.max() <= 1
+
+    check_reader(path, path.read_bytes(), read, count)
 
 
 def test_confidence_takes_the_way_of_the_map():

@@ -16,6 +16,8 @@ from torchvision import transforms
 from pivl.data import catalog, decode
 from pivl.data.cache import one_at_a_time
 from pivl.data.mapped import open_mapped, release, write_header
+from pivl.errors import UserError
+from tests.mutations import COUNTS, check_reader
 from tests.small_sets import (
     CSV_ROWS,
     SIZE,
@@ -101,6 +103,54 @@ def test_a_cut_or_foreign_file_is_made_again_after_a_line(tmp_path, cache, capsy
         assert torch.equal(load_market(root).query.image, whole)
         assert capsys.readouterr().err == f"pivl-bench: {path} is cut or damaged; making it again\n"
         assert path.read_bytes() == content
+
+
+def test_links_and_folders_in_the_cache_are_not_followed(tmp_path, cache, capsys):
+    """Whoever else may write there could have had any file of the user emptied by a link under the lock's name."""
+    root, mine = tmp_path / "market", tmp_path / "mine"
+    write_market(root)
+    whole = load_market(root).query.image.clone()
+    (path,) = cache.glob("market1501-query*.npy")
+    mine.write_bytes(path.read_bytes())
+    path.unlink()
+    path.symlink_to(mine)
+    assert torch.equal(load_market(root).query.image, whole)
+    assert "is cut or damaged; making it again" in capsys.readouterr().err
+    assert not path.is_symlink()
+    path.unlink()
+    lock = path.with_name(f".{path.name}.lock")
+    for target in (mine, tmp_path / "nowhere"):
+        lock.unlink()
+        lock.symlink_to(target)
+        said = refusal("market1501", root, allow_partial=True, size=TRAINING_SIZE)
+        assert (
+            said
+            == f"cannot open {lock} (it is a link); remove it, or set PIVL_CACHE to a folder that can take it"
+        )
+    assert mine.read_bytes()
+    assert not (tmp_path / "nowhere").exists()
+    lock.unlink()
+    lock.mkdir()
+    assert "remove it, or set PIVL_CACHE" in refusal(
+        "market1501", root, allow_partial=True, size=TRAINING_SIZE
+    )
+    lock.rmdir()
+    path.mkdir()
+    assert f"cannot write {path}" in refusal("market1501", root, allow_partial=True, size=TRAINING_SIZE)
+
+
+@COUNTS
+def test_a_damaged_file_of_the_cache_is_whole_or_none(tmp_path, count):
+    path, shape = tmp_path / "a.npy", (5, 3, 4)
+    write_header(path, shape)
+
+    def read(path):
+        found = open_mapped(path, shape)
+        if found is None:
+            raise UserError(path.name)
+        assert tuple(found.shape) == shape
+
+    assert check_reader(path, path.read_bytes(), read, count) > count / 4
 
 
 SECOND_PROCESS = """

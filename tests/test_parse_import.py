@@ -10,7 +10,13 @@ from PIL import Image
 from pivl.data.confidence import read_confidence
 from pivl.data.labels import ATR, LIP, PASCAL, LabelSet
 from pivl.data.parts import read_label_set, read_map
+from pivl.errors import UserError
+from pivl.parsers.imports import read_colors, read_logits
+from pivl.processes import peak_resident_bytes
+from tests.mutations import COUNTS, check_reader
 from tests.parsers import end, found_maps
+from tests.test_numpy_files import SHAPE, npy
+from tests.test_picture_file import png
 
 # As method.md 3.4 lists them: background, head, torso, upper and lower arms, upper and lower legs.
 VOC = np.array(
@@ -108,6 +114,88 @@ def test_what_cannot_be_read_is_named_and_the_rest_done(
     assert "cut.png: not a readable PNG" in told.err
     assert "1 maps written, 2 could not be read" in told.out
     assert found_maps(tmp_path / "maps") == ["sound.png"]
+
+
+NAN = np.where(np.arange(20) == 3, np.nan, np.zeros((*SIZE, 20))).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (np.zeros((*SIZE, 18), np.float32), "(5, 4, 18), not logits of its map's size (5, 4) and 20 classes"),
+        (np.zeros((4, 5, 20), np.float32), "(4, 5, 20), not logits of its map's size"),
+        (np.zeros((*SIZE, 20), int), "int64 (5, 4, 20), not logits"),
+        (NAN, "not all logits are finite"),
+        (NAN + np.inf, "not all logits are finite"),
+        (npy(SHAPE % "(32, 16, 1000000000000)"), "not a readable .npy file"),  # cases/fuzz/8c-parse-import-2
+        (npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}"), "it holds Python objects"),
+        (b"", "not a readable .npy file"),
+        (None, "not a readable .npy file (No such file or directory)"),
+    ],
+)
+def test_logits_that_are_none_cost_a_line_and_the_rest_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: np.ndarray | bytes | None, said: str
+) -> None:
+    for name in ("a", "b"):
+        save_palette(tmp_path / "out" / f"{name}.png", ids(20))
+    path = tmp_path / "out" / "b.npy"
+    if content is None:
+        path.symlink_to("/nowhere")
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.save(path, content)
+    assert end("import", "--from", "schp", tmp_path / "out", tmp_path / "maps", "--quiet") == 1
+    told = capsys.readouterr()
+    assert told.err.count("\n") == 1
+    assert f"{path}: " in told.err
+    assert said in told.err
+    assert found_maps(tmp_path / "maps") == ["a.png"]
+
+
+def test_large_pictures_take_strips_and_larger_ones_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A colour picture of 13,000 x 13,000 took 9.5 GB; one of 4,000 x 2,000 takes less than three times its pixels."""
+    (tmp_path / "in").mkdir()
+    part_map = np.random.default_rng(0).integers(0, 7, (4000, 2000), dtype=np.uint8)
+    save_colors(tmp_path / "in" / "a.png", part_map)
+    before = peak_resident_bytes()
+    assert (read_colors(tmp_path / "in" / "a.png", PASCAL) == part_map).all()
+    assert peak_resident_bytes() - before < 3 * 4 * part_map.size
+    (tmp_path / "in" / "b.png").write_bytes(png(13_000, 13_000, 8, 2))
+    assert end("import", "--from", "invpt", tmp_path / "in", tmp_path / "maps", "--quiet") == 1
+    assert capsys.readouterr().err.endswith(
+        "b.png: not a readable PNG (13000 x 13000, more than the 89 million pixels that are read); "
+        "write the part map again\n"
+    )
+
+
+def test_colours_that_are_transparent_are_no_map(tmp_path: Path) -> None:
+    pixels = np.concatenate([VOC[ids(7)], np.full((*SIZE, 1), 255, np.uint8)], -1)
+    pixels[3, 2, 3] = 254
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"a.png: transparent pixels"):
+        read_colors(tmp_path / "a.png", PASCAL)
+
+
+@COUNTS
+def test_damaged_colours_are_one_line_or_a_map(tmp_path: Path, count: int) -> None:
+    save_colors(tmp_path / "whole.png", ids(7))
+    content = (tmp_path / "whole.png").read_bytes()
+    check_reader(tmp_path / "a.png", content, lambda path: read_colors(path, PASCAL), count)
+
+
+@COUNTS
+def test_damaged_logits_are_one_line_or_confidence(tmp_path: Path, count: int) -> None:
+    def read_one(path: Path) -> None:
+        confidence = read_logits(path, SIZE, 7)
+        assert confidence is not None
+        assert confidence.min() >= 1 / 7 - 1e-6
+        assert confidence.max() <= 1
+
+    np.save(tmp_path / "whole.npy", np.random.default_rng(0).normal(0, 4, (*SIZE, 7)).astype(np.float32))
+    check_reader(tmp_path / "a.npy", (tmp_path / "whole.npy").read_bytes(), read_one, count)
 
 
 @pytest.mark.parametrize(
