@@ -9,6 +9,7 @@ one's. None of this needs locks, which shared file systems may lack, nor clocks 
 
 import os
 import random
+import stat
 import sys
 import tempfile
 import threading
@@ -20,7 +21,8 @@ from pathlib import Path
 from typing import Self
 
 from harness.folders import writing
-from pivl.processes import Process, this_process
+from pivl.files import open_regular
+from pivl.processes import Process, is_number, this_process
 
 STALE = 60.0  # seconds without a heartbeat after which an owner on another machine counts as dead
 BEATS = 12  # heartbeats in that time
@@ -45,13 +47,16 @@ class Owner:
     def parse(cls, name: str) -> "Owner | None":
         """The owner whose claim has this name; None where it is no claim."""
         match name.split("@"):
-            case [task, process, since] if (found := Process.parse(process)) and since.isdigit():
+            case [task, process, since] if (found := Process.parse(process)) and is_number(since):
                 return cls(task, found, int(since))
         return None
 
     def __str__(self) -> str:
-        since = datetime.fromtimestamp(self.since).strftime("%Y-%m-%d %H:%M")
-        return f"process {self.process.number} on {self.process.host} since {since}"
+        who = f"process {self.process.number} on {self.process.host}"
+        try:
+            return f"{who} since {datetime.fromtimestamp(self.since):%Y-%m-%d %H:%M}"
+        except (ValueError, OverflowError, OSError):  # a year that no clock shows
+            return who
 
 
 @dataclass
@@ -115,15 +120,18 @@ class Claims:
 
     def owners(self, task: str = "*") -> list[Owner]:
         """All who have claimed `task`, or any, alive or dead."""
-        found = [Owner.parse(path.name) for path in self.folder.glob(f"{task}@*")]
+        found = [Owner.parse(path.name) for path in self.folder.glob(f"{task}@*") if _is_file(path)]
         return sorted((owner for owner in found if owner), key=lambda owner: owner.since)
 
     def looks_dead(self, owner: Owner) -> bool:
-        """Whether the owner's process is gone or, on another machine, its heartbeat has long stopped."""
+        """Whether the owner's process is gone or, on another machine, its heartbeat has long stopped.
+
+        One dated in the future was left by a clock that went wrong: a living owner's would be dated anew.
+        """
         if owner.process.is_here:
             return owner.process.is_gone
         beat = self._beat(owner)
-        return beat is None or self._now() - beat > self.stale
+        return beat is None or abs(self._now() - beat) > self.stale
 
     def sweep(self) -> None:
         """Remove the claims of processes that were killed on this machine."""
@@ -157,7 +165,10 @@ class Claims:
 
     def _beat(self, owner: Owner) -> float | None:
         """The date of the last heartbeat by the file server's clock; None where the claim is gone."""
-        with suppress(OSError), open(self.folder / owner.name) as claim:  # opened, so that no cache answers
+        with (
+            suppress(OSError),
+            open_regular(self.folder / owner.name) as claim,
+        ):  # opened, so that no cache answers
             return os.fstat(claim.fileno()).st_mtime
         return None
 
@@ -168,4 +179,14 @@ class Claims:
         return time.time()
 
     def _remove(self, owner: Owner) -> None:
-        (self.folder / owner.name).unlink(missing_ok=True)
+        path = self.folder / owner.name
+        with writing(path):
+            path.unlink(missing_ok=True)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a claim may be this: an ordinary file, no link, folder or pipe of somebody else's."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False

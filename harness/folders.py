@@ -32,7 +32,7 @@ def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder so that nobody sees half of it. Raises UserError when the disk refuses."""
+    """Remove a folder, or what stands there, so that nobody sees half of it. UserError when the disk refuses."""
     with writing(folder):
         removed = Path(tempfile.mkdtemp(dir=folder.parent, prefix=temporary_prefix(folder)))
         folder.rename(removed / "removed")
@@ -56,7 +56,7 @@ def _put(temporary: Path, folder: Path) -> None:
     try:
         temporary.rename(folder)
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise
         remove_folder(folder)
         temporary.rename(folder)

@@ -1,12 +1,11 @@
 """What is stored of a run or a stage: found again by what it is, whole or not at all, checked when read.
 
 A folder `runs/<id>/` holds record.json, queries.parquet, history.jsonl and model.safetensors; `stages/<id>/` the same
-without queries. It is filled under a temporary name, flushed and renamed. record.json carries the size and SHA-256 of
-its neighbours and a checksum of itself; what does not agree is said in one line and counts as not there.
+without queries. It is filled under a temporary name, flushed and renamed. What does not agree with record.json, as
+harness.record_file has it, is said in one line and counts as not there.
 """
 
 import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,10 +13,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import record_file
 from harness.claims import Claims
 from harness.folders import write_folder, writing
-from pivl.errors import UserError
-from pivl.files import remove_abandoned, sha256_of
+from harness.record_file import SCHEMA as SCHEMA
+from harness.record_file import Files
+from harness.record_file import Record as Record
+from harness.record_file import digest as digest
+from pivl.errors import UserError, explain
+from pivl.files import remove_abandoned
+from pivl.outputs import check_folder
+from pivl.reading import parse_json, read_bytes
 from pivl.recipe import Recipe, Stage
 
 if TYPE_CHECKING:
@@ -26,14 +32,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-SCHEMA = 1
-"""Raised when a record's form changes, or when the method's code changes the numbers that a recipe gives."""
-
 KINDS = ("runs", "stages", "reranked")  # the folders below the results that hold records
-
-Record = dict[str, Any]
-Files = Mapping[str, Callable[[Path], object]]
-"""From a file's name to the function that writes it."""
+FOLDERS = (*KINDS, "checkpoints", "claims", "searches", "tables")  # all that there may be
+QUERIES = "queries.parquet"
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,10 @@ class Results:
         """
         with writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
+            for name in FOLDERS:
+                check_folder(self.root / name)
+            for path in filter(Path.is_dir, self.root.glob("tables/*.*")):
+                raise UserError(f"{path} is a folder where a table's file goes; move it away")
             with tempfile.TemporaryFile(dir=self.root) as probe:
                 probe.write(b"0" * 4096)
                 probe.flush()
@@ -173,7 +178,7 @@ class Results:
 
     def _find(self, folder: Path) -> Record | None:
         record = self.read_record(folder)
-        sound = record is not None and self.is_sound(folder, record, hashed=("queries.parquet",))
+        sound = record is not None and self.is_sound(folder, record, hashed=(QUERIES,))
         return record if sound else None
 
     def _read(self, run_id: str, folder: Path, record: Record | None) -> Finished | Failed | None:
@@ -181,8 +186,9 @@ class Results:
             return None
         if record["status"] == "failed":
             return Failed(run_id, record["seed"], record["error"], tuple(record["lines"]))
-        import pandas as pd
-
+        queries = self._read_queries(folder)
+        if queries is None:
+            return None
         return Finished(
             id=run_id,
             seed=record["seed"],
@@ -190,11 +196,22 @@ class Results:
                 name: float("nan") if value is None else value for name, value in record["metrics"].items()
             },
             signature=record["signature"],
-            queries=pd.read_parquet(folder / "queries.parquet"),
+            queries=queries,
             device=record["device"],
             commit=record["commit"] + ("+changes" if record["dirty"] else ""),
             record=record,
         )
+
+    def _read_queries(self, folder: Path) -> "pd.DataFrame | None":
+        import pandas as pd
+
+        try:
+            return pd.read_parquet(folder / QUERIES)
+        except (
+            Exception
+        ) as error:  # Arrow has errors of its own for each way in which a file may be none of its
+            self._broken(folder, f"{QUERIES} cannot be read ({explain(error, folder / QUERIES)})")
+            return None
 
     def has_stage(self, stage_id: str) -> bool:
         """Whether the stage is there, every file of it as it was written."""
@@ -208,51 +225,44 @@ class Results:
 
     def read_tensors(self, folder: Path) -> "dict[str, Tensor]":
         """The tensors of a stored run or stage. Raises UserError if they are not as they were written."""
+        from safetensors import SafetensorError
         from safetensors.torch import load
 
-        content = self._read_file(folder, "model.safetensors")
-        if content is None:
+        try:
+            tensors = load(self._read_file(folder, "model.safetensors"))
+        except (OSError, ValueError, SafetensorError) as error:
             raise UserError(
                 f"{folder}: model.safetensors is not as it was written; remove it with pivl-bench results rm "
                 f"{folder.name}, and run makes it again"
-            )
+            ) from error
         # Cloned: memory of Python's own has no fixed alignment, on which the last bits of a product may depend.
-        return {name: value.clone() for name, value in load(content).items()}
+        return {name: value.clone() for name, value in tensors.items()}
 
     def read_history(self, folder: Path) -> list[dict[str, Any]]:
         """The loss terms of a run or stage by step; empty where there are none and, with a warning, none sound."""
         if not (folder / "history.jsonl").exists():
             return []
-        content = self._read_file(folder, "history.jsonl")
-        if content is None:
+        try:
+            content = self._read_file(folder, "history.jsonl")
+            return [dict(parse_json(line)) for line in content.splitlines()]
+        except (OSError, ValueError, TypeError):
             self.warn(f"{folder}: history.jsonl is not as it was written; its curves are left out")
-        return [json.loads(line) for line in (content or b"").splitlines()]
+            return []
 
-    def _read_file(self, folder: Path, name: str) -> bytes | None:
-        """What a file of a stored folder holds; None if it is not as it was written."""
+    def _read_file(self, folder: Path, name: str) -> bytes:
+        """What a file of a stored folder holds. Raises OSError or ValueError if it is not as it was written."""
         facts = (self.read_record(folder) or {"files": {}})["files"].get(name)
-        if facts is None or not (folder / name).exists():
-            return None
-        content = (folder / name).read_bytes()
-        return content if hashlib.sha256(content).hexdigest() == facts["sha256"] else None
+        content = read_bytes(folder / name)
+        if facts is None or hashlib.sha256(content).hexdigest() != facts["sha256"]:
+            raise ValueError("not as it was written")
+        return content
 
     def write(self, folder: Path, record: Record, files: Files) -> None:
         """Store `record` and `files` as `folder`, whole or not at all.
 
         What stood there, a failed or broken record, is replaced. Raises UserError when the disk refuses.
         """
-
-        def fill(temporary: Path) -> None:
-            for name, write in files.items():
-                write(temporary / name)
-            paths = {name: temporary / name for name in files}
-            facts = {name: {"bytes": p.stat().st_size, "sha256": sha256_of(p)} for name, p in paths.items()}
-            complete = {"schema": SCHEMA, **record, "files": facts}
-            complete["checksum"] = digest(complete)
-            text = json.dumps(complete, indent=2, sort_keys=True, allow_nan=False) + "\n"
-            (temporary / "record.json").write_text(text)
-
-        write_folder(folder, fill)
+        write_folder(folder, lambda temporary: record_file.fill(temporary, record, files))
 
     def write_failure(self, run: Run, error: str, lines: Sequence[str]) -> None:
         """Store that `run` failed, why in one line, and the last lines that its process wrote."""
@@ -260,41 +270,21 @@ class Results:
         self.write(self.run_folder(run.id), record, {})
 
     def read_record(self, folder: Path) -> Record | None:
-        """record.json as it was written; None where there is none, or none that can be believed."""
-        path = folder / "record.json"
-        if not path.exists():
-            return None
+        """record.json as it was written; None where there is none and, with a warning, none that can be believed."""
         try:
-            record = json.loads(path.read_text())
-            schema, checksum = record["schema"], record.pop("checksum")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            self._broken(folder, "record.json cannot be read")
+            return record_file.read(folder)
+        except ValueError as error:
+            self._broken(folder, str(error))
             return None
-        if schema != SCHEMA:
-            self._broken(folder, f"it has schema {schema} and this version reads {SCHEMA}")
-            return None
-        if checksum != digest(record):
-            self._broken(folder, "record.json is not as it was written")
-            return None
-        return dict(record)
 
     def is_sound(self, folder: Path, record: Record, hashed: Collection[str]) -> bool:
         """Whether all files of `record` are there at their size, and those `hashed` as they were written."""
-        for name, facts in record["files"].items():
-            path = folder / name
-            if not path.exists() or path.stat().st_size != facts["bytes"]:
-                self._broken(folder, f"{name} is missing or cut")
-                return False
-            if name in hashed and sha256_of(path) != facts["sha256"]:
-                self._broken(folder, f"{name} is not as it was written")
-                return False
+        try:
+            record_file.check_files(folder, record, hashed)
+        except ValueError as error:
+            self._broken(folder, str(error))
+            return False
         return True
 
     def _broken(self, folder: Path, why: str) -> None:
         self.warn(f"{folder}: {why}; it counts as missing and is done again by run")
-
-
-def digest(value: Any) -> str:
-    """The SHA-256 of a JSON value, in hexadecimal."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -34,7 +34,7 @@ class Process:
     def parse(cls, text: str) -> "Process | None":
         """The process that `text` names; None where it names none."""
         match text.split("~"):
-            case [host, machine, number, born] if number.isdigit():
+            case [host, machine, number, born] if is_number(number):
                 return cls(host, machine, int(number), born)
         return None
 
@@ -47,6 +47,11 @@ class Process:
     def is_gone(self) -> bool:
         """Whether it has ended; of another machine's processes nobody here knows, and this says False."""
         return self.is_here and _birth(self.number) != self.born
+
+
+def is_number(text: str) -> bool:
+    """Whether `text` is a whole number in plain digits, and none of absurd length."""
+    return text.isascii() and text.isdigit() and len(text) < 16
 
 
 def this_process() -> Process:

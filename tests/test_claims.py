@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from harness.claims import Claim, Claims, Owner
+from pivl.errors import UserError
 from pivl.processes import Process, peak_resident_bytes, this_process
 from tests.claimed import named, put_down
 
@@ -170,6 +171,65 @@ def test_a_file_that_is_no_claim_is_nobodys(claims):
     (claims.folder / "task@something").touch()
     (claims.folder / ".nfs0001").touch()
     assert claims.owners() == []
+
+
+@pytest.mark.parametrize("ahead", [3600.0, 60 * 60 * 24 * 365 * 80.0])
+def test_a_claim_dated_in_the_future_is_not_waited_for(claims, ahead):
+    """A clock that went wrong left it; a living owner's heartbeat would have dated it anew."""
+    owner = put_down(claims, ELSEWHERE)
+    os.utime(claims.folder / owner.name, (time.time() + ahead, time.time() + ahead))
+    assert claims.looks_dead(owner)
+    assert claims.owner("task") is None
+    with claims.take("task") as claim:
+        assert names(claims) == [claim.path.name]
+
+
+ODD = [
+    f"task@{ELSEWHERE}@\u00b2",
+    f"task@{ELSEWHERE}@{'9' * 60}",
+    f"task@{ELSEWHERE}@-1",
+    "task@host~00000000~\u00b2~1@1",
+    "task@host~00000000~\u0661~1@1",
+    f"task@host~00000000~{'9' * 60}~1@1",
+    "task@~~~@",
+    "task@@@@",
+    "task@" + "x" * 250,
+    "task@a\nb~00000000~1~1@x",
+]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_names_are_nobodys_claims(claims, name):
+    claims.folder.mkdir()
+    (claims.folder / name).touch()
+    assert claims.owners() == []
+    with claims.take("task") as claim:
+        assert isinstance(claim, Claim)
+    claims.sweep()
+    claims.leave()
+    assert names(claims) == [name]
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("/dev/zero", path)])
+def test_what_is_no_file_is_nobodys_claim(claims, make):
+    claims.folder.mkdir()
+    make(claims.folder / Owner("task", ELSEWHERE, 5).name)
+    make(claims.folder / Owner("task", replace(this_process(), born="1"), 5).name)
+    with claims.take("task") as claim:
+        assert isinstance(claim, Claim)
+    claims.sweep()
+    assert len(names(claims)) == 2
+
+
+def test_an_owner_since_a_year_that_no_clock_shows_has_a_name():
+    assert str(Owner("task", ELSEWHERE, 10**15 - 1)) == "process 1 on other.host"
+
+
+def test_claims_in_the_place_of_a_folder_are_one_line(claims):
+    claims.folder.write_text("")
+    assert claims.owners() == []
+    with pytest.raises(UserError, match=r"cannot write .*claims"):
+        claims.take("task")
 
 
 def test_one_process_does_not_take_a_task_twice(claims):
