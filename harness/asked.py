@@ -9,11 +9,16 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from harness.folders import writing
 from harness.records import Results, digest
+from pivl.errors import explain
+from pivl.reading import parse_json, read_bytes
 
 NOTE = "asked.jsonl"
+SAID = 5  # broken lines that are said one by one
 
 
 @dataclass(frozen=True)
@@ -40,18 +45,19 @@ class AskedRow:
 
 
 def note_rows(rows: Sequence[AskedRow], results: Results) -> None:
-    """Keep `rows`, but for those that are kept just so."""
+    """Keep `rows`, but for those that are kept just so. Raises UserError where that cannot be written."""
     path = results.root / NOTE
-    before = path.read_bytes() if path.exists() else b""
-    known = set(before.splitlines())
-    new = [line for line in map(_line, rows) if line not in known]
-    if new:
-        start = b"" if before.endswith(b"\n") or not before else b"\n"
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(handle, start + b"".join(line + b"\n" for line in new))
-        finally:
-            os.close(handle)
+    with writing(path):
+        before = _content(path)
+        known = set(before.splitlines())
+        new = [line for line in map(_line, rows) if line not in known]
+        if new:
+            start = b"" if before.endswith(b"\n") or not before else b"\n"
+            handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            try:
+                os.write(handle, start + b"".join(line + b"\n" for line in new))
+            finally:
+                os.close(handle)
 
 
 def asked_rows(results: Results) -> list[AskedRow]:
@@ -61,14 +67,34 @@ def asked_rows(results: Results) -> list[AskedRow]:
     """
     path = results.root / NOTE
     rows: dict[str, AskedRow] = {}
-    for number, line in enumerate(path.read_bytes().splitlines() if path.exists() else (), 1):
+    broken: list[int] = []
+    try:
+        lines = _content(path).splitlines()
+    except OSError as error:
+        results.warn(
+            f"{path} cannot be read ({explain(error, path)}); remove it, and run STUDY writes it again"
+        )
+        return []
+    for number, line in enumerate(lines, 1):
         row = _parse(line)
         if row is None:
-            results.warn(f"{path}: line {number} is not as it was written; run STUDY writes it again")
+            broken.append(number)
             continue
         before = rows.get(row.key)
         rows[row.key] = replace(row, runs={**before.runs, **row.runs}) if before else row
+    for number in broken[:SAID]:
+        results.warn(f"{path}: line {number} is not as it was written; run STUDY writes it again")
+    if broken[SAID:]:
+        results.warn(f"{path}: nor are {len(broken[SAID:])} more lines")
     return list(rows.values())
+
+
+def _content(path: Path) -> bytes:
+    """What the note has; nothing where there is none. Raises OSError for what is no file."""
+    try:
+        return read_bytes(path)
+    except FileNotFoundError:
+        return b""
 
 
 def _line(row: AskedRow) -> bytes:
@@ -78,11 +104,11 @@ def _line(row: AskedRow) -> bytes:
 
 def _parse(line: bytes) -> AskedRow | None:
     try:
-        found = json.loads(line)
+        found = parse_json(line)
         value = found["asked"]
         if found["checksum"] == digest(value):
             return AskedRow(**{**value, "runs": {int(seed): run for seed, run in value["runs"].items()}})
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass
     return None
 

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.records import Record, Results
+from pivl.errors import explain
 from pivl.files import write_atomically
+from pivl.reading import parse_json, read_bytes
 
 if TYPE_CHECKING:
     from harness.plan import Task
@@ -81,7 +83,7 @@ class Checkpoints:
         while found:
             path = found.pop()
             try:
-                checkpoint = _decode(read_sound(path))
+                checkpoint = _decode(read_sound(path), self.folder.name)
             except ValueError as error:
                 instead = "the one before it is tried" if found else "the stage begins anew"
                 self.warn(f"{path} {error}; {instead}")
@@ -101,7 +103,7 @@ class Checkpoints:
 
         Raises UserError, with what is stored untouched, when the disk refuses.
         """
-        steps, content = _encode(checkpoint)
+        steps, content = _encode(checkpoint, self.folder.name)
         path = self.folder / f"{steps:08d}-{_digest(content)}.safetensors"
         write_atomically(path, lambda temporary: temporary.write_bytes(content))
         self._sound = [*self._sound, path][-GENERATIONS:]
@@ -118,9 +120,9 @@ class Checkpoints:
 def read_sound(path: Path) -> bytes:
     """The content of a checkpoint. Raises ValueError if it is not as it was written."""
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror})") from error
+        raise ValueError(f"cannot be read ({explain(error, path)})") from error
     if not path.stem.endswith(f"-{_digest(content)}"):
         raise ValueError("is not as it was written")
     return content
@@ -130,8 +132,8 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _encode(checkpoint: Checkpoint) -> tuple[int, bytes]:
-    """The steps that were done, and the content of the file."""
+def _encode(checkpoint: Checkpoint, task: str) -> tuple[int, bytes]:
+    """The steps that were done, and the content of the file of the task of that id."""
     import torch
     from safetensors.torch import save
 
@@ -139,6 +141,7 @@ def _encode(checkpoint: Checkpoint) -> tuple[int, bytes]:
     assert snapshot is not None
     facts = {
         "format": FORMAT,
+        "task": task,
         **vars(checkpoint),
         "snapshot": {"stage": snapshot.stage, "facts": snapshot.facts},
     }
@@ -147,13 +150,32 @@ def _encode(checkpoint: Checkpoint) -> tuple[int, bytes]:
     return snapshot.facts["place"][2], content
 
 
-def _decode(content: bytes) -> Checkpoint:
+def _decode(content: bytes, task: str) -> Checkpoint:
+    """What is in a file of the task of that id. Raises ValueError for whatever is none."""
+    from safetensors import SafetensorError
     from safetensors.torch import load
 
     from pivl.snapshot import Snapshot
 
-    tensors = load(content)
-    facts = json.loads(tensors.pop(FACTS).numpy().tobytes())
-    if facts.pop("format") != FORMAT:
-        raise ValueError("is of another version of pivl-bench")
-    return Checkpoint(**{**facts, "snapshot": Snapshot(tensors=tensors, **facts["snapshot"])})
+    check_task(content, task)
+    try:
+        tensors = load(content)
+        facts = parse_json(tensors.pop(FACTS).numpy().tobytes())
+        if facts.pop("format") != FORMAT:
+            raise ValueError("is of another version of pivl-bench")
+        facts.pop("task", None)
+        return Checkpoint(**{**facts, "snapshot": Snapshot(tensors=tensors, **facts["snapshot"])})
+    except (KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        raise ValueError(f"cannot be gone on from ({explain(error)})") from error
+
+
+def check_task(content: bytes, task: str) -> None:
+    """Raise ValueError if the file is a checkpoint of another task; those of earlier versions do not say of which."""
+    from safetensors import SafetensorError, deserialize
+
+    try:
+        found = parse_json(bytes(dict(deserialize(content))[FACTS]["data"])).get("task", task)
+    except (KeyError, TypeError, AttributeError, ValueError, SafetensorError) as error:
+        raise ValueError(f"is no checkpoint ({explain(error)})") from error
+    if found != task:
+        raise ValueError(f"is of {found}, swapped or copied here")

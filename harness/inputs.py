@@ -22,6 +22,7 @@ from pivl.data.digests import digest_file
 from pivl.data.facts import BENCHMARKS
 from pivl.errors import UserError
 from pivl.files import write_text
+from pivl.reading import read_json
 from pivl.recipe import Recipe
 from pivl.towers.named import named_clips
 from studies.bases import EMBEDDED_BACKBONE
@@ -259,12 +260,12 @@ def read_note(results: Results) -> dict[str, dict[str, Any]]:
     """What is noted, by data set or weights; nothing, with a warning, where the note is not as it was written."""
     path = results.root / NOTE
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         if found["checksum"] == digest(found["entries"]):
             return dict(found["entries"])
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     results.warn(f"{path}: it is not as this version wrote it; what it noted is found out again by run")
     return {}

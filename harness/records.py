@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 KINDS = ("runs", "stages", "reranked")  # the folders below the results that hold records
 FOLDERS = (*KINDS, "checkpoints", "claims", "searches", "tables")  # all that there may be
 QUERIES = "queries.parquet"
+SCORES = ("query", "person", "camera", "average_precision", "first_match")  # its columns that all runs have
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,10 @@ class Results:
         import pandas as pd
 
         try:
-            return pd.read_parquet(folder / QUERIES)
+            found = pd.read_parquet(folder / QUERIES)
+            if not all(pd.api.types.is_numeric_dtype(found[name]) for name in SCORES):
+                raise ValueError("scores are numbers")
+            return found
         except (
             Exception
         ) as error:  # Arrow has errors of its own for each way in which a file may be none of its

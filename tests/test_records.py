@@ -86,7 +86,7 @@ def one_change_each(recipe):
         value = getattr(recipe, one.name)
         if one.name not in legal:
             assert not isinstance(value, str), f"say which other value {one.name} may have"
-            legal[one.name] = tuple(x + 1 for x in value) if isinstance(value, tuple) else value + 1
+            legal[one.name] = tuple(x * 2 for x in value) if isinstance(value, tuple) else value * 2 or 1
         yield replace(recipe, **{one.name: legal[one.name]})
 
 
