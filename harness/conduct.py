@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness import inputs, students, track
 from harness.campaign import Asker, Campaign, Spot, draw_up
 from harness.campaign_text import brief
+from harness.foreseen import check_ahead
 from harness.inputs import Found, Inputs
 from harness.measured import Measured
 from harness.origin import foresee_device
@@ -98,6 +99,7 @@ def survey(questions: Sequence[Question], results: Results, progress: Progress, 
         found = {one: _noted(question, one, results) for one in question.all_inputs(question.rows)}
         identified = identified and all(data or not one.is_embedded for one, data in found.items())
         known = {one: data or _foresee(question, one, results, progress) for one, data in found.items()}
+        check_ahead(question, known, results, progress)
         askers += _askers(question, known, results)
     plan = make_plan([one.cell for one in askers], results, options.retry_failed, questions[0].rerank)
     return _draw_up(questions, askers, plan, results, options, identified)
@@ -128,6 +130,7 @@ def _foresee(question: Question, one: Inputs, results: Results, progress: Progre
 def _prepare(question: Question, results: Results, progress: Progress, options: Options) -> list[Asker]:
     """The cells of the question, with its pictures in the cache and noted where runs are still to do."""
     found = {one: _find(question, one, results, progress) for one in question.all_inputs(question.rows)}
+    check_ahead(question, found, results, progress)
     cells = _lay_out(question, question.rows, found, results)
     plan = make_plan(cells, results, options.retry_failed, question.rerank)
     if plan.tasks:

@@ -83,13 +83,14 @@ class Found:
 
     maps: None where there are none, empty where the fingerprint covers them. confident: their digest together with
     their confidence, for recipes that use it. partial: found and expected pictures of each set that is not a public
-    benchmark's whole.
+    benchmark's whole. untrained: cameras of its test pictures that no training picture is by.
     """
 
     fingerprint: str
     maps: str | None
     confident: str = ""
     partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    untrained: tuple[str, ...] = ()
 
     def maps_of(self, recipe: Recipe) -> str:
         """The digest of the part maps that `recipe` trains on; empty where it needs none."""
@@ -126,7 +127,7 @@ def load(inputs: Inputs, size: Size, progress: Progress | None = None, confidenc
 def find(inputs: Inputs, size: Size, results: Results, progress: Progress, confidence: bool = False) -> Found:
     """What the data set is. Rendered pictures are taken as noted; files on disk are listed and checked again.
 
-    Raises UserError for whatever is wrong with the data set.
+    Raises UserError for whatever is wrong with the data set, and warns of what is doubtful.
     """
     if inputs.is_embedded and confidence:
         raise UserError(
@@ -138,6 +139,7 @@ def find(inputs: Inputs, size: Size, results: Results, progress: Progress, confi
         split = load(inputs, size, progress)
         return Found(split.fingerprint, split.maps)
     from pivl.data import catalog
+    from pivl.data.doubts import doubts, untrained_cameras
     from pivl.data.listing import fingerprint
 
     root, maps = _path(inputs.data_root), _path(inputs.part_maps)
@@ -146,9 +148,11 @@ def find(inputs: Inputs, size: Size, results: Results, progress: Progress, confi
         listing, found = catalog.survey(inputs.dataset, root, maps, inputs.allow_partial, report)
     finally:
         progress.close()
+    for doubt in doubts(listing):
+        progress.warn(doubt)
     digest = None if found is None else catalog.digest_maps(listing, found)
     sure = catalog.digest_maps(listing, found, True) if confidence else ""
-    return Found(fingerprint(listing), digest, sure, listing.partial)
+    return Found(fingerprint(listing), digest, sure, listing.partial, tuple(untrained_cameras(listing)))
 
 
 def noted(inputs: Inputs, size: Size, results: Results) -> Found | None:
@@ -159,7 +163,13 @@ def noted(inputs: Inputs, size: Size, results: Results) -> Found | None:
     if not {"fingerprint", "part_maps"} <= entry.keys():
         return None
     partial = {which: (found, expected) for which, (found, expected) in entry.get("partial", {}).items()}
-    return Found(entry["fingerprint"], entry["part_maps"], entry.get("confident", ""), partial)
+    return Found(
+        entry["fingerprint"],
+        entry["part_maps"],
+        entry.get("confident", ""),
+        partial,
+        tuple(entry.get("untrained", ())),
+    )
 
 
 def note(inputs: Inputs, size: Size, found: Found, results: Results) -> None:
@@ -168,6 +178,7 @@ def note(inputs: Inputs, size: Size, found: Found, results: Results) -> None:
     entry: dict[str, Any] = {**code, "fingerprint": found.fingerprint, "part_maps": found.maps}
     entry |= {"confident": found.confident} if found.confident else {}
     entry |= {"partial": found.partial} if found.partial else {}
+    entry |= {"untrained": found.untrained} if found.untrained else {}
     write_note(results, _key(inputs, size), entry)
 
 

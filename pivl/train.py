@@ -143,11 +143,11 @@ class Trainer:
 
         def look(step: Step) -> None:
             if step.step == step.steps:
-                self.after_epoch(step.epoch, fresh.set_training(False))
+                self.after_epoch(step.epoch, self._ready(fresh))
                 fresh.set_training(True)
 
         self._follow(Training("image-tower", steps, fresh.both(), streams), look)
-        return fresh.set_training(False)
+        return self._ready(fresh)
 
     def fresh(self) -> Trained:
         """The model and head as stage 2 begins: CLIP's image tower or a student, and what this seed draws beside it."""
@@ -161,6 +161,12 @@ class Trainer:
         model = ReIDModel(tower, self._people(), self._stream("classifiers"))
         head = make_head(self.recipe, tower, self._stream("fusion-head"))
         return Trained(model.to(self.device).in_quick_layout(), head.to(self.device))
+
+    def _ready(self, trained: Trained) -> Trained:
+        """`trained` as it is assessed and stored: in evaluation mode, cameras that it has not seen like the others."""
+        if isinstance(trained.model.tower, VisionTower):
+            trained.model.tower.average_cameras(self.split.train.camera)
+        return trained.set_training(False)
 
     def _fresh_student(self) -> StudentTower:
         recipe, width = self.recipe, self.clip.architecture.vision.embed_dim

@@ -49,6 +49,10 @@ set      images  expected  people  expected  cameras  distractors
 train         4         4       2         2        3            0
 query         2         2       2         2        2            0
 gallery       3         3       2         2        3            1
+cameras of all sets: 6 (1, 2, 3, 4, 5, 6)
+cameras of the train set alone: 3, 6
+cameras of the gallery set alone: 4, 5
+cameras of test pictures that training never sees: 2, 4, 5
 left out as junk: 2 pictures
 part maps (lip) in {maps}: 4 of 4 train images, 5 of 20 classes occur
 fingerprint: {fingerprint(listing)}, of the part maps {digest_maps(listing, found)}"""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pivl.assessment import assess
+from pivl.assessment import assess, restore
 from pivl.data.labels import IGNORE, LIP
 from pivl.data.store import Store, plain
 from pivl.prompts import Prompts, draw_identity_tokens
@@ -22,7 +22,7 @@ from pivl.stages import (
 from pivl.streams import Streams, torch_stream
 from pivl.towers.clip import ImageInput, build_vision
 from pivl.train import NORMALIZATIONS, run_stage
-from tests.tiny import PI_VL, RECIPE, SIZE, VIT, tiny_clip, tiny_trainer, train
+from tests.tiny import PI_VL, RECIPE, SIZE, VIT, tiny_clip, tiny_split, tiny_trainer, train
 
 
 def _bits(module: nn.Module) -> dict[str, torch.Tensor]:
@@ -166,6 +166,34 @@ def test_overlapping_patches_are_labelled_by_their_own_windows():
 def test_without_part_maps_part_texts_are_refused():
     with pytest.raises(ValueError, match="part texts need part maps"):
         cell_labels(RECIPE, tiny_clip().vision, None, (2, 1), 20)
+
+
+def test_a_camera_that_training_never_saw_has_the_mean_of_the_others():
+    """Whatever else is in the split, the weights are those of training without it."""
+    recipe = replace(RECIPE, camera_embedding=1.0)
+    split = tiny_split()
+    cameras = len(split.train.camera.unique())
+    assert split.train.camera.max() == cameras - 1
+    far = replace(split, query=replace(split.query, camera=split.query.camera + cameras + 1))
+    assessed = []
+    alone, trained = train(tiny_trainer(recipe, VIT)), train(
+        replace(
+            tiny_trainer(recipe, VIT, split=far),
+            after_epoch=lambda epoch, now: assessed.append(now.model.tower.camera_embedding.detach().clone()),
+        )
+    )  # fmt: skip
+    embedding = trained.model.tower.camera_embedding
+    assert len(embedding) == cameras + 4
+    for table in (*assessed, embedding):
+        assert torch.equal(table[cameras:], table[:cameras].mean(dim=0).expand(4, -1))
+    assert len(assessed) == recipe.epochs
+    for name, value in alone.model.state_dict().items():
+        ours = trained.model.state_dict()[name]
+        assert torch.equal(ours[:cameras] if name.endswith("camera_embedding") else ours, value), name
+    stored = {name: value.clone() for name, value in trained.state().items()}
+    again = restore(tiny_trainer(recipe, VIT, split=far), stored).model.tower.camera_embedding
+    assert torch.equal(again, embedding)
+    assert not torch.equal(embedding[0], embedding[-1])
 
 
 def test_a_camera_embedding_is_drawn_for_a_vit_and_trained():

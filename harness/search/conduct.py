@@ -76,6 +76,7 @@ def prepare(topic: Topic, results: Results, progress: Progress) -> Search:
     Raises UserError for whatever is wrong with the data set or the weights.
     """
     from harness.starts import load_start
+    from pivl.data.enough import check_enough
     from pivl.data.holdout import hold_out, seal
 
     question = topic.question
@@ -87,6 +88,7 @@ def prepare(topic: Topic, results: Results, progress: Progress) -> Search:
             f"{question.dataset} has no part maps, which PI-VL needs; name their folder with --part-maps"
         )
     held = hold_out(seal(split), topic.seed)
+    check_enough(held.name, int(held.train.person.max()) + 1, [recipe])
     digest = inputs.weights_digest(question.inputs, results)
     run = Run(recipe, f"{question.dataset}-held-out", held.fingerprint, digest, topic.seed, maps=split.maps)
     return Search(

@@ -1,6 +1,6 @@
 """A data set on disk against what it should hold: every picture and part map is read, every fault is a line."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pivl.data.catalog import digest_maps, list_pictures
 from pivl.data.decode import JOB, JOBS_PER_WORKER
 from pivl.data.digests import Report
+from pivl.data.doubts import cameras_of, copies, list_names, repeated, unclear_names, untrained_cameras
 from pivl.data.facts import SETS, Counts, SetName
 from pivl.data.listing import DISTRACTOR, Listing, find_faults, fingerprint, unmatched_people
 from pivl.data.map_files import MapFiles, find_maps, inspect_maps, missing_fault
@@ -47,16 +48,24 @@ class MapCount:
 
 @dataclass(frozen=True)
 class Findings:
-    """What `check` found; `faults` are the lines that say what is wrong, each missing or unreadable file by name."""
+    """What `check` found; `faults` are the lines that say what is wrong, each missing or unreadable file by name.
+
+    cameras: of all sets; apart: of each set those that no other has; untrained: of test pictures, and of no training
+    picture. doubts: lines on what is odd and may be meant.
+    """
 
     name: str
     folder: Path
     sets: tuple[SetCount, ...]
     junk: int
     unmatched: int
+    cameras: tuple[str, ...]
+    apart: Mapping[SetName, tuple[str, ...]]
+    untrained: tuple[str, ...]
     maps: MapCount | None
     fingerprint: str
     note: str
+    doubts: tuple[str, ...]
     faults: tuple[str, ...]
 
     @property
@@ -81,6 +90,7 @@ def check(
     faults = find_faults(listing, allow_partial)
     if not allow_partial:
         faults += _name_missing(listing)
+    faults += copies(listing)
     try:
         maps = find_maps(listing, part_maps, report)
     except UserError as error:
@@ -103,9 +113,13 @@ def check(
         sets=tuple(_count(listing, which) for which in SETS),
         junk=listing.ignored,
         unmatched=len(unmatched_people(listing)),
+        cameras=tuple(cameras_of(listing, *SETS)),
+        apart={which: _apart(listing, which) for which in SETS},
+        untrained=tuple(untrained_cameras(listing)),
         maps=map_count,
         fingerprint=fingerprint(listing),
         note=listing.facts.note if listing.facts else "",
+        doubts=(*repeated(listing), *unclear_names(listing)),
         faults=tuple(faults),
     )
 
@@ -118,6 +132,12 @@ def describe(findings: Findings) -> str:
     for first, *numbers in rows:
         cells = [cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True)]
         lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    lines.append(f"cameras of all sets: {len(findings.cameras)} ({list_names(findings.cameras)})")
+    for which, names in findings.apart.items():
+        if names:
+            lines.append(f"cameras of the {which} set alone: {list_names(names)}")
+    if findings.untrained:
+        lines.append(f"cameras of test pictures that training never sees: {list_names(findings.untrained)}")
     if findings.junk:
         lines.append(f"left out as junk: {findings.junk} pictures")
     if findings.unmatched:
@@ -130,7 +150,7 @@ def describe(findings: Findings) -> str:
             f"{maps.classes} of {maps.known_classes} classes occur"
         )
     of_maps = f", of the part maps {maps.digest}" if maps else ""
-    lines += [f"fingerprint: {findings.fingerprint}{of_maps}", *findings.faults]
+    lines += [f"fingerprint: {findings.fingerprint}{of_maps}", *findings.doubts, *findings.faults]
     if findings.wrong:
         lines.append(f"{len(findings.faults)} fault{'s' if len(findings.faults) > 1 else ''}")
     return "\n".join(lines)
@@ -160,6 +180,12 @@ def _count(listing: Listing, which: SetName) -> SetCount:
         sum(entry.person == DISTRACTOR for entry in entries),
         listing.facts.counts[which] if listing.facts else None,
     )
+
+
+def _apart(listing: Listing, which: SetName) -> tuple[str, ...]:
+    """The cameras that no other set has."""
+    others = {*cameras_of(listing, *(one for one in SETS if one != which))}
+    return tuple(name for name in cameras_of(listing, which) if name not in others)
 
 
 def _count_maps(maps: MapFiles, classes: set[int], digest: str) -> MapCount:

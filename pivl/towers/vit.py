@@ -59,6 +59,19 @@ class VisionTower(nn.Module):
         self.camera_embedding = nn.Parameter(fresh.to(self.net.class_embedding.device))
         self.camera_scale = scale
 
+    @torch.no_grad()
+    def average_cameras(self, trained: Tensor) -> None:
+        """Give every camera that is not among `trained`, int64 of any length, the mean embedding of those that are.
+
+        Nothing is changed where all were trained. Departs: CLIP-ReID leaves such cameras the embedding that was drawn,
+        which moves a test picture's descriptor at random.
+        """
+        if self.camera_embedding is None:
+            return
+        known = torch.zeros(len(self.camera_embedding), dtype=torch.bool, device=self.camera_embedding.device)
+        known[trained.to(known.device)] = True
+        self.camera_embedding[~known] = self.camera_embedding[known].mean(dim=0)
+
     def forward(self, image: Tensor, camera: Tensor | None = None) -> Features:
         """Features of normalised image [B, 3, H, W]; camera int64 [B] or None, as in stage 1."""
         before = self._before_last_block(image, camera)
