@@ -10,7 +10,8 @@ from harness.paths import OutputFolder, PathText, UserPath
 
 @click.command("check")
 @click.option("--dataset", type=PathText(), required=True, metavar="NAME",
-              help="market1501, dukemtmc, msmt17, occluded-duke or a csv file.")  # fmt: skip
+              help="market1501, dukemtmc, msmt17, occluded-duke or a csv file (path, person, camera, split; the "
+                   "person distractor is a wrong answer, -1 left out).")  # fmt: skip
 @disk_option("--data-root", "The folder that holds it.")
 @disk_option("--part-maps", "The folder of its part maps, with their meta.json.")
 @click.option("--allow-partial", is_flag=True, help="Say nothing of counts and of maps that lack.")
@@ -19,7 +20,7 @@ from harness.paths import OutputFolder, PathText, UserPath
 def check_data(
     dataset: str, data_root: Path | None, part_maps: Path | None, allow_partial: bool, quiet: bool
 ) -> None:
-    """Hold a data set on disk to what it should be: counts, cameras, every picture and part map read once.
+    """Hold a data set on disk to what it should be: counts, cameras, copies, every picture and part map read once.
 
     Exit status 2 if anything is wrong; each fault is a line.
     """

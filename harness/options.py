@@ -70,7 +70,8 @@ def start_options(command: Command) -> Command:
         disk_option("--part-maps", "The folder of its part maps, with their meta.json."),
         disk_option("--data-root", "The folder that holds the data set."),
         click.option("--dataset", type=PathText(), metavar="NAME", help="synthped, market1501, dukemtmc, "
-                     "msmt17, occluded-duke or a csv file.  [default: synthped]"),
+                     "msmt17, occluded-duke or a csv file (path, person, camera, split; the person distractor is a "
+                     "wrong answer, -1 left out).  [default: synthped]"),
         click.option("--preset", default="default", show_default=True, help="default, or smoke: a minute."),
     ):  # fmt: skip
         command = option(command)

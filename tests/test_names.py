@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.cli import main
 from pivl.data.names import look_alikes, one_name_each, plain_name
 from tests.small_sets import CSV_ROWS, listed, refusal, write_csv
 
@@ -100,3 +101,11 @@ def test_junk_is_left_out_and_counted_and_distractors_stay_wrong_answers(tmp_pat
     assert refusal(write_csv(tmp_path / "camera", [*CSV_ROWS, "b/10.jpg,dan,-1,gallery"]), None) == (
         "people.csv: row 11: '-1' is no camera; name it, or remove the row"
     )
+
+
+@pytest.mark.parametrize("words", [("data", "check"), ("run",), ("plan",), ("table",)])
+def test_help_says_what_distractor_and_junk_are(words, capsys):
+    with pytest.raises(SystemExit):
+        main((*words, "--help"))
+    told = " ".join(capsys.readouterr().out.split())
+    assert "the person distractor is a wrong answer, -1 left out" in told
