@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness import inputs, students, track
+from harness import inputs, on_disk, students, track
 from harness.campaign import Asker, Campaign, Spot, draw_up
 from harness.campaign_text import brief
+from harness.carry_over import carry_over
 from harness.foreseen import check_ahead
 from harness.inputs import Found, Inputs
 from harness.measured import Measured
@@ -50,9 +51,10 @@ def read_answer(question: Question, results: Results, progress: Progress) -> Rec
     A data set is looked at where a folder of it is given, and else taken as runs noted it.
     """
     found = {
-        one: _noted(question, one, results) or _find(question, one, results, progress)
+        one: _noted(question, one, results, progress) or _find(question, one, results, progress)
         for one in question.all_inputs(question.shown)
     }
+    _carry_over(question, question.shown, found, results, progress)
     read = results.read_reranked if question.rerank else results.read_run
     recorded: dict[str, dict[int, Finished | Failed | None]] = {}
     for cell in _lay_out(question, question.shown, found, results):
@@ -96,9 +98,10 @@ def survey(questions: Sequence[Question], results: Results, progress: Progress, 
     askers: list[Asker] = []
     identified = True
     for question in questions:
-        found = {one: _noted(question, one, results) for one in question.all_inputs(question.rows)}
+        found = {one: _noted(question, one, results, progress) for one in question.all_inputs(question.rows)}
         identified = identified and all(data or not one.is_embedded for one, data in found.items())
         known = {one: data or _foresee(question, one, results, progress) for one, data in found.items()}
+        _carry_over(question, question.rows, known, results, progress)
         check_ahead(question, known, results, progress)
         askers += _askers(question, known, results)
     plan = make_plan([one.cell for one in askers], results, options.retry_failed, questions[0].rerank)
@@ -130,6 +133,7 @@ def _foresee(question: Question, one: Inputs, results: Results, progress: Progre
 def _prepare(question: Question, results: Results, progress: Progress, options: Options) -> list[Asker]:
     """The cells of the question, with its pictures in the cache and noted where runs are still to do."""
     found = {one: _find(question, one, results, progress) for one in question.all_inputs(question.rows)}
+    _carry_over(question, question.rows, found, results, progress)
     check_ahead(question, found, results, progress)
     cells = _lay_out(question, question.rows, found, results)
     plan = make_plan(cells, results, options.retry_failed, question.rerank)
@@ -153,11 +157,14 @@ def _prepare(question: Question, results: Results, progress: Progress, options: 
     return askers
 
 
-def _noted(question: Question, one: Inputs, results: Results) -> Found | None:
-    """What runs noted of inputs of which no folder is named."""
+def _noted(question: Question, one: Inputs, results: Results, progress: Progress) -> Found | None:
+    """What runs noted of inputs of which no folder is named; None where they noted nothing."""
     if not one.is_embedded and (one.data_root or one.part_maps):
         return None
-    return inputs.noted(one, question.size, results)
+    known = inputs.noted(one, question.size, results)
+    if known is None or one.is_embedded:
+        return known
+    return on_disk.find_noted(one, known, lambda at: _find(question, at, results, progress), results)
 
 
 def _find(question: Question, one: Inputs, results: Results, progress: Progress) -> Found:
@@ -224,6 +231,22 @@ def _random_starts(recorded: Recorded) -> str:
     if not any(run.record.get("student_weights") == "" for run in runs):
         return ""
     return "students start from random weights, not from ImageNet's; --student-weights FILE names them"
+
+
+def _carry_over(
+    question: Question,
+    rows: Sequence[str],
+    found: Mapping[Inputs, Found],
+    results: Results,
+    progress: Progress,
+) -> None:
+    """Let what is stored under names of former versions be found by those of now."""
+    former = {one: data.former or data for one, data in found.items()}
+    pairs = zip(*(_lay_out(question, rows, known, results) for known in (former, found)), strict=True)
+    places = {one: data.place or one for one, data in found.items()}
+    for one in carry_over(list(pairs), places, question.size, results, progress):
+        if not question.parser_maps:
+            inputs.note(one, question.size, found[one], results)
 
 
 def _lay_out(

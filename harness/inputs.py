@@ -7,6 +7,7 @@ the pictures are not at hand.
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -72,6 +73,13 @@ class Inputs:
         return Path(self.dataset).stem if self.is_csv else self.dataset
 
     @property
+    def mark(self) -> str:
+        """6 hexadecimal digits that tell a csv file from others of its name, by where it lies; empty for other sets."""
+        return (
+            hashlib.sha256(os.fsencode(os.path.realpath(self.dataset))).hexdigest()[:6] if self.is_csv else ""
+        )
+
+    @property
     def is_csv(self) -> bool:
         """Whether the data set is a csv file of a person's own."""
         return self.dataset.lower().endswith(".csv")
@@ -84,6 +92,7 @@ class Found:
     maps: None where there are none, empty where the fingerprint covers them. confident: their digest together with
     their confidence, for recipes that use it. partial: found and expected pictures of each set that is not a public
     benchmark's whole. untrained: cameras of its test pictures that no training picture is by.
+    former: what it was to versions that hashed sizes of files. place: the inputs with the folders that were looked at.
     """
 
     fingerprint: str
@@ -91,6 +100,8 @@ class Found:
     confident: str = ""
     partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     untrained: tuple[str, ...] = ()
+    former: "Found | None" = field(default=None, compare=False)
+    place: Inputs | None = field(default=None, compare=False)
 
     def maps_of(self, recipe: Recipe) -> str:
         """The digest of the part maps that `recipe` trains on; empty where it needs none."""
@@ -138,21 +149,9 @@ def find(inputs: Inputs, size: Size, results: Results, progress: Progress, confi
             return known
         split = load(inputs, size, progress)
         return Found(split.fingerprint, split.maps)
-    from pivl.data import catalog
-    from pivl.data.doubts import doubts, untrained_cameras
-    from pivl.data.listing import fingerprint
+    from harness.on_disk import find_on_disk
 
-    root, maps = _path(inputs.data_root), _path(inputs.part_maps)
-    report = progress.count(inputs.called, "hashing files, once")
-    try:
-        listing, found = catalog.survey(inputs.dataset, root, maps, inputs.allow_partial, report)
-    finally:
-        progress.close()
-    for doubt in doubts(listing):
-        progress.warn(doubt)
-    digest = None if found is None else catalog.digest_maps(listing, found)
-    sure = catalog.digest_maps(listing, found, True) if confidence else ""
-    return Found(fingerprint(listing), digest, sure, listing.partial, tuple(untrained_cameras(listing)))
+    return find_on_disk(inputs, progress, confidence)
 
 
 def noted(inputs: Inputs, size: Size, results: Results) -> Found | None:
@@ -197,7 +196,7 @@ def count_people(inputs: Inputs, results: Results) -> Mapping[int, int] | None:
         return None
     from pivl.data.catalog import list_pictures
 
-    listing = list_pictures(inputs.dataset, _path(inputs.data_root))
+    listing = list_pictures(inputs.dataset, Path(inputs.data_root) if inputs.data_root else None)
     return Counter(Counter(entry.person for entry in listing.entries["train"]).values())
 
 
@@ -251,10 +250,6 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
 def note_weights(inputs: Inputs, digest: str, results: Results) -> None:
     """Keep the digest for tables that are asked for without naming weights."""
     write_note(results, f"weights {inputs.backbone}", {"sha256": digest})
-
-
-def _path(text: str | None) -> Path | None:
-    return None if text is None else Path(text)
 
 
 def _people_key(inputs: Inputs) -> str:

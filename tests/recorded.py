@@ -92,13 +92,13 @@ def _origin(run: Run) -> dict[str, object]:
     }
 
 
-def write_stage(results: Results, run: Run, stage: str) -> Path:
-    """Store `stage` of `run` with one small tensor; the folder."""
+def write_stage(results: Results, run: Run, stage: str, **extra: object) -> Path:
+    """Store `stage` of `run` with one small tensor, and `extra` in its record; the folder."""
     folder = results.stage_folder(run.stage_id(stage))
     content = save({"tokens": torch.arange(4.0)})
     results.write(
         folder,
-        {"id": folder.name, "status": "finished", "stage": stage, **_origin(run)},
+        {"id": folder.name, "status": "finished", "stage": stage, **_origin(run), **extra},
         {"model.safetensors": lambda path: path.write_bytes(content)},
     )
     return folder

@@ -11,7 +11,6 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from pivl.data.digests import digest_files
 from pivl.data.listing import Line
 from pivl.data.map_files import MapFiles
 from pivl.data.picture_file import PNG, read_size
@@ -30,7 +29,7 @@ def confidence_lines(maps: MapFiles) -> Iterator[Line]:
     """What the confidence of `maps` adds to a fingerprint: names and digests. Raises UserError where a map has none."""
     names = [file.name for file in maps.found if file is not None]
     files = [beside(Path(name)).as_posix() for name in names]
-    for name, file, digest in zip(names, files, digest_files(maps.folder, files), strict=True):
+    for name, file, digest in zip(names, files, maps.identify(maps.folder, files), strict=True):
         if not digest and not (maps.folder / file).exists():
             raise UserError(
                 f"no confidence {maps.folder / file} beside its part map; have the parser write it, or leave out rows "

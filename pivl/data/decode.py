@@ -42,26 +42,30 @@ class CacheFile:
     arguments: tuple[Any, ...]
 
 
-def plan_pictures(listing: Listing, which: SetName, size: tuple[int, int]) -> CacheFile:
+def plan_pictures(
+    listing: Listing, which: SetName, size: tuple[int, int], version: str = VERSION
+) -> CacheFile:
     """The decoded pictures of a set, uint8 [N, 3, H, W] (RGB), in the order of its entries."""
     resampling, entries = RESAMPLING[which], listing.entries[which]
-    digest = hash_lines([(VERSION, resampling.name), *((entry.name, entry.digest) for entry in entries)])
+    digest = hash_lines([(version, resampling.name), *((entry.name, entry.digest) for entry in entries)])
     path = cache_folder() / f"{listing.name}-{which}-{size[0]}x{size[1]}-{digest}.npy"
     return CacheFile(path, (len(entries), 3, *size), listing.paths(which), write_pictures, (size, resampling))
 
 
-def plan_maps(listing: Listing, maps: MapFiles, size: tuple[int, int]) -> CacheFile:
+def plan_maps(listing: Listing, maps: MapFiles, size: tuple[int, int], version: str = VERSION) -> CacheFile:
     """The part maps of the training set, uint8 [N, H, W], in the order of its entries."""
     entries = ((entry.name, entry.digest) for entry in listing.entries["train"])
-    digest = hash_lines([(VERSION,), *entries, *maps.lines(listing)])
+    digest = hash_lines([(version,), *entries, *maps.lines(listing)])
     path = cache_folder() / f"{listing.name}-part-maps-{size[0]}x{size[1]}-{digest}.npy"
     sources = maps.sources(listing)
     return CacheFile(path, (len(sources), *size), sources, write_maps, (size, maps.labels))
 
 
-def plan_confidence(listing: Listing, maps: MapFiles, size: tuple[int, int]) -> CacheFile:
+def plan_confidence(
+    listing: Listing, maps: MapFiles, size: tuple[int, int], version: str = VERSION
+) -> CacheFile:
     """The confidence of those part maps, uint8 [N, H, W] in 255ths, in the same order."""
-    digest = hash_lines([(VERSION,), *maps.lines(listing), *confidence_lines(maps)])
+    digest = hash_lines([(version,), *maps.lines(listing), *confidence_lines(maps)])
     path = cache_folder() / f"{listing.name}-confidence-{size[0]}x{size[1]}-{digest}.npy"
     sources = [file for _, file in maps.sources(listing)]
     return CacheFile(path, (len(sources), *size), sources, write_confidence, (size,))

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -30,11 +30,15 @@ class MapFile:
 
 @dataclass(frozen=True)
 class MapFiles:
-    """The part maps of a training set: one for each of its pictures, in their order, or None where there is none."""
+    """The part maps of a training set: one for each of its pictures, in their order, or None where there is none.
+
+    identify: from a folder and names of files to what stands for their content.
+    """
 
     folder: Path
     labels: LabelSet
     found: tuple[MapFile | None, ...]
+    identify: Callable[[Path, Sequence[str]], list[str]] = digest_files
 
     @property
     def coverage(self) -> int:

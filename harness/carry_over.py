@@ -1,0 +1,284 @@
+"""Results that were named by names and sizes of files, given the names that hash their bytes; nothing is trained for it.
+
+That names and sizes agree does not prove that what was trained on is what lies there now. So a record is carried over
+only if its pictures and maps lay in the same folder, none was changed since it began, and whatever was decoded of them
+then is in the cache as it would be decoded now. Each folder is written whole under its new name before the old one goes:
+killed anywhere, the next command goes on.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.asked import asked_rows, note_rows
+from harness.claims import Owner
+from harness.folders import remove_folder, writing
+from harness.inputs import Inputs, Size, read_note
+from harness.plan import Cell
+from harness.progress import Progress
+from harness.records import Record, Results, Run
+from pivl.errors import UserError
+from pivl.recipe import Stage
+
+if TYPE_CHECKING:
+    from pivl.data.by_size import Compared, Renamed
+
+FORMER = "formerly"  # in a record: the id under which it was stored before
+Pair = tuple[Cell, Cell]  # as it was named, and as it is
+
+
+@dataclass(frozen=True)
+class Move:
+    """A folder of the results, by the name it had and the one it gets; `sees_maps`: what it holds depends on maps."""
+
+    kind: str
+    old: str
+    new: str
+    before: Run
+    now: Run
+    sees_maps: bool
+
+
+@dataclass
+class Material:
+    """Files that were trained on, and the caches of what they were decoded to."""
+
+    paths: Sequence[Path]
+    caches: "Sequence[Renamed]"
+    report: Callable[[int, int], object]
+
+    @cached_property
+    def changed(self) -> tuple[float, Path]:
+        """When a file was changed last, in seconds since 1970, and which; no date can be set back in both ways."""
+        looked = ((os.stat(path), path) for path in self.paths)
+        return max((max(facts.st_mtime, facts.st_ctime), path) for facts, path in looked)
+
+    @cached_property
+    def compared(self) -> "Compared":
+        """What the caches hold beside what the files are decoded to now."""
+        from pivl.data.by_size import compare
+
+        return compare(self.caches, self.report)
+
+
+@dataclass
+class Carrying:
+    """What is carried over of one data set: the ids that changed, and why others stay, with how many."""
+
+    inputs: Inputs
+    ids: dict[str, str] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
+
+
+def carry_over(
+    pairs: Sequence[Pair], places: Mapping[Inputs, Inputs], size: Size, results: Results, progress: Progress
+) -> list[Inputs]:
+    """Carry over what is stored of `pairs` under former names; the inputs of which something was.
+
+    `places` has the inputs with the folders in which they were looked at. What is done, and what is left behind and why,
+    is a line each.
+    """
+    carried: list[Inputs] = []
+    try:
+        for inputs in dict.fromkeys(now.inputs for _, now in pairs):
+            moves = [move for move in _moves(pairs, inputs) if _is_waiting(move, results)]
+            if moves:
+                done = _carry(moves, places[inputs], size, results, progress)
+                _tell(done, progress)
+                carried += [inputs] if done.ids else []
+    except UserError as error:
+        progress.warn(f"results of before are not carried over: {error}")
+    finally:
+        progress.close()
+    return carried
+
+
+def _moves(pairs: Sequence[Pair], inputs: Inputs) -> list[Move]:
+    """Every folder that may be stored of these inputs, stages first."""
+    moves: dict[tuple[str, str], Move] = {}
+    for before, now in ((before.run, now.run) for before, now in pairs if now.inputs == inputs):
+        *stages, last = before.recipe.stages()
+        names: list[tuple[Stage, str, str, tuple[str, ...]]] = [
+            (stage, before.stage_id(stage), now.stage_id(stage), ("stages", "checkpoints"))
+            for stage in stages
+        ]
+        names.append((last, before.id, now.id, ("runs", "reranked", "checkpoints")))
+        for stage, old, new, kinds in names:
+            sees_maps = bool(before.maps) and before.recipe.sees_maps(stage)
+            for kind in kinds if old != new else ():
+                moves.setdefault((kind, old), Move(kind, old, new, before, now, sees_maps))
+    return sorted(moves.values(), key=lambda move: move.kind != "stages")
+
+
+def _is_waiting(move: Move, results: Results) -> bool:
+    """Whether something lies under the old name that is not there under the new one, unless by a move cut short."""
+    old, new = _folders(move, results)
+    if not old.exists():
+        return False
+    return not new.exists() or (results.read_record(new) or {}).get(FORMER) == move.old
+
+
+def _folders(move: Move, results: Results) -> tuple[Path, Path]:
+    return results.root / move.kind / move.old, results.root / move.kind / move.new
+
+
+def _carry(
+    moves: Sequence[Move], inputs: Inputs, size: Size, results: Results, progress: Progress
+) -> Carrying:
+    done = Carrying(inputs)
+    materials = _materials(moves, inputs, size, progress)
+    for move in moves:
+        with _owned(move, results) as mine:
+            if not mine:
+                continue
+            objection = _objection(move, materials[: 1 + move.sees_maps], inputs, results)
+            if objection:
+                done.left[objection] = done.left.get(objection, 0) + 1
+            else:
+                _move(move, results)
+                done.ids[move.old] = move.new
+    _note_asked(moves, done, results)
+    return done
+
+
+def _materials(moves: Sequence[Move], inputs: Inputs, size: Size, progress: Progress) -> list[Material]:
+    """The pictures that runs saw, and then the part maps of those that saw some."""
+    from pivl.data.by_size import map_caches, picture_caches
+    from pivl.data.catalog import survey
+    from pivl.data.confidence import beside
+    from pivl.data.facts import SETS
+
+    root, folder = (None if at is None else Path(at) for at in (inputs.data_root, inputs.part_maps))
+    listing, maps = survey(inputs.dataset, root, folder, allow_partial=True)
+    report = progress.count(inputs.called, "comparing with what was decoded before")
+    pictures = [path for which in SETS for path in listing.paths(which)]
+    materials = [Material(pictures, picture_caches(listing, size), report)]
+    if maps:
+        sure = any(move.before.recipe.align_pixels == "confidence" for move in moves)
+        files = [path for _, path in maps.sources(listing) if path]
+        files += [beside(path) for path in files] if sure else []
+        materials.append(Material(files, map_caches(listing, maps, sure, size), report))
+    return materials
+
+
+def _objection(move: Move, materials: Sequence[Material], inputs: Inputs, results: Results) -> str:
+    """Why what is stored under the old name may be of other files; empty if it is not."""
+    if move.kind == "checkpoints":
+        known = read_note(results).get(inputs.dataset, {}).get("fingerprint") == move.before.fingerprint
+        proven = known and all(one.compared.same and not one.compared.other for one in materials)
+        return "" if proven else "nothing says what an interrupted training saw"
+    folder, _ = _folders(move, results)
+    record = results.read_record(folder)
+    if record is None or not results.is_sound(folder, record, hashed=record["files"]):
+        return "they are not as they were written"
+    if record["status"] != "finished":
+        return "failed runs are tried again"
+    if (place := _elsewhere(record, inputs, move.sees_maps)) is not None:
+        return f"they were made of files in {place}"
+    began = _began(record, move, results)
+    when, path = max(one.changed for one in materials)
+    if when > began:
+        said = datetime.fromtimestamp(began, UTC).isoformat(sep=" ", timespec="seconds")
+        return f"{path} was changed after {said}, when they began"
+    other = next((path for one in materials for path in one.compared.other), None)
+    return "" if other is None else f"they were made of other pixels, which {other} holds"
+
+
+def _elsewhere(record: Record, inputs: Inputs, sees_maps: bool) -> str | None:
+    """The folder that a record's pictures or maps lay in where it is another one than now."""
+    before, now = (_places(one) for one in (record.get("inputs", {}), asdict(inputs)))
+    both = list(zip(before, now, strict=True))[: 1 + sees_maps]
+    return next((old for old, new in both if os.path.realpath(old) != os.path.realpath(new)), None)
+
+
+def _places(inputs: Mapping[str, Any]) -> tuple[str, str]:
+    """The folders of pictures and of part maps."""
+    root = inputs.get("data_root") or os.path.dirname(inputs.get("dataset", ""))
+    return root, inputs.get("part_maps") or root
+
+
+def _began(record: Record, move: Move, results: Results) -> float:
+    """When the record was begun, or the first of what it starts from; in seconds since 1970."""
+    folders = [results.run_folder(name) for name in (move.old, move.new)]
+    folders += [results.stage_folder(name) for name in record.get("stages", {}).values()]
+    folders += [results.stage_folder(move.now.stage_id(stage)) for stage in record.get("stages", {})]
+    records = [record, *(results.read_record(folder) for folder in folders)]
+    return min(datetime.fromisoformat(one["date"]).timestamp() for one in records if one and "date" in one)
+
+
+def _move(move: Move, results: Results) -> None:
+    """Give a folder its new name, and what it holds the new names in it. UserError where the disk refuses."""
+    old, new = _folders(move, results)
+    if move.kind == "checkpoints":
+        with writing(new):
+            old.rename(new)
+        return
+    if not new.exists():
+        record = results.read_record(old)
+        assert record is not None
+        links = {name: _linker(old / name) for name in record["files"]}
+        results.write(new, _renamed(record, move), links)
+    remove_folder(old)
+
+
+def _linker(source: Path) -> Callable[[Path], object]:
+    def link(target: Path) -> None:
+        try:
+            os.link(source, target)
+        except OSError:  # no file system has to have links
+            shutil.copyfile(source, target)
+
+    return link
+
+
+def _renamed(record: Record, move: Move) -> Record:
+    """The record with the names of now."""
+    before, now = move.before, move.now
+    stages = {stage: now.stage_id(stage) for stage in record.get("stages", {})}
+    renamed = {**record, "id": record["id"].replace(move.old, move.new), "fingerprint": now.fingerprint}
+    renamed |= {"stages": stages, FORMER: move.old}
+    renamed |= {"maps": now.maps} if record.get("maps") == before.maps != "" else {}
+    if "signature" in record:
+        marks = (f"@{run.fingerprint[:6]}|" for run in (before, now))
+        renamed["signature"] = record["signature"].replace(*marks, 1)
+    return renamed
+
+
+def _note_asked(moves: Sequence[Move], done: Carrying, results: Results) -> None:
+    """Keep that the rows which the runs answered are answered by them under their new names."""
+    fingerprints = {move.before.fingerprint: move.now.fingerprint for move in moves}
+    rows = []
+    for row in asked_rows(replace(results, warn=lambda text: None)):
+        runs = {seed: done.ids[run] for seed, run in row.runs.items() if run in done.ids}
+        if runs and row.fingerprint in fingerprints:
+            rows.append(replace(row, runs=runs, fingerprint=fingerprints[row.fingerprint]))
+    note_rows(rows, results)
+
+
+def _tell(done: Carrying, progress: Progress) -> None:
+    if done.ids:
+        progress.note(
+            f"{done.inputs.called}: {len(done.ids)} results named by sizes of files are carried over to names that hash "
+            "their bytes; nothing is trained again for it"
+        )
+    for why, count in done.left.items():
+        progress.warn(
+            f"{done.inputs.called}: {count} results named by sizes of files are left behind and made again by run: {why}"
+        )
+
+
+@contextmanager
+def _owned(move: Move, results: Results) -> Iterator[bool]:
+    """Whether nobody else is at what gets the new name, and it still waits for it."""
+    claim = results.claims.take(move.new)
+    if isinstance(claim, Owner):
+        yield False
+        return
+    with claim:
+        yield _is_waiting(move, results)
