@@ -64,6 +64,10 @@ def read_answer(question: Question, results: Results, progress: Progress) -> Rec
 
 def answer(questions: Sequence[Question], results: Results, progress: Progress, options: Options) -> None:
     """Do what is still to do of the questions, and record it; what several of them need is done once."""
+    if options.scheduler is not None:
+        from harness.dask_launcher import check_scheduler
+
+        check_scheduler(options.scheduler)
     askers = [asker for question in questions for asker in _prepare(question, results, progress, options)]
     plan = make_plan([one.cell for one in askers], results, options.retry_failed, questions[0].rerank)
     how_far, *details = brief(_draw_up(questions, askers, plan, results, options))

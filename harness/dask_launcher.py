@@ -5,6 +5,8 @@ same path, and so are the claims by which a task has one owner. A Dask worker th
 and the scheduler gives the task to another one.
 """
 
+import asyncio
+import importlib
 import logging
 import queue
 import signal
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from harness.addresses import masked, within, without_login
 from harness.gpus import Gpus, visible_gpus
 from harness.launch import POLL, Agenda
 from harness.plan import Task
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 LOOK = 0.5  # seconds between looks whether a task is still wanted
-PATIENCE = "10s"  # for a scheduler to answer
+PATIENCE = 10.0  # seconds for a scheduler to answer; half of that to take the connection
+NOTHING = "--scheduler {}: no Dask scheduler answers there; start one with dask scheduler"
 ENDINGS = ("done", "failed", "owned", "user-error")
 _gpus = Gpus(visible_gpus())  # of this process, which may be a Dask worker with several threads
 
@@ -160,20 +164,14 @@ def _outcome(future: "Future[Event]") -> Event:
 @contextmanager
 def _connect(scheduler: str | None, jobs: int | None, gpus: int, device: str) -> "Iterator[Client]":
     """A client of the scheduler, or of a cluster on this machine that ends with it. UserError, one line."""
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise UserError(
-            "--launcher dask needs distributed, which is not installed: pip install 'pivl-bench[dask]'"
-        ) from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said by the agenda
+    _be_there()
+    from distributed import Client, LocalCluster
+
     if scheduler is not None:
         try:
             client = Client(scheduler, timeout=PATIENCE)
         except (OSError, ValueError) as error:
-            raise UserError(
-                f"--scheduler {scheduler}: no Dask scheduler answers there; start one with dask scheduler"
-            ) from error
+            raise UserError(NOTHING.format(masked(scheduler))) from error
         with client:
             yield client
         return
@@ -196,3 +194,65 @@ def _connect(scheduler: str | None, jobs: int | None, gpus: int, device: str) ->
         signal.signal(signal.SIGINT, heard)
     with cluster, Client(cluster, timeout=PATIENCE) as client:
         yield client
+
+
+def check_scheduler(address: str) -> None:
+    """Raise UserError unless a Dask scheduler answers: Dask itself waits for any other program, or takes its word."""
+    _be_there()
+    from distributed.comm.core import CommClosedError
+
+    there, remedy = (
+        f"--scheduler {masked(address)}",
+        "give the address that dask scheduler prints, as tcp://host:8786",
+    )
+    try:
+        arguments = _connection_arguments(address)
+    except ValueError as error:
+        reason = without_login(str(error), address)
+        raise UserError(f"{there} is no address for Dask ({reason}); {remedy}") from error
+    try:
+        kind = within(2 * PATIENCE, lambda: asyncio.run(_identity(address, arguments)))
+    except Exception as error:
+        if isinstance(error, OSError) and not isinstance(error, CommClosedError | TimeoutError):
+            raise UserError(NOTHING.format(masked(address))) from error
+        raise UserError(
+            f"{there}: what listens there is no Dask scheduler (its dashboard's port?); {remedy}"
+        ) from error
+    if kind != "Scheduler":
+        raise UserError(f"{there}: a Dask {kind.lower()} answers there, not the scheduler; {remedy}")
+
+
+def _be_there() -> None:
+    """Raise UserError if Dask is not installed, and let it log nothing: what matters is said by the agenda."""
+    try:
+        importlib.import_module("distributed")
+    except ImportError as error:
+        raise UserError(
+            "--launcher dask needs distributed, which is not installed: pip install 'pivl-bench[dask]'"
+        ) from error
+    for name in ("distributed", "distributed.client", "tornado", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+def _connection_arguments(address: str) -> dict[str, Any]:
+    """What Dask's configuration says of connections. ValueError where the address cannot be one."""
+    from distributed import Security
+    from distributed.comm.addressing import get_address_host_port
+
+    host, port = get_address_host_port(address)
+    host.encode("idna")  # a label of more than 63 letters
+    if not 0 < port < 65536:  # Dask takes the rest of a division
+        raise ValueError(f"there is no port {port}")
+    arguments = Security().get_connection_args("client")
+    if address.startswith(("tls://", "wss://")) and not arguments.get("ssl_context"):
+        raise ValueError("Dask's configuration names no certificates for TLS")
+    return dict(arguments)
+
+
+async def _identity(address: str, arguments: dict[str, Any]) -> str:
+    """What a process of Dask says that it is: Scheduler, Worker or Nanny."""
+    from distributed.core import rpc
+
+    async with asyncio.timeout(PATIENCE):
+        async with rpc(address, timeout=PATIENCE / 2, connection_args=arguments) as process:
+            return str((await process.identity())["type"])

@@ -15,6 +15,7 @@ from harness.records import Results
 from pivl.errors import UserError
 
 if TYPE_CHECKING:
+    from harness.tracking_place import Place
     from harness.views import Experiment
 
 ABSENT = "the package mlflow is not installed"
@@ -75,12 +76,10 @@ def show_experiments(
     """Bring MLflow up to date with the experiments that `read` gives."""
     progress.update("MLflow", "bringing it up to date")
     try:
-        added, uri = _sync(read(), results)
+        added, place = _sync(read(), results)
         progress.close()
         if added:
-            progress.note(
-                f"MLflow: {added} runs added; look at them with mlflow ui --backend-store-uri {uri}"
-            )
+            progress.note(f"MLflow: {added} runs added; look at them {place.how_to_look}")
     except Exception as error:
         progress.close()
         progress.warn(
@@ -97,7 +96,7 @@ def show_all(results: Results) -> str:
     if not rows and not searches:
         raise UserError(f"{results.root}: nothing was asked for here yet; pivl-bench run STUDY does that")
     try:
-        added, uri = _sync(
+        added, place = _sync(
             [*_asked(None, results), *(show_search(one, results) for one in searches)], results
         )
     except Exception as error:
@@ -112,7 +111,7 @@ def show_all(results: Results) -> str:
         if strays
         else ""
     )
-    return f"MLflow at {uri}: {added} runs added{unknown}"
+    return f"MLflow at {place.shown}: {added} runs added{unknown}"
 
 
 def _asked(tables: "Container[str] | None", results: Results) -> "list[Experiment]":
@@ -123,11 +122,12 @@ def _asked(tables: "Container[str] | None", results: Results) -> "list[Experimen
     return show_rows(rows, results)
 
 
-def _sync(experiments: "Sequence[Experiment]", results: Results) -> tuple[int, str]:
+def _sync(experiments: "Sequence[Experiment]", results: Results) -> "tuple[int, Place]":
     from harness import tracking
+    from harness.tracking_place import place_of
 
     with _alone(results):
-        return tracking.sync(experiments, results), tracking.tracking_uri(results)
+        return tracking.sync(experiments, results), place_of(results)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -24,6 +25,7 @@ from tests.faults import (
     table,
     wait_until,
 )
+from tests.standins import page, serving, standing_in
 
 pytestmark = pytest.mark.slow  # clusters of processes, each of which loads torch
 
@@ -132,4 +134,16 @@ def test_no_scheduler_there_is_one_line(tmp_path):
     status, _, err = finish(tmp_path, *STUDY, *ROWS, "--launcher", "dask", "--scheduler", "tcp://127.0.0.1:1")
     assert status == 2
     assert "no Dask scheduler answers there" in err
-    assert "Traceback" not in err
+    assert err.count("\n") == 1
+
+
+def test_a_web_server_in_its_place_is_one_line_and_the_command_ends(tmp_path):
+    pytest.importorskip("distributed")
+    with standing_in(serving(lambda head: page("200 OK"))) as port:
+        address = f"tcp://127.0.0.1:{port}"
+        began = time.monotonic()
+        status, out, err = finish(tmp_path, *STUDY, *ROWS, "--launcher", "dask", "--scheduler", address)
+        assert time.monotonic() - began < fair(30)
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1
+    assert f"--scheduler {address}: what listens there is no Dask scheduler" in err
