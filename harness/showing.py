@@ -1,13 +1,15 @@
 """The answer to a question, shown: its table printed and kept as files."""
 
+from functools import partial
+from pathlib import Path
+
 import click
 
-from harness import conduct, printers
+from harness import conduct, kept_tables, printers
 from harness.figure import draw_gains
 from harness.progress import Progress
 from harness.question import Question
 from harness.records import Finished, Results
-from pivl.files import write_text
 
 
 def show_answer(question: Question, results: Results, progress: Progress) -> bool:
@@ -19,7 +21,11 @@ def show_answer(question: Question, results: Results, progress: Progress) -> boo
     if not question.limit_steps:
         name = question.name if question.is_whole else f"{question.name}.part"
         for ending, form in (("md", "markdown"), ("json", "json")):
-            write_text(results.root / "tables" / f"{name}.{ending}", printers.PRINTERS[form](table))
+            text = printers.PRINTERS[form](table)
+            kept_tables.keep(
+                f"{name}.{ending}", partial(Path.write_text, data=text, encoding="utf-8"), results
+            )
         if "mIoU" in question.study.columns:
             draw_gains(table, results.root / "tables" / f"{name}.png")
+            kept_tables.note(results.root / "tables" / f"{name}.png", results)
     return all(isinstance(found, Finished) for row in question.rows for found in recorded[row].values())

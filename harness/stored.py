@@ -1,9 +1,7 @@
 """The commands about a results folder as a whole: whether all of it is as it was written, and removing runs from it."""
 
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +10,6 @@ import click
 from harness.folders import remove_folder
 from harness.options import debug_option, path_option, setting_options
 from pivl.errors import UserError
-from pivl.files import is_abandoned
 
 if TYPE_CHECKING:
     from harness.progress import Progress
@@ -33,6 +30,7 @@ def check(results: Path, quiet: bool) -> None:
 
     Each fault is a line; exit status 1 if there is one.
     """
+    from harness.examine import examine
     from harness.progress import Progress
 
     if not results.is_dir():
@@ -80,54 +78,13 @@ def remove(results: Path, ids: tuple[str, ...], study: str | None, yes: bool, **
     click.echo(f"removed {what}")
 
 
-@dataclass
-class Findings:
-    """What was read, by kind, and what is wrong with it, a line each."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        read = ", ".join(f"{count} {kind}" for kind, count in self.counts.items()) or "nothing stored"
-        return f"{read}: {len(self.problems) or 'no'} {'problem' if len(self.problems) == 1 else 'problems'}"
-
-
-def examine(root: Path, progress: "Progress") -> Findings:
-    """Hold everything under the results folder `root` to its checksums."""
-    from harness.asked import asked_rows
-    from harness.checkpoints import PATTERN, read_sound
-    from harness.inputs import read_note
-    from harness.records import KINDS, Results
-
-    findings = Findings()
-    results = Results(root, findings.problems.append)
-    folders = [folder for kind in KINDS for folder in _visible(root / kind)]
-    for number, folder in enumerate(folders, 1):
-        progress.update("results", f"reading, {number} of {len(folders)}")
-        _examine_folder(folder, results, findings)
-    progress.close()
-    read_note(results)
-    asked_rows(results)
-    for path in sorted(root.glob(f"checkpoints/*/{PATTERN}")):
-        findings.counts["checkpoints"] = findings.counts.get("checkpoints", 0) + 1
-        try:
-            read_sound(path)
-        except ValueError as error:
-            findings.problems.append(
-                f"{path} {error}; run goes on from the one before it, or begins the stage anew"
-            )
-    _examine_searches(results, findings)
-    findings.problems += _leftovers(results)
-    findings.problems += _damaged_database(root / "mlflow.db")
-    return findings
-
-
 def folders_of(wanted: Iterable[str], results: "Results") -> list[Path]:
     """The folders of the runs and stages `wanted`, and of what is of no use without them. UserError for no such id."""
+    from harness.examine import visible
     from harness.records import KINDS
 
     stored = {
-        kind: {folder.name for folder in _visible(results.root / kind)} for kind in (*KINDS, "checkpoints")
+        kind: {folder.name for folder in visible(results.root / kind)} for kind in (*KINDS, "checkpoints")
     }
     wanted = set(wanted)
     for unknown in sorted(wanted - set().union(*stored.values())):
@@ -142,59 +99,6 @@ def folders_of(wanted: Iterable[str], results: "Results") -> list[Path]:
         for kind, names in stored.items()
         for name in sorted(names & (wanted | unused))
     ]
-
-
-def _examine_folder(folder: Path, results: "Results", findings: Findings) -> None:
-    kind = folder.parent.name
-    findings.counts[kind] = findings.counts.get(kind, 0) + 1
-    if not (folder / "record.json").exists():
-        findings.problems.append(f"{folder}: record.json is missing; the folder counts as missing")
-        return
-    record = results.read_record(folder)
-    if record is None or not results.is_sound(folder, record, hashed=record["files"]):
-        return  # `warn` has taken down why
-    if record["id"].removesuffix("-reranked") != folder.name:
-        findings.problems.append(f"{folder}: it holds the record of {record['id']}")
-    strangers = {path.name for path in folder.iterdir()} - {*record["files"], "record.json"}
-    findings.problems += [f"{folder / name}: no record names it" for name in sorted(strangers)]
-    if kind == "reranked" and not results.run_folder(folder.name).exists():
-        findings.problems.append(f"{folder}: the run that it belongs to is not there")
-
-
-def _examine_searches(results: "Results", findings: Findings) -> None:
-    from harness.search.view import contradictions, kept_searches
-
-    for kept in kept_searches(results):  # what cannot be read is said
-        findings.counts["searches"] = findings.counts.get("searches", 0) + 1
-        findings.problems += [f"{kept.folder}: {line}" for line in contradictions(kept.trials, results)]
-
-
-def _leftovers(results: "Results") -> Iterator[str]:
-    """What killed processes left."""
-    from harness.records import KINDS
-
-    for pattern in ("", *(f"{kind}/" for kind in (*KINDS, "tables", "checkpoints/*"))):
-        for path in sorted(results.root.glob(f"{pattern}.*@*")):
-            if is_abandoned(path):
-                yield f"{path}: left half written by a process that was killed; run takes it away"
-    for owner in results.claims.owners():
-        if results.claims.looks_dead(owner):
-            yield f"{results.claims.folder / owner.name}: left by {owner}, which is gone; run takes it away"
-
-
-def _damaged_database(path: Path) -> Iterator[str]:
-    if path.exists():
-        try:
-            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-                (found,) = database.execute("pragma quick_check(1)").fetchone()
-        except sqlite3.Error as error:
-            found = str(error)
-        if found != "ok":
-            yield f"{path}: {' '.join(found.split())}; delete it, and MLflow's view is made again from records"
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*") if not path.name.startswith("."))
 
 
 def _starts(run: str, results: "Results") -> set[str]:

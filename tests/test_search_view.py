@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from harness import tracking
+from harness.examine import examine
 from harness.progress import Progress
 from harness.records import Results
-from harness.search.conduct import check_values
+from harness.search.agreement import check_trials, contradictions
 from harness.search.figures import draw
 from harness.search.report import markdown
 from harness.search.search import Place
 from harness.search.trials import Trial, best
-from harness.search.view import METRIC, KeptSearch, contradictions, keep, kept_searches, show_search
-from harness.stored import examine
+from harness.search.view import METRIC, KeptSearch, keep, kept_searches, show_search
 from harness.track import show_all
 from pivl.errors import UserError
 from tests.recorded import complain, write_finished
@@ -26,6 +26,10 @@ BEGAN = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 def setting(weight):
     return {"align_weight": weight, "triplet_weight": 0.5, "background": "class"}
+
+
+def run_of(weight):
+    return search_of().cell(setting(weight)).run.id
 
 
 def drawn_trials(results=None):
@@ -40,8 +44,8 @@ def drawn_trials(results=None):
     return [
         Trial(0, "finished", dict(search.usual), 51.24, {7: 50.0, 8: 51.24}, usual.id, BEGAN, ended),
         Trial(1, "finished", setting(0.1), 52.06, {7: 52.5, 8: 52.06}, better.id, BEGAN, ended),
-        Trial(2, "pruned", setting(9.0), None, {1: 20.0, 2: 22.04}, "x", BEGAN, ended),
-        Trial(3, "failed", setting(8.0), None, {}, "y", BEGAN, ended, "the loss is not finite"),
+        Trial(2, "pruned", setting(9.0), None, {1: 20.0, 2: 22.04}, run_of(9.0), BEGAN, ended),
+        Trial(3, "failed", setting(8.0), None, {}, run_of(8.0), BEGAN, ended, "the loss is not finite"),
         Trial(4, "running", {"align_weight": 0.2}, None, {}, None, BEGAN),
     ]
 
@@ -51,7 +55,7 @@ def kept(tmp_path):
     """A search that was kept in results with two of its runs."""
     results = Results(tmp_path / "results", complain)
     found = KeptSearch(search_of(), drawn_trials(results), results.root / "searches" / "mine")
-    keep(found)
+    keep(found, results)
     return results, found
 
 
@@ -100,18 +104,26 @@ def test_a_trial_that_is_not_as_its_record_is_found(kept, capsys):
     results, found = kept
     record = results.read_run(found.trials[0].run)
     true = [replace(found.trials[0], value=record.metrics["mAP"]), *found.trials[2:]]
-    assert list(contradictions(true, results)) == []
+    search = found.search
+    assert list(contradictions(search, true, results)) == []
     wrong = replace(true[0], value=99.0)
-    assert list(contradictions([wrong], results)) == [f"trial 0 has mAP 99.0 and its record {true[0].value}"]
-    keep(replace(found, trials=true))
+    assert list(contradictions(search, [wrong], results)) == [
+        f"trial 0 has mAP 99.0 and its record {true[0].value}"
+    ]
+    keep(replace(found, trials=[*true, found.trials[1]]), results)
+    assert "trial 1 has mAP" in str(examine(results.root, Progress.on_stderr(quiet=True)).problems)
+    (found.folder / "trials.json").unlink()
+    keep(replace(found, trials=true), results)
     assert examine(results.root, Progress.on_stderr(quiet=True)).problems == []
-    keep(replace(found, trials=[wrong]))
+    keep(replace(found, trials=[wrong, *true[1:]]), results)
     findings = examine(results.root, Progress.on_stderr(quiet=True))
     assert findings.counts["searches"] == 1
-    assert findings.problems == [f"{found.folder}: trial 0 has mAP 99.0 and its record {true[0].value}"]
+    assert findings.problems == [
+        f"{found.folder / 'trials.json'}: trial 0 has mAP 99.0 and its record {true[0].value}"
+    ]
     place = Place(found.folder)
-    with pytest.raises(UserError, match=r"journal.log: trial 0 has mAP 99.0 .*; delete .* and search again"):
-        check_values([wrong], place, results)
+    with pytest.raises(UserError, match=r"journal.log: trial 0 has mAP 99.0 .*delete .* and search again"):
+        check_trials(search, [wrong], place, results)
 
 
 def test_mlflow_shows_every_trial_that_ended_and_a_second_sync_changes_nothing(kept):

@@ -1,18 +1,20 @@
 """A results folder as a whole: every damaged file is found and said in one line, and what is removed was meant."""
 
-import hashlib
 import json
 import sqlite3
 from dataclasses import replace
 
 import pytest
 
+from harness import kept_tables, record_file
+from harness.checkpoints import Checkpoints, Interval
 from harness.cli import main
 from harness.inputs import Found, Inputs, note, noted
 from harness.records import Results
 from pivl.errors import UserError
 from tests.claimed import named, put_down
 from tests.recorded import complain, draw_run, write_finished, write_stage
+from tests.test_checkpoints import checkpoint
 
 
 @pytest.fixture
@@ -25,12 +27,12 @@ def results(tmp_path):
     write_stage(results, draw_run("identity-parts"), "part-prompts")
     results.write_failure(draw_run(seed=1), "it broke", ())
     note(Inputs("drawn.csv"), (128, 64), Found("0" * 12, "1" * 12), results)
-    content = b"where it stands"
     folder = results.checkpoint_folder(draw_run(seed=2).id)
-    folder.mkdir(parents=True)
-    (folder / f"00000004-{hashlib.sha256(content).hexdigest()[:16]}.safetensors").write_bytes(content)
+    Checkpoints(folder, Interval(None), complain).write(checkpoint(4))
+    kept_tables.keep("ablation.md", lambda path: path.write_text("| 1.0 |"), results)
     with sqlite3.connect(results.root / "mlflow.db") as database:
         database.execute("create table runs (name text)")
+        database.execute("create table alembic_version (version_num text)")
         database.executemany("insert into runs values (?)", [("x" * 100,)] * 200)
     database.close()
     return results
@@ -69,6 +71,8 @@ KINDS = [
     "stages/{stage}/model.safetensors",
     "checkpoints/{underway}/*.safetensors",
     "datasets.json",
+    "tables/ablation.md",
+    "tables/checksums.json",
 ]
 
 
@@ -81,7 +85,9 @@ def test_a_flipped_bit_is_found_in_each_kind_of_file_and_nothing_is_changed(resu
     status, out, err = typed("check", "--quiet")
     assert (status, err) == (1, "")
     problem, summary = out.splitlines()
-    assert problem.startswith(str(path if kind.startswith(("datasets", "checkpoints")) else path.parent))
+    assert problem.startswith(
+        str(path if kind.startswith(("datasets", "checkpoints", "tables")) else path.parent)
+    )
     assert summary.endswith(": 1 problem")
     assert {one: one.read_bytes() for one in results.root.rglob("*") if one.is_file()} == before
 
@@ -142,6 +148,41 @@ def test_a_run_that_is_being_done_is_not_removed(results, typed, living):
     assert results.read_run(run.id) is not None
     assert results.read_run(draw_run("part-labels").id) is not None
     assert [one.task for one in results.claims.owners()] == [run.id]
+
+
+def test_folders_that_were_swapped_are_found_and_a_table_shows_neither(results, typed):
+    one, two = (results.run_folder(draw_run(row).id) for row in ("clip-reid", "part-labels"))
+    one.rename(results.root / "aside")
+    two.rename(one)
+    (results.root / "aside").rename(two)
+    status, out, _ = typed("check", "--quiet")
+    assert status == 1
+    assert out.count("it holds the record of") == 2
+    assert f"{one}: it holds the record of {two.name}, swapped or copied here; it counts as missing" in out
+
+
+def test_a_checkpoint_of_another_task_is_found(results, typed):
+    (folder,) = (results.root / "checkpoints").iterdir()
+    folder.rename(folder.with_name("f" * 16))
+    status, out, _ = typed("check", "--quiet")
+    assert status == 1
+    assert f"is of {folder.name}, swapped or copied here; run goes on from the one before it" in out
+
+
+def test_a_record_whose_seed_was_changed_with_its_checksum_is_found(results, typed):
+    """Its id is the hash of what it says, and a forger of checksums would have to forge that."""
+    folder = results.run_folder(draw_run().id)
+    record = record_file.read(folder)
+    queries = (folder / "queries.parquet").read_bytes()
+    record_file.fill(
+        folder, {**record, "seed": 7}, {"queries.parquet": lambda path: path.write_bytes(queries)}
+    )
+    status, out, _ = typed("check", "--quiet")
+    assert status == 1
+    assert (
+        f"{folder}: its recipe, data, weights and seed are those of {draw_run(seed=7).id}, not as run wrote"
+        in out
+    )
 
 
 @pytest.mark.parametrize(

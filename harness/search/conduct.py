@@ -1,8 +1,6 @@
 """How a search is conducted: what was typed made a search, its shared stages trained once, its trials done."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import inputs
@@ -14,11 +12,12 @@ from harness.plan import Task, make_plan
 from harness.progress import Progress
 from harness.question import Asked, Question, ask_about
 from harness.records import Results, Run
+from harness.search.agreement import check_trials
 from harness.search.report import show
 from harness.search.search import PRUNERS, SAMPLERS, Place, Search, begun_in
 from harness.search.space import around, confirmation
 from harness.search.trials import Trial, best
-from harness.search.view import KeptSearch, contradictions, keep, kept_searches, show_search
+from harness.search.view import KeptSearch, keep, kept_searches, show_search
 from harness.views import Experiment
 from pivl.errors import UserError
 from pivl.files import write_text
@@ -118,8 +117,10 @@ def do_trials(
     from harness.search import ledger
     from harness.search.fleet import Fleet
 
+    found = ledger.find(search.name, place)
+    begun, trials = (found[0], ledger.trials(found[1])) if found else (search, [])
+    check_trials(begun, trials, place, results)
     study = ledger.begin(search, place)
-    check_values(ledger.trials(study), place, results)
 
     def remaining() -> int:
         return max(0, total - sum(trial.done for trial in ledger.trials(study)))
@@ -150,10 +151,10 @@ def report(topic: Topic, results: Results) -> str:
 
     search, study = _find(topic, results)
     trials, folder = ledger.trials(study), topic.place(results).folder
-    check_values(trials, topic.place(results), results)
+    check_trials(search, trials, topic.place(results), results)
     text = markdown(search, trials, ledger.importance(study), draw(search, trials, folder))
     write_text(folder / "report.md", text)
-    keep(KeptSearch(search, trials, folder))
+    keep(KeptSearch(search, trials, folder), results)
     return text
 
 
@@ -177,7 +178,7 @@ def ask_confirmation(topic: Topic, results: Results, seeds: str | None) -> Quest
 
     search, study = _find(topic, results)
     trials = ledger.trials(study)
-    check_values(trials, topic.place(results), results)
+    check_trials(search, trials, topic.place(results), results)
     winner = best(trials)
     if winner is None:
         raise UserError(
@@ -196,15 +197,6 @@ def ask_confirmation(topic: Topic, results: Results, seeds: str | None) -> Quest
             f"{topic.name} was begun with another recipe; name the same options as for the search"
         )
     return question
-
-
-def check_values(trials: Sequence[Trial], place: Place, results: Results) -> None:
-    """Raise UserError where a trial was not kept as it came out."""
-    for line in contradictions(trials, results):
-        where, remedy = place.journal, f"delete {place.folder} and search again"
-        if place.url:
-            where, remedy = Path("that database"), "begin another search with --results"
-        raise UserError(f"{where}: {line}; {remedy}: trials that are recorded are not trained again")
 
 
 def _find(topic: Topic, results: Results) -> "tuple[Search, optuna.Study]":

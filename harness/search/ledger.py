@@ -16,15 +16,16 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.pool import NullPool
 
 from harness.claims import Claim, Owner
+from harness.search.journal import GuardedJournal
 from harness.search.sampling import NUMBER, SamplerByNumber, experimental, make_pruner
 from harness.search.search import Place, Search, check_same
-from harness.search.trials import AT_LEAST, FEWEST, QUANTILE, State, Trial
-from pivl.errors import UserError
+from harness.search.trials import AT_LEAST, FEWEST, LOST, QUANTILE, State, Trial
+from pivl.errors import UserError, explain
+from pivl.reading import read_bytes
 
 HEARTBEAT = 20  # seconds between those of a trial in a database
 GRACE = 90  # seconds without after which it is done again
@@ -48,7 +49,9 @@ def begin(search: Search, place: Place) -> optuna.Study:
     with _readable(place):
         with turn(place):
             _cut_half_a_line(place.journal)
-            study = _load_or_create(search.name, _open(place))
+            storage = _open(place)
+            _check_name(search.name, storage, place)
+            study = _load_or_create(search.name, storage)
             if SEARCH not in study.user_attrs:
                 study.set_user_attr("optuna", optuna.__version__)
                 study.set_user_attr(SEARCH, search.to_json())
@@ -79,6 +82,7 @@ def find(name: str, place: Place) -> tuple[Search, optuna.Study] | None:
         return None
     with _readable(place):
         storage = _open(place)
+        _check_name(name, storage, place)
         if name not in optuna.get_all_study_names(storage):
             return None
         study = optuna.load_study(study_name=name, storage=storage)
@@ -104,7 +108,7 @@ def _plain(number: int, trial: FrozenTrial) -> Trial:
         run=trial.user_attrs.get(RUN),
         began=trial.datetime_start and trial.datetime_start.astimezone(),
         ended=trial.datetime_complete and trial.datetime_complete.astimezone(),
-        error=trial.user_attrs.get(ERROR, "its process was lost") if state == "failed" else None,
+        error=trial.user_attrs.get(ERROR, LOST) if state == "failed" else None,
     )
 
 
@@ -170,7 +174,7 @@ def _retry(attempts: int | None) -> RetryHeartbeatStaleTrialCallback:
 def _open(place: Place) -> BaseStorage:
     place.folder.mkdir(parents=True, exist_ok=True)
     if place.url is None:
-        return JournalStorage(JournalFileBackend(str(place.journal)))
+        return JournalStorage(GuardedJournal(place.journal))
     with experimental():
         return RDBStorage(
             place.url.replace("postgresql://", "postgresql+psycopg://", 1),
@@ -181,9 +185,16 @@ def _open(place: Place) -> BaseStorage:
         )
 
 
+def _check_name(name: str, storage: BaseStorage, place: Place) -> None:
+    """Raise UserError where the journal is that of other searches; a database may have several."""
+    others = optuna.get_all_study_names(storage)
+    if place.url is None and others and name not in others:
+        raise UserError(f"{place.journal} is of {others[0]}, swapped or copied here; put back that of {name}")
+
+
 def _cut_half_a_line(journal: Path) -> None:
     """Take off what a full disk left of the last entry, which nobody has relied on: the next would be glued to it."""
-    content = journal.read_bytes() if journal.exists() else b""
+    content = read_bytes(journal) if journal.exists() else b""
     whole = content.rfind(b"\n") + 1
     if whole != len(content):
         os.truncate(journal, whole)
@@ -198,8 +209,7 @@ def _readable(place: Place) -> Iterator[None]:
         raise
     except OSError as error:
         raise UserError(
-            f"cannot write {place.folder}: {error.strerror or error}; free space or name another folder "
-            "with --results"
+            f"cannot write {place.folder}: {explain(error)}; free space or name another folder with --results"
         ) from error
     except ImportError as error:
         raise UserError("--storage needs psycopg; pip install 'pivl-bench[postgresql]'") from error

@@ -11,6 +11,8 @@ QUANTILE, AT_LEAST = (
     5,
 )  # what PED-ANOVA takes for good: a tenth of the trials, and its authors' least number
 
+LOST = "its process was lost"  # why a trial failed that nobody saw the end of; it is done again
+
 State = Literal["waiting", "running", "finished", "pruned", "failed"]
 
 

@@ -6,7 +6,7 @@ again where the journal is, or is not: with a database elsewhere, or without opt
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from harness.search.search import TRIALS, Search
 from harness.search.trials import Trial, best
 from harness.views import Child, Content, Experiment, Parent, Point, Status, show_result
 from pivl.files import write_text
+from pivl.reading import read_json
 
 SHOWN: dict[str, Status] = {"finished": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 METRIC = "held-out mAP"
@@ -30,27 +31,53 @@ class KeptSearch:
     trials: Sequence[Trial]
     folder: Path
 
+    @property
+    def file(self) -> Path:
+        """Where it is kept."""
+        return self.folder / TRIALS
 
-def keep(kept: KeptSearch) -> None:
-    """Write the trials beside the journal."""
+    @property
+    def ended(self) -> int:
+        """How many of its trials are over."""
+        return sum(trial.done for trial in self.trials)
+
+
+def keep(kept: KeptSearch, results: Results) -> None:
+    """Write the trials beside the journal, unless more of them are over in what another command just wrote."""
+    before = kept_search(kept.folder, results)
+    if before is not None and before.search == kept.search and before.ended > kept.ended:
+        return
     value = {"search": kept.search.to_json(), "trials": [asdict(trial) for trial in kept.trials]}
     plain = json.loads(json.dumps(value, default=datetime.isoformat))
-    write_text(kept.folder / TRIALS, json.dumps({**plain, "checksum": digest(plain)}, indent=1) + "\n")
+    write_text(kept.file, json.dumps({**plain, "checksum": digest(plain)}, indent=1) + "\n")
+
+
+def kept_search(folder: Path, results: Results) -> KeptSearch | None:
+    """What was kept of the search in `folder`; None where nothing was and, with a line, nothing that can be believed."""
+    path = folder / TRIALS
+    try:
+        value = read_json(path)
+        if value.pop("checksum") != digest(value):
+            raise ValueError("not as it was written")
+        trials = [_trial(one) for one in value["trials"]]
+        found = KeptSearch(Search.from_json(value["search"]), trials, folder)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        results.warn(f"{path} is not as it was written; pivl-bench search show writes it again")
+        return None
+    if found.search.name != folder.name:
+        results.warn(
+            f"{path} is of {found.search.name}, swapped or copied here; put back that of {folder.name}"
+        )
+        return None
+    return found
 
 
 def kept_searches(results: Results) -> list[KeptSearch]:
     """Every search in the results; of one whose file cannot be read a line is said."""
-    found = []
-    for path in sorted((results.root / "searches").glob(f"*/{TRIALS}")):
-        try:
-            value = json.loads(path.read_text(encoding="utf-8"))
-            if value.pop("checksum") != digest(value):
-                raise ValueError("not as it was written")
-            trials = [_trial(one) for one in value["trials"]]
-            found.append(KeptSearch(Search.from_json(value["search"]), trials, path.parent))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            results.warn(f"{path} is not as it was written; pivl-bench search show writes it again")
-    return found
+    folders = sorted(path.parent for path in (results.root / "searches").glob(f"*/{TRIALS}"))
+    return [kept for folder in folders if (kept := kept_search(folder, results)) is not None]
 
 
 def kept_precision(name: str, results: Results) -> str | None:
@@ -59,14 +86,6 @@ def kept_precision(name: str, results: Results) -> str | None:
         (kept.search.run.recipe.precision for kept in kept_searches(results) if kept.search.name == name),
         None,
     )
-
-
-def contradictions(trials: Sequence[Trial], results: Results) -> Iterator[str]:
-    """A line for each finished trial whose mAP is not that of its record: where it was kept, it was damaged."""
-    for trial in trials:
-        record = results.find_run(trial.run) if trial.run and trial.value is not None else None
-        if record is not None and record["status"] == "finished" and record["metrics"]["mAP"] != trial.value:
-            yield f"trial {trial.number} has mAP {trial.value} and its record {record['metrics']['mAP']}"
 
 
 def show_search(kept: KeptSearch, results: Results) -> Experiment:
