@@ -15,13 +15,14 @@ def check_ahead(
 ) -> None:
     """Raise UserError for batches that the training people cannot fill, and warn of cameras that training never sees."""
     recipes = [question.recipe(row) for row in question.study.rows if row.name in question.rows]
-    people = inputs.count_people(question.inputs, results)
-    if people is not None:
-        check_enough(question.dataset, sum(people.values()), recipes)
+    for one, data in found.items():
+        people = data.people or sum((inputs.count_people(one, results) or {}).values())
+        if people:  # else nobody knows: it was noted by an older version, and no folder of it is named
+            check_enough(question.dataset, people, recipes)
     if any(recipe.camera_embedding > 0 and not recipe.student for recipe in recipes):
-        for one in found.values():
-            if one.untrained:
+        for data in found.values():
+            if data.untrained:
                 progress.warn(
-                    f"{question.dataset}: training never sees {len(one.untrained)} cameras of test pictures (first: "
-                    f"{one.untrained[0]}); as their embedding (SIE) they have the mean of the others'"
+                    f"{question.dataset}: training never sees {len(data.untrained)} cameras of test pictures (first: "
+                    f"{data.untrained[0]}); as their embedding (SIE) they have the mean of the others'"
                 )

@@ -91,7 +91,8 @@ class Found:
 
     maps: None where there are none, empty where the fingerprint covers them. confident: their digest together with
     their confidence, for recipes that use it. partial: found and expected pictures of each set that is not a public
-    benchmark's whole. untrained: cameras of its test pictures that no training picture is by.
+    benchmark's whole. untrained: cameras of its test pictures that no training picture is by. people: how many are
+    trained on, 0 where that is not known.
     former: what it was to versions that hashed sizes of files. place: the inputs with the folders that were looked at.
     """
 
@@ -100,6 +101,7 @@ class Found:
     confident: str = ""
     partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     untrained: tuple[str, ...] = ()
+    people: int = 0
     former: "Found | None" = field(default=None, compare=False)
     place: Inputs | None = field(default=None, compare=False)
 
@@ -162,22 +164,16 @@ def noted(inputs: Inputs, size: Size, results: Results) -> Found | None:
     if not {"fingerprint", "part_maps"} <= entry.keys():
         return None
     partial = {which: (found, expected) for which, (found, expected) in entry.get("partial", {}).items()}
-    return Found(
-        entry["fingerprint"],
-        entry["part_maps"],
-        entry.get("confident", ""),
-        partial,
-        tuple(entry.get("untrained", ())),
-    )
+    more = partial, tuple(entry.get("untrained", ())), entry.get("people", 0)
+    return Found(entry["fingerprint"], entry["part_maps"], entry.get("confident", ""), *more)
 
 
 def note(inputs: Inputs, size: Size, found: Found, results: Results) -> None:
     """Keep what the data set is."""
     code = {"code": _code_digest(inputs)} if inputs.is_embedded else {}
     entry: dict[str, Any] = {**code, "fingerprint": found.fingerprint, "part_maps": found.maps}
-    entry |= {"confident": found.confident} if found.confident else {}
-    entry |= {"partial": found.partial} if found.partial else {}
-    entry |= {"untrained": found.untrained} if found.untrained else {}
+    further = ("confident", "partial", "untrained", "people")
+    entry |= {name: value for name in further if (value := getattr(found, name))}
     write_note(results, _key(inputs, size), entry)
 
 

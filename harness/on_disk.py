@@ -32,6 +32,7 @@ def find_on_disk(inputs: Inputs, progress: Progress, confidence: bool = False) -
                 catalog.digest_maps(pictures, of_maps, True) if confidence else "",
                 listing.partial,
                 tuple(untrained_cameras(listing)),
+                len(listing.people("train")),
             )
             for pictures, of_maps in (
                 (listing, maps),

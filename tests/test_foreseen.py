@@ -6,7 +6,7 @@ import pytest
 
 from harness.cli import main
 from harness.foreseen import check_ahead
-from harness.inputs import find, note, noted
+from harness.inputs import Inputs, find, note, note_people, noted, write_note
 from harness.progress import Progress
 from harness.question import Asked, ask
 from harness.records import Results
@@ -62,6 +62,13 @@ def test_too_few_people_for_a_batch_are_refused_with_the_option(tmp_path, capsys
     assert told.startswith("pivl-bench: people: 2 training people cannot fill a batch of ")
     assert "; add --set people_per_batch=2" in told
     assert told.endswith(", or train on more people\n")
+
+
+def test_what_an_older_csv_had_is_not_believed(tmp_path, capsys):
+    file = write_csv(tmp_path, CSV_ROWS)
+    note_people(Inputs(str(file)), results := Results(tmp_path / "results", complain))
+    write_note(results, f"people {file}", {"8": 900})
+    assert "people: 2 training people cannot" in said(tmp_path, capsys, "run", "--dataset", str(file))
 
 
 @pytest.mark.usefixtures("cache")
