@@ -1,5 +1,6 @@
 """`--parser-maps NAME=FOLDER`: folders of part maps as rows of Table 4."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ def parse_parser_maps(options: Sequence[str]) -> dict[str, str]:
             )
         if name in found or name == PARSERS.reference:
             raise UserError(f"--parser-maps {typed}: another row is called {name}; choose another name")
-        found[name] = str(expand_home(folder).resolve())
+        found[name] = os.path.realpath(expand_home(folder))
     return found
 
 

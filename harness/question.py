@@ -1,5 +1,6 @@
 """What is asked: a study, or rows and seeds of it, on a data set and a backbone, from what a person typed."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -251,7 +252,7 @@ def _inputs(asked: Asked, usual: str) -> Inputs:
         raise UserError(f"{option}: {dataset} is rendered and has its part maps; name a --dataset on disk")
     usual_backbone = EMBEDDED_BACKBONE if found.is_embedded else USUAL_BACKBONE
     return Inputs(
-        dataset=str(expand_home(dataset).resolve()) if found.is_csv else dataset,
+        dataset=os.path.realpath(expand_home(dataset)) if found.is_csv else dataset,
         data_root=_whole(asked.data_root),
         part_maps=_whole(asked.part_maps),
         allow_partial=asked.allow_partial,
@@ -263,7 +264,7 @@ def _inputs(asked: Asked, usual: str) -> Inputs:
 
 def _whole(path: Path | str | None) -> str | None:
     """A path that means the same from any folder."""
-    return None if path is None else str(expand_home(path).resolve())
+    return None if path is None else os.path.realpath(expand_home(path))
 
 
 def _precision(asked: Asked) -> str:

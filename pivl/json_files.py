@@ -19,4 +19,4 @@ def read_json(path: Path, limit: int = LIMIT, advice: str = "write it again") ->
             raise ValueError(f"more than {limit} bytes")
         return json.loads(content.decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # ValueError: a number of 5,000 digits, too
-        raise Unreadable(path, explain(error, path), advice) from error
+        raise Unreadable(path, explain(error, path).partition(";")[0], advice) from error

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from harness.cli import main
 from pivl.data import catalog
 from pivl.data.check import check
 from pivl.data.labels import PASCAL
@@ -16,6 +17,7 @@ from pivl.errors import UserError
 from pivl.parsers.extractor import Parsed
 from pivl.parsers.folder import Choices, Outcome, parse_folder
 from pivl.parsers.parser import Parser
+from tests.parsers import end
 from tests.small_sets import CSV_ROWS, SIZE, refusal, write_csv, write_map, write_meta, write_picture
 from tests.test_picture_file import TURNED, png
 
@@ -170,3 +172,33 @@ def test_an_odd_picture_costs_the_parser_a_line(tmp_path, kind):
     assert (made.made, len(said)) == (
         (1, 0) if kind == "folder" else (1, 1)
     )  # os.walk takes a folder for a folder
+
+
+def test_a_csv_of_a_long_name_finds_room_in_the_cache(tmp_path, cache):
+    file = write_csv(tmp_path, CSV_ROWS).rename(tmp_path / f"{'ä' * 120}.csv")
+    assert len(catalog.load(str(file), None, SIZE).train) == 4
+    assert all(path.name.startswith("ä" * 32 + "-") for path in cache.glob("*.npy"))
+
+
+@pytest.mark.parametrize(
+    "words", [("--dataset", "loop.csv"), ("--dataset", "people.csv", "--part-maps", "loop.csv")]
+)
+def test_a_link_to_itself_is_one_line(people, monkeypatch, capsys, words):
+    monkeypatch.chdir(people)
+    (people / "loop.csv").symlink_to("loop.csv")
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", "ablation", *words])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.count("\n") == 1
+    assert "unexpected" not in said
+
+
+def test_folders_of_maps_that_link_to_themselves_are_one_line(tmp_path, capsys):
+    (tmp_path / "loop").symlink_to("loop")
+    for words in (("loop", "maps"), ("in", "loop/maps")):
+        write_map(tmp_path / "in" / "a.png")
+        assert end("import", "--from", "schp", *(tmp_path / word for word in words)) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "unexpected" not in said

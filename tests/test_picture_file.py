@@ -91,11 +91,14 @@ def test_colours_of_sixteen_bits_keep_their_range(tmp_path):
 
 def test_numbers_of_unknown_range_are_refused_by_name(tmp_path):
     path = tmp_path / "a.tif"
-    unknown = "floating point or 32-bit numbers of unknown range; save it with 8 bits"
+    unknown = "floating point, signed or 32-bit numbers of unknown range; save it with 8 bits"
     for numbers in (np.float32(GREYS / 255), np.int32(GREYS) * 257, np.int32(GREYS) - 99):
         assert unknown in refusal(save(path, numbers, "TIFF"))
     path.write_bytes(b"Pf\n7 12\n-1.0\n" + np.float32(GREYS).tobytes())
     assert unknown in refusal(path)
+    signed = TiffImagePlugin.ImageFileDirectory_v2()
+    signed[339] = 2
+    assert unknown in refusal(save(path, GREYS, "TIFF", tiffinfo=signed))
     dark = (GREYS.astype(np.uint16) * 16).clip(1, 4000)
     for form in ("PNG", "TIFF"):
         assert f"16-bit grey with no value above {dark.max()} of 65535" in refusal(save(path, dark, form))
@@ -120,6 +123,7 @@ def test_what_is_transparent_lies_on_white(tmp_path, form):
     assert np.abs(seen(path) - over_white(COLORS, alpha)).max() <= 1
     assert (seen(path)[0] == 255).all()
     assert (seen(path)[1] == COLORS[1]).all()
+    assert "transparent all over" in refusal(save(path, Image.new("RGBA", (7, 12)), form))
     if form != "WEBP":
         save(path, np.stack([GREYS, alpha], -1), form)
         assert np.abs(seen(path) - over_white(GREYS[..., None].repeat(3, -1), alpha)).max() <= 1

@@ -27,6 +27,7 @@ from pivl.files import write_atomically
 from pivl.workers import cores, spread
 
 VERSION = "2"  # of the decoding: raised whenever the same files would give other pixels
+NAME = 64  # bytes of a data set's name in that of a file
 JOB = 480  # pictures per job: enough to spread its fixed cost, few enough for progress and for sharing among cores
 JOBS_PER_WORKER = 4  # at least: fewer are done before a process has started, which takes seconds
 
@@ -48,7 +49,7 @@ def plan_pictures(
     """The decoded pictures of a set, uint8 [N, 3, H, W] (RGB), in the order of its entries."""
     resampling, entries = RESAMPLING[which], listing.entries[which]
     digest = hash_lines([(version, resampling.name), *((entry.name, entry.digest) for entry in entries)])
-    path = cache_folder() / f"{listing.name}-{which}-{size[0]}x{size[1]}-{digest}.npy"
+    path = _place(listing, which, size, digest)
     return CacheFile(path, (len(entries), 3, *size), listing.paths(which), write_pictures, (size, resampling))
 
 
@@ -56,7 +57,7 @@ def plan_maps(listing: Listing, maps: MapFiles, size: tuple[int, int], version: 
     """The part maps of the training set, uint8 [N, H, W], in the order of its entries."""
     entries = ((entry.name, entry.digest) for entry in listing.entries["train"])
     digest = hash_lines([(version,), *entries, *maps.lines(listing)])
-    path = cache_folder() / f"{listing.name}-part-maps-{size[0]}x{size[1]}-{digest}.npy"
+    path = _place(listing, "part-maps", size, digest)
     sources = maps.sources(listing)
     return CacheFile(path, (len(sources), *size), sources, write_maps, (size, maps.labels))
 
@@ -66,9 +67,15 @@ def plan_confidence(
 ) -> CacheFile:
     """The confidence of those part maps, uint8 [N, H, W] in 255ths, in the same order."""
     digest = hash_lines([(version,), *maps.lines(listing), *confidence_lines(maps)])
-    path = cache_folder() / f"{listing.name}-confidence-{size[0]}x{size[1]}-{digest}.npy"
+    path = _place(listing, "confidence", size, digest)
     sources = [file for _, file in maps.sources(listing)]
     return CacheFile(path, (len(sources), *size), sources, write_confidence, (size,))
+
+
+def _place(listing: Listing, what: str, size: tuple[int, int], digest: str) -> Path:
+    """Where an array is kept; a csv file's name may be as long as names go, which leaves no room for more."""
+    name = os.fsencode(listing.name)[:NAME].decode(errors="ignore")
+    return cache_folder() / f"{name}-{what}-{size[0]}x{size[1]}-{digest}.npy"
 
 
 def decode(files: Sequence[CacheFile], report: Report | None = None) -> list[Tensor]:

@@ -23,7 +23,8 @@ MAX_PIXELS = 89_478_485  # from which on Pillow warns; ten times a picture of 4K
 TOO_LARGE = f"more than the {MAX_PIXELS // 10**6} million pixels that are read"
 WHITE = (255, 255, 255)
 GREY, PALETTE = 0, 3  # kinds of PNG; the others hold colours or transparency
-BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # tags of TIFF
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
+WHITE_IS_ZERO, SIGNED = 0, 2  # what they may be
 UNUSED_BITS = 4  # see _eight_bits
 
 Turn = Image.Transpose
@@ -45,7 +46,8 @@ def read_rgb(path: Path) -> Image.Image:
 
     16-bit grey is scaled from its whole range, what is transparent lies on white, palette, grey and CMYK become RGB.
     Raises Unreadable, one line, if it is missing, damaged, too large, of another format, several pictures in one, or
-    of numbers whose range nobody knows: floating point, 32 bits, 16 bits of which the upper four are not used.
+    wholly transparent, or of numbers whose range nobody knows: floating point, signed, 32 bits, or 16 of which the upper
+    four are not used.
     """
     with _opened(path, FORMATS) as picture:
         picture.load()
@@ -144,14 +146,21 @@ def _rgb(picture: Image.Image) -> Image.Image:
     """A decoded picture of any mode as RGB; ValueError where its numbers do not say what they mean."""
     if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in ("PNG", "PPM")):
         return _eight_bits(picture).convert("RGB")
-    if picture.mode in ("I", "F"):
-        raise ValueError("floating point or 32-bit numbers of unknown range; save it with 8 bits")
+    if picture.mode in ("I", "F") or _is_signed(picture):
+        raise ValueError("floating point, signed or 32-bit numbers of unknown range; save it with 8 bits")
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     above = picture.convert("RGBA")
+    if above.getchannel("A").getbbox() is None:
+        raise ValueError("transparent all over; save it without transparency")
     white = Image.new("RGB", picture.size, WHITE)
     white.paste(above, mask=above)
     return white
+
+
+def _is_signed(picture: Image.Image) -> bool:
+    """Whether a TIFF says that its numbers may be negative, of which Pillow makes large ones."""
+    return isinstance(picture, TiffImageFile) and SIGNED in picture.tag_v2.get(SAMPLE_FORMAT, ())
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:

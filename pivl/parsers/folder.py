@@ -69,11 +69,11 @@ def list_pictures(source: Path, output: Path | None = None) -> list[str]:
 
     Raises UserError if there is none, or if `output` is `source` itself.
     """
-    if not source.is_dir():
+    if not os.path.isdir(source):
         raise UserError(f"{source} is no folder; name one that holds pictures")
-    if output is not None and output.resolve() == source.resolve():
+    if output is not None and os.path.realpath(output) == os.path.realpath(source):
         raise UserError(f"{output} holds the pictures themselves; name another folder for the maps")
-    names = sorted(_walk(source, output.resolve() if output else None))
+    names = sorted(_walk(source, os.path.realpath(output) if output else None))
     if not names:
         raise UserError(f"{source} holds no picture ({', '.join(SUFFIXES)}); name the folder that does")
     return names
@@ -92,10 +92,10 @@ def map_names(pictures: Sequence[str]) -> dict[str, str]:
     return {name: part_map for part_map, name in owners.items()}
 
 
-def _walk(source: Path, output: Path | None) -> Iterator[str]:
+def _walk(source: Path, output: str | None) -> Iterator[str]:
     for place, folders, files in os.walk(source):
         here = Path(place)
-        folders[:] = [name for name in folders if name[0] != "." and (here / name).resolve() != output]
+        folders[:] = [name for name in folders if name[0] != "." and os.path.realpath(here / name) != output]
         for name in files:
             if name[0] != "." and name.lower().endswith(SUFFIXES):
                 yield (here / name).relative_to(source).as_posix()

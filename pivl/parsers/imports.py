@@ -52,7 +52,7 @@ def import_maps(
     facts = ORIGINS[origin]
     if labels.name not in facts.input_sizes:
         raise UserError(f"{origin} writes maps of {', '.join(facts.input_sizes)}, not of {labels.name}")
-    if output.resolve().is_relative_to(source.resolve()):
+    if Path(os.path.realpath(output)).is_relative_to(os.path.realpath(source)):
         raise UserError(f"{output} lies in {source}; name a folder outside it")
     if origin == "solider" and (source / SOLIDER_FOLDER).is_dir():
         source = source / SOLIDER_FOLDER
