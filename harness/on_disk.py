@@ -60,9 +60,11 @@ def find_noted(inputs: Inputs, known: Found, find: Callable[[Inputs], Found], re
     except UserError as error:
         results.warn(f"{inputs.called}: taken as runs noted it, since it cannot be looked at: {error}")
         return known
-    if known.fingerprint not in (found.fingerprint, found.former and found.former.fingerprint):
+    if all(
+        (one.fingerprint, one.maps) != (known.fingerprint, known.maps) for one in (found, found.former) if one
+    ):
         results.warn(
-            f"{inputs.dataset}, or a picture of it, has changed since the last run on it; run measures it anew"
+            f"{inputs.dataset}, or a picture or part map of it, has changed since the last run; run measures it anew"
         )
     return found
 

@@ -84,8 +84,9 @@ def run_parser(
 ) -> None:
     """Write a part map for every picture below DIR, sub-folders kept.
 
-    Maps are 8-bit palette PNG as SCHP writes them, with meta.json. A map that is there stays: the same command goes on
-    where it was stopped. A picture that cannot be read is named, the others are done, and the exit status is 1.
+    Maps are 8-bit palette PNG as SCHP writes them, with meta.json. The map of a picture that is there stays: the same
+    command goes on where it was stopped, and makes those of replaced pictures anew. A picture that cannot be read is
+    named, the others are done, and the exit status is 1.
     """
     from harness.origin import choose_device
     from harness.progress import Progress

@@ -1,58 +1,38 @@
 """Results that were named by sizes of files are found under names that hash their bytes, or a line says why not."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from harness import conduct, inputs
 from harness.asked import asked_rows
 from harness.cli import main
 from harness.plan import Cell
 from harness.progress import Progress
-from harness.question import Asked, Question, ask
+from harness.question import Question
 from harness.records import Finished, Results
 from harness.track import note_asked
 from pivl.data import by_size, catalog
 from pivl.data.decode import decode
+from tests.bmp_people import (
+    BMP_ROWS,
+    QUIET,
+    ask_about,
+    draw_picture,
+    replace_keeping_the_date,
+    replace_map,
+    replace_picture,
+    write_people,
+)
 from tests.recorded import complain, write_failed, write_finished, write_stage
-from tests.small_sets import CSV_ROWS, write_map, write_meta
+from tests.small_sets import write_map
 
-QUIET = Progress.on_stderr(quiet=True)
 LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")  # than the files of a test
-BMP_ROWS = [row.replace(".jpg", ".bmp") for row in CSV_ROWS]
-
-
-def write_people(folder: Path) -> Path:
-    """A csv of BMP pictures, whose sizes are all equal, with part maps beside it; the csv."""
-    for number, row in enumerate(BMP_ROWS):
-        draw_picture(folder / row.split(",")[0], number)
-        write_map(folder / "maps" / f"{Path(row.split(',')[0]).stem}.png")
-    write_meta(folder / "maps")
-    (folder / "people.csv").write_text("\n".join(["path,person,camera,split", *BMP_ROWS]) + "\n")
-    return folder / "people.csv"
-
-
-def draw_picture(path: Path, seed: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (32, 16, 3), np.uint8)).save(path)
-
-
-def ask_about(csv: Path, maps: bool = True) -> Question:
-    return ask(
-        Asked(
-            "ablation", "smoke", rows="clip-reid,pi-vl", seeds="0", dataset=str(csv), backbone="tiny",
-            part_maps=csv.parent / "maps" if maps else None, precision="fp32",
-            overrides=("people_per_batch=2", "prompt_batch=8"),
-        )
-    )  # fmt: skip
 
 
 def former_cells(question: Question, results: Results) -> list[Cell]:
@@ -149,20 +129,6 @@ def test_a_table_that_names_no_folder_finds_them_too(tmp_path, results):
     shutil.rmtree(tmp_path / "data")  # the pictures are no longer at hand, and their note says what they were
     again = read_all(ask_about(csv, maps=False), results)
     assert {found[0].id for found in again.values()} == {found[0].id for found in read.values()}
-
-
-def replace_picture(csv: Path) -> None:
-    draw_picture(csv.parent / "a" / "1.bmp", 99)
-
-
-def replace_keeping_the_date(csv: Path) -> None:
-    """As mv and cp -p do: only the date of the inode tells."""
-    replace_picture(csv)
-    os.utime(csv.parent / "a" / "1.bmp", (0, 0))
-
-
-def replace_map(csv: Path) -> None:
-    write_map(csv.parent / "maps" / "2.png", label=7)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from pivl.data.confidence import beside
 from pivl.data.labels import LabelSet
 from pivl.errors import UserError
 from pivl.files import write_atomically, write_text
 from pivl.json_files import read_json
+
+MADE_OF = "Picture SHA-256"  # text in a map's file: the digest of the picture that it was made of
 
 
 def schp_palette() -> list[int]:
@@ -34,16 +37,21 @@ def palette_picture(part_map: np.ndarray) -> Image.Image:
     return picture
 
 
-def write_map(path: Path, part_map: np.ndarray, confidence: np.ndarray | None = None) -> None:
+def write_map(path: Path, part_map: np.ndarray, confidence: np.ndarray | None = None, of: str = "") -> None:
     """Write class ids, uint8 [H, W], to the PNG at `path`; before it the confidence [H, W] beside it, as float16.
 
-    So a map that is there is whole, and its confidence with it. Raises UserError as write_atomically does.
+    So a map that is there is whole, and its confidence with it; without one, none of an earlier map stays. `of` is the
+    SHA-256 of the picture, noted in the PNG as MADE_OF. Raises UserError as write_atomically does.
     """
     if confidence is not None:
         half = confidence.astype(np.float16)
         write_atomically(beside(path), lambda file: np.savez_compressed(file, confidence=half))
-    picture = palette_picture(part_map)
-    write_atomically(path, lambda file: picture.save(file, format="PNG"))
+    else:
+        beside(path).unlink(missing_ok=True)
+    picture, facts = palette_picture(part_map), PngInfo()
+    if of:
+        facts.add_text(MADE_OF, of)
+    write_atomically(path, lambda file: picture.save(file, format="PNG", pnginfo=facts))
 
 
 def write_meta(folder: Path, labels: LabelSet, facts: Mapping[str, Any]) -> None:

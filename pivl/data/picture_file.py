@@ -63,6 +63,12 @@ def read_size(path: Path, formats: tuple[str, ...] = FORMATS) -> tuple[int, int]
         return picture.size if _turn(picture) in SIDEWAYS else (picture.height, picture.width)
 
 
+def read_text(path: Path, key: str) -> str:
+    """What the PNG at `path` says under `key` before its pixels, empty where it says nothing. Raises Unreadable."""
+    with _opened(path, PNG) as picture:
+        return str(picture.info.get(key, ""))
+
+
 def read_ids(path: Path) -> np.ndarray:
     """The numbers in an 8-bit grey or palette PNG as they are stored, uint8 [H, W].
 

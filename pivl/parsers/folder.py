@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from pivl.data.confidence import beside
-from pivl.data.map_writing import write_map, write_meta
-from pivl.data.picture_file import PNG, read_rgb, read_size
+from pivl.data.digests import digest_files
+from pivl.data.map_writing import MADE_OF, write_map, write_meta
+from pivl.data.picture_file import PNG, read_rgb, read_size, read_text
 from pivl.errors import UserError
 from pivl.parsers.parser import Parser
 
@@ -40,15 +41,22 @@ class Choices:
 def parse_folder(
     parser: Parser, source: Path, output: Path, choices: Choices, report: Report, complain: Complain
 ) -> Outcome:
-    """Write the map of source/a/b.jpg to output/a/b.png, and meta.json; a map of the right size that is there stays.
+    """Write the map of source/a/b.jpg to output/a/b.png, and meta.json; a map of this very picture that is there stays.
 
+    A map says of which picture it was made. One that does not, of an earlier version or another hand, stays if it has
+    the picture's size and was written after the picture was last changed.
     A picture that cannot be read costs a line through `complain`. Raises UserError if there is no picture, two would
     share a map, the output holds maps of another origin or cannot be written, or a GPU's memory does not suffice.
     """
     names = list_pictures(source, output)
     write_meta(output, parser.labels, parser.facts)
     maps = map_names(names)
-    todo = [name for name in names if not _is_made(source / name, output / maps[name], choices.confidence)]
+    digests = dict(zip(names, digest_files(source, names, report), strict=True))
+    todo = [
+        name
+        for name in names
+        if not _is_made(source / name, digests[name], output / maps[name], choices.confidence)
+    ]
     broken = 0
     for start in range(0, len(todo), choices.batch):
         images: dict[str, torch.Tensor] = {}
@@ -59,7 +67,7 @@ def parse_folder(
             except UserError as error:
                 complain(str(error))
                 broken += 1
-        _parse(parser, images, {name: output / maps[name] for name in images}, choices)
+        _parse(parser, images, {name: (output / maps[name], digests[name]) for name in images}, choices)
         report(start + len(some), len(todo))
     return Outcome(len(todo) - broken, len(names) - len(todo), broken)
 
@@ -101,18 +109,28 @@ def _walk(source: Path, output: str | None) -> Iterator[str]:
                 yield (here / name).relative_to(source).as_posix()
 
 
-def _is_made(picture: Path, part_map: Path, confidence: bool) -> bool:
-    """Whether the map is there, of the picture's size; writing is atomic, so then it is whole."""
+def _is_made(picture: Path, digest: str, part_map: Path, confidence: bool) -> bool:
+    """Whether the map of the picture of that digest is there; writing is atomic, so then it is whole."""
     if not part_map.is_file() or (confidence and not beside(part_map).is_file()):
         return False
     try:
-        return read_size(picture) == read_size(part_map, PNG)
-    except UserError:
+        of = read_text(part_map, MADE_OF)
+        same = of == digest if of else _last_change(picture) <= _last_change(part_map)
+        return same and read_size(picture) == read_size(part_map, PNG)
+    except (UserError, OSError):
         return False  # reading it says what is wrong
 
 
-def _parse(parser: Parser, images: dict[str, torch.Tensor], paths: dict[str, Path], choices: Choices) -> None:
-    """Parse one batch and write its maps."""
+def _last_change(path: Path) -> int:
+    """When a file or, as when it was moved here, its inode was changed last."""
+    facts = path.stat()
+    return max(facts.st_mtime_ns, facts.st_ctime_ns)
+
+
+def _parse(
+    parser: Parser, images: dict[str, torch.Tensor], targets: dict[str, tuple[Path, str]], choices: Choices
+) -> None:
+    """Parse one batch and write its maps, to a path each with the digest of the picture."""
     if not images:
         return
     try:
@@ -121,4 +139,5 @@ def _parse(parser: Parser, images: dict[str, torch.Tensor], paths: dict[str, Pat
         raise UserError(f"out of GPU memory at --batch {choices.batch}; try a smaller one") from error
     for name, parsed in zip(images, found, strict=True):
         confidence = parsed.confidence.numpy() if choices.confidence else None
-        write_map(paths[name], parsed.part_map.numpy(), confidence)
+        path, digest = targets[name]
+        write_map(path, parsed.part_map.numpy(), confidence, of=digest)
