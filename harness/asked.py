@@ -8,7 +8,7 @@ may do so at once; each has a checksum, and what a killed one leaves half is pas
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ SAID = 5  # broken lines that are said one by one
 class AskedRow:
     """A row of a table and the runs that answer it, by seed.
 
-    table: the name of its files in tables/. dataset, fingerprint: what it was asked of. changed: what was typed to change
-    every recipe; rows that differ in it are two. choices: those of its recipe.
+    table: its study, and whatever is not as usual. dataset, fingerprint: what it was asked of. changed: what was typed to
+    change every recipe; rows that differ in it are two. choices: those of its recipe. file: the name of the files
+    of the table that it stood in last; empty in old lines: `table`. apart: what sets its runs apart from the study's own.
     """
 
     table: str
@@ -37,11 +38,13 @@ class AskedRow:
     changed: Mapping[str, Any]
     choices: Mapping[str, Any]
     runs: Mapping[int, str]
+    file: str = ""
+    apart: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
         """The same for whatever is one row, whichever seeds were asked for."""
-        return _text(replace(self, runs={}, title=""))
+        return _text(replace(self, runs={}, title="", file="", apart={}))
 
 
 def note_rows(rows: Sequence[AskedRow], results: Results) -> None:
@@ -114,4 +117,6 @@ def _parse(line: bytes) -> AskedRow | None:
 
 
 def _text(row: AskedRow) -> str:
-    return json.dumps(asdict(row), sort_keys=True, ensure_ascii=False)
+    """All of it as JSON, without what old lines have not where that is empty: their keys stay as they are."""
+    value = {name: one for name, one in asdict(row).items() if one or name not in ("file", "apart")}
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

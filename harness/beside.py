@@ -1,6 +1,6 @@
 """A published table beside ours: its rows as the paper prints them, ours below, and where it contradicts itself."""
 
-from harness.tables import MEAN_AP, RANK1, Table
+from harness.table import MEAN_AP, RANK1, Table
 from studies.published import Published
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness import inputs, on_disk, students, track
+from harness import departures, inputs, on_disk, students, track
 from harness.campaign import Asker, Campaign, Spot, draw_up
 from harness.campaign_text import brief
 from harness.carry_over import carry_over
@@ -18,10 +18,9 @@ from harness.progress import Progress
 from harness.question import Question
 from harness.records import Failed, Finished, Results
 from pivl.errors import UserError
-from studies.published import DATASETS
 
 if TYPE_CHECKING:
-    from harness.tables import Table
+    from harness.table import Table
 
 Recorded = Mapping[str, Mapping[int, Finished | Failed | None]]
 """What is recorded of each row, by name, at each seed."""
@@ -46,7 +45,12 @@ class Options:
 
 
 def read_answer(question: Question, results: Results, progress: Progress) -> Recorded:
-    """What is recorded of the rows of the question's table.
+    """What is recorded of the rows of the question's table; where its data are found see `find_cells`."""
+    return read_cells(question, find_cells(question, results, progress), results)
+
+
+def find_cells(question: Question, results: Results, progress: Progress) -> list[Cell]:
+    """The cells of the question's table.
 
     A data set is looked at where a folder of it is given, and else taken as runs noted it.
     """
@@ -55,9 +59,14 @@ def read_answer(question: Question, results: Results, progress: Progress) -> Rec
         for one in question.all_inputs(question.shown)
     }
     _carry_over(question, question.shown, found, results, progress)
+    return _lay_out(question, question.shown, found, results)
+
+
+def read_cells(question: Question, cells: Sequence[Cell], results: Results) -> Recorded:
+    """What is recorded of `cells`, re-ranked or not as the question has it."""
     read = results.read_reranked if question.rerank else results.read_run
     recorded: dict[str, dict[int, Finished | Failed | None]] = {}
-    for cell in _lay_out(question, question.shown, found, results):
+    for cell in cells:
         recorded.setdefault(cell.row, {})[cell.run.seed] = read(cell.run.id)
     return recorded
 
@@ -156,6 +165,7 @@ def _prepare(question: Question, results: Results, progress: Progress, options: 
 
         further.measure_maps(found, question.size, results, progress)
     askers = _askers(question, found, results)
+    departures.note_precision(question, results)
     if track.is_shown(question):
         track.note_asked(question, [asker.cell for asker in askers], results)
     return askers
@@ -207,12 +217,21 @@ def _check(question: Question, plan: Plan, found: Mapping[Inputs, Found], result
 def make_table(question: Question, recorded: Recorded, results: Results) -> "Table":
     """The table of what is recorded; what is not says so in its place."""
     from harness import further, tables
+    from harness.table import Setting
 
     outcomes = {row: {seed: _say(run) for seed, run in seeds.items()} for row, seeds in recorded.items()}
     rows = tuple(row for row in question.study.rows if row.name in question.shown)
-    printed = DATASETS.get(question.dataset, "")
     notes = [note for note in (_inequality(question), _random_starts(recorded)) if note]
-    setting = tables.Setting(printed, question.printed, "; ".join(notes))
+    runs = [run for seeds in recorded.values() for run in seeds.values()]
+    partial, unsure = departures.find_partial(question, runs, results)
+    setting = Setting(
+        "" if partial or unsure else question.published,
+        question.printed,
+        "; ".join(notes),
+        departures.changed(question),
+        partial,
+        departures.describe(question, partial, unsure),
+    )
     study, warning = replace(question.study, rows=rows), question.preset.warning
     columns = further.find_columns(study.columns, recorded, results)
     return tables.build(study, question.setting, outcomes, warning, setting, columns)

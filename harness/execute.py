@@ -69,6 +69,7 @@ def execute(
         folder = results.reranked_folder(run.id) if task.rerank else results.run_folder(run.id)
         summary = f"mAP {found['metrics']['mAP']:.1f}, Rank-1 {found['metrics']['rank1']:.1f}"
         record |= found
+    record["codes"] = _codes(task, record, results)
     record["cost"] = _cost(monitor, device)
     results.write(folder, record, files)
     Checkpoints.of(task, results).remove()
@@ -87,9 +88,22 @@ def _what(task: Task) -> Record:
         **({"maps": run.maps} if run.maps else {}),
         "weights": run.weights,
         **({"student_weights": run.student_weights} if run.recipe.student else {}),
-        "inputs": {**asdict(task.inputs), "called": task.inputs.called},
+        "inputs": {**asdict(task.inputs), "called": task.inputs.called, "partial": dict(task.partial)},
         **({} if run.limit_steps is None else {"limit_steps": run.limit_steps}),
     }
+
+
+def _codes(task: Task, record: Record, results: Results) -> list[str]:
+    """The digests of all code that the task's weights owe to: its own, that of the stages before it, and of earlier ones.
+
+    Empty stands for code from before records had a digest.
+    """
+    found = {record["code"], *(one.get("code", "") for one in record.get("earlier", ()))}
+    folders = [results.stage_folder(stage_id) for stage_id in record["stages"].values()]
+    folders += [results.run_folder(task.run.id)] if task.rerank else []
+    for folder in folders:
+        found.update((results.read_record(folder) or {}).get("codes", [""]))
+    return sorted(found)
 
 
 def _cost(monitor: Monitor, device: torch.device) -> Record:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.departures import describe_changes, describe_partial
 from harness.statistics import Estimate, Judgement
-from harness.tables import CONSISTENCY, METRICS, Column, Footer, Line, Table
+from harness.table import CONSISTENCY, METRICS, Column, Footer, Line, Table
 from studies.published import Published
 
 KEYS = {"Rank-1": "rank1", "mAP": "map"}
@@ -22,6 +23,12 @@ def to_json(table: Table) -> str:
         "title": table.study.title,
         "question": table.study.question,
         "dataset": table.dataset,
+        "changes": table.setting.changes,
+        "partial": {
+            which: {"found": found, "expected": expected}
+            for which, (found, expected) in table.setting.partial.items()
+        },
+        "departures": table.setting.departures,
         "rows": [_row(table, line) for line in table.lines],
         "published": [_published(item) for item in table.study.beside],
         "contradictions": [asdict(item) for item in table.study.contradictions],
@@ -54,7 +61,12 @@ def _row(table: Table, line: Line) -> dict[str, Any]:
         "seeds": line.finished,
         "seeds_planned": line.planned,
         "problems": list(line.problems),
+        "code": [code or None for code in _codes(table, line)],
     }
+
+
+def _codes(table: Table, line: Line) -> tuple[str, ...]:
+    return table.footer.codes.get(line.row.name, ()) if table.footer else ()
 
 
 def _further(column: Column, row: str) -> dict[str, float | None] | float | None:
@@ -108,6 +120,8 @@ def _footer(footer: Footer) -> dict[str, Any]:
         "people": footer.people,
         "seeds": list(footer.seeds),
         "devices": list(footer.devices),
+        "precisions": list(footer.precisions),
+        "weights": list(footer.weights),
         "commits": list(footer.commits),
         "dates": list(footer.dates),
         "minimum_detectable": {
@@ -151,8 +165,17 @@ def _flat(table: Table, line: Line) -> dict[str, Any]:
         names = ("parameters", "macs", "images_per_second")
         flat |= {name: getattr(line.cost, name) if line.cost else None for name in names}
     signature = table.footer.signature if table.footer else None
-    shared = {"dataset": table.dataset, "signature": signature, "warning": table.warning}
-    return {**flat, "problems": "; ".join(line.problems), **shared}
+    shared = {
+        "dataset": table.dataset,
+        "signature": signature,
+        "warning": table.warning,
+        "changes": describe_changes(table.setting.changes),
+        "partial": describe_partial(table.setting.partial),
+        "departures": "; ".join(f"{name}: {text}" for name, text in table.setting.departures.items()),
+        "precision": " ".join(table.footer.precisions) if table.footer else None,
+    }
+    codes = " ".join(code or "unknown" for code in _codes(table, line))
+    return {**flat, "problems": "; ".join(line.problems), **shared, "code": codes}
 
 
 def _flat_interval(name: str, estimate: Estimate | float | None) -> dict[str, Any]:

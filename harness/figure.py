@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from harness.further import MIOU
-from harness.tables import MEAN_AP, Line, Table
+from harness.table import MEAN_AP, Line, Table
 from pivl.files import write_atomically
 
 Point = tuple[float, Line]  # mIoU in percent, and the row
@@ -46,7 +46,7 @@ def draw_gains(table: Table, path: Path) -> None:
     axes.set(
         xlim=(0, 110),
         xlabel="mIoU of the training pictures' part maps, %",
-        title=f"{table.study.title}, {table.dataset}",
+        title=f"{table.study.title}, {table.heading}",
     )
     axes.set_ylabel(f"mAP gain over {table.reference}\n95 % interval")
     axes.legend(fontsize=8)

@@ -12,7 +12,7 @@ from harness.inputs import Found, Inputs, Size, load, read_note, write_note
 from harness.progress import Progress
 from harness.records import Failed, Finished, Results
 from harness.statistics import Estimate
-from harness.tables import Column
+from harness.table import Column
 from studies.study import ColumnName
 
 if TYPE_CHECKING:

@@ -25,12 +25,15 @@ def find_on_disk(inputs: Inputs, progress: Progress, confidence: bool = False) -
     report = progress.count(inputs.called, "hashing files, once")
     try:
         listing, maps = catalog.survey(inputs.dataset, root, folder, inputs.allow_partial, report)
+        partial = listing.partial
+        if maps is not None and maps.coverage < len(maps.found):
+            partial["part maps"] = maps.coverage, len(maps.found)
         now, before = (
             Found(
                 fingerprint(pictures),
                 None if of_maps is None else catalog.digest_maps(pictures, of_maps),
                 catalog.digest_maps(pictures, of_maps, True) if confidence else "",
-                listing.partial,
+                partial,
                 tuple(untrained_cameras(listing)),
                 len(listing.people("train")),
             )

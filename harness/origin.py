@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.allocator import keep_memory
+from harness.code import code_digest
 from pivl.errors import UserError
 from pivl.processes import cpu_precision, peak_resident_bytes
 
@@ -139,7 +140,7 @@ def describe_origin(device: "torch.device") -> dict[str, Any]:
     commit, dirty = read_commit()
     date = datetime.now(UTC).isoformat(timespec="seconds")
     place = {"device": describe_device(device), "tf32": allows_tf32(), "versions": versions()}
-    return {**place, "commit": commit, "dirty": dirty, "date": date}
+    return {**place, "commit": commit, "dirty": dirty, "code": code_digest(), "date": date}
 
 
 @lru_cache(maxsize=1)

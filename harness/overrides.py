@@ -58,3 +58,8 @@ def _example(item: Field[Any]) -> str:
     if isinstance(item.default, tuple):
         return f"whole numbers, as {'x'.join(map(str, item.default))}"
     return f"a {'whole number' if item.type is int else 'number'}, as {item.default}"
+
+
+def write_value(value: Any) -> str:
+    """A value as it is typed behind `--set FIELD=`; sizes and milestones with their numbers joined."""
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)

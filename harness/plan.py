@@ -4,7 +4,7 @@ A task is what one process does at a time: a stage that several runs start from,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from harness.inputs import Found, Inputs
@@ -15,12 +15,13 @@ from pivl.recipe import Recipe, Stage
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of a table at one seed, the run that answers it, and what that run starts from."""
+    """One row of a table at one seed, the run that answers it, what that run starts from and what its data lack."""
 
     row: str
     title: str
     run: Run
     inputs: Inputs
+    partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Task:
     `row` is what it goes by, together with its seed. `needs` are the ids of the tasks that must have ended well before.
     `rerank`: train nothing, score the stored model with re-ranking. `checkpoint_every`, as harness.checkpoints.Interval
     reads it, changes no result; that `ranks` processes train it together changes no more than rounding does.
+    `partial`: what its data lack (harness.inputs.Found).
     """
 
     id: str
@@ -41,6 +43,7 @@ class Task:
     rerank: bool = False
     checkpoint_every: str = "auto"
     ranks: int = 1
+    partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -97,7 +100,7 @@ def lay_out(
             for seed in question.seeds:
                 maps = data.maps_of(recipe)
                 run = Run(recipe, question.dataset, data.fingerprint, weights, seed, limit, maps, start)
-                cells.append(Cell(row.name, row.title, run, inputs))
+                cells.append(Cell(row.name, row.title, run, inputs, data.partial))
     return cells
 
 
@@ -127,14 +130,15 @@ def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, reran
     for cell in todo:
         for stage in cell.run.recipe.stages()[:-1]:
             stage_id = cell.run.stage_id(stage)
-            task = Task(stage_id, stage, stage, cell.run, cell.inputs)
+            task = Task(stage_id, stage, stage, cell.run, cell.inputs, partial=cell.partial)
             if task.name in {other.name for known, other in stages.items() if known != stage_id}:
                 task = replace(task, row=f"{stage} of {cell.title}")  # rows of two methods may not share it
             stages.setdefault(stage_id, task)
     missing = {stage_id for stage_id in stages if not results.has_stage(stage_id)}
     tasks = [task for task in stages.values() if task.id in missing]
     for cell in todo:
-        task = Task(cell.run.id, cell.title, cell.run.recipe.stages()[-1], cell.run, cell.inputs)
+        last = cell.run.recipe.stages()[-1]
+        task = Task(cell.run.id, cell.title, last, cell.run, cell.inputs, partial=cell.partial)
         if task.name in {other.name for other in tasks}:
             task = replace(task, row=f"{cell.title} ({cell.run.id[:6]})")  # two studies have it for two runs
         tasks.append(task)
@@ -160,6 +164,7 @@ def _rerankings(cells: Sequence[Cell], todo: Sequence[Cell]) -> list[Task]:
             cell.inputs,
             needs=(cell.run.id,) if cell.run.id in waiting else (),
             rerank=True,
+            partial=cell.partial,
         )
         for cell in cells
     ]

@@ -7,16 +7,15 @@ import numpy as np
 from harness import beside, costs
 from harness.exports import to_csv, to_json
 from harness.grid import grid
-from harness.statistics import Estimate, Judgement
-from harness.tables import CONSISTENCY, MAJORITY, METRICS, RANK1, Column, Footer, Line, Table
+from harness.statistics import LEAST_PEOPLE, LEAST_SEEDS, TOO_FEW, Estimate, Judgement
+from harness.table import CONSISTENCY, MAJORITY, METRICS, RANK1, Column, Footer, Line, Table
 
 
 def markdown(table: Table) -> str:
     """The table with its footer as GitHub's Markdown; ends in a newline."""
-    blocks = [f"### {table.study.title}, measured on {table.dataset}"]
-    if table.warning:
-        blocks[0] = f"### {table.warning.split(':')[0]}: {table.study.title}, measured on {table.dataset}"
-        blocks.append(f"> **{table.warning}.**")
+    warned = f"{table.warning.split(':')[0]}: " if table.warning else ""
+    blocks = [f"### {warned}{table.study.title}, measured on {table.heading}"]
+    blocks += [f"> **{table.warning}.**"] if table.warning else []
     blocks.append(f"{table.study.question} {table.study.caption}")
     for section in dict.fromkeys(line.row.section for line in table.lines):
         blocks += [f"**{section}**"] if section else []
@@ -45,7 +44,7 @@ def _results(table: Table, section: str) -> str:
     for line in lines:
         cells = [line.row.title, *(_further(column, line.row.name) for column in table.columns)]
         cells += [_paper_cell(line, metric) for metric in METRICS if printed]
-        cells += [_interval(line.means.get(metric), 1) for metric in METRICS]
+        cells += [_interval(line.means.get(metric), 1, "1 person") for metric in METRICS]
         cells += [_difference(line, metric) for metric in METRICS if compared]
         cells += ["" if line.verdict == "reference" else _gain(line.gains.get(metric)) for metric in METRICS]
         rows.append([*cells, line.verdict, _seeds(line)])
@@ -93,11 +92,11 @@ def _paper_cell(line: Line, metric: str) -> str:
     return f"{published.rank1 if metric == RANK1 else published.mean_ap:.1f}"
 
 
-def _interval(estimate: Estimate | None, decimals: int) -> str:
+def _interval(estimate: Estimate | None, decimals: int, alone: str = "1 seed") -> str:
     if estimate is None:
         return "-"
     if not np.isfinite(estimate.low):
-        return f"{_number(estimate.mean, decimals)} (1 seed)"
+        return f"{_number(estimate.mean, decimals)} ({alone})"
     return f"{_number(estimate.mean, decimals)} [{_number(estimate.low, decimals)}, {_number(estimate.high, decimals)}]"
 
 
@@ -125,6 +124,7 @@ def _seeds(line: Line) -> str:
 def _notes(table: Table) -> list[str]:
     margin, reference = table.study.margin, table.reference
     notes = [f"**{table.warning}.**"] if table.warning else []
+    notes += [f"**{heading}**: {text}." for heading, text in table.setting.departures.items()]
     notes += [
         " ".join(f"**{line.row.title}**: {'; '.join(line.problems)}.".split())
         for line in table.lines
@@ -145,9 +145,13 @@ def _notes(table: Table) -> list[str]:
         "**Here**: percent; mean over seeds and queries [95 % interval over retraining and people].",
         f"**Gain**: same queries and seeds as {reference}, hence a narrower interval. p: the larger of a sign-flip "
         "randomisation test over people and of the interval, adjusted by Holm for the rows of this table.",
-        f"**Verdict**, on mAP: *better* or *worse* if p < 0.05 with at least 3 seeds, and only then in bold; "
+        f"**Verdict**, on mAP: *better* or *worse* if p < 0.05 with at least {LEAST_SEEDS} seeds, and only then in bold; "
         f"*equivalent* if the whole interval lies within ±{margin:g}, declared beforehand; else *inconclusive*.",
     ]
+    if any(line.verdict == TOO_FEW for line in table.lines):
+        notes.append(
+            f"***Too few people***: fewer than {LEAST_PEOPLE} whose queries were scored give no verdict."
+        )
     notes += [f"**{column.heading}**: {column.note}" for column in table.columns if column.note]
     if table.setting.note:
         notes.append(f"**Rows**: {table.setting.note}.")
@@ -168,7 +172,9 @@ def _measured(footer: Footer | None) -> list[str]:
     if footer is None:
         return ["**Nothing has finished yet.**"]
     detectable = footer.minimum_detectable
-    least = " and ".join(f"{detectable[metric]:.2f} {metric}" for metric in METRICS if metric in detectable)
+    least = " and ".join(
+        f"{_most(detectable[metric])} {metric}" for metric in METRICS if metric in detectable
+    )
     notes = (
         [f"**Smallest gain found 4 times in 5**, by the least certain row alone: {least}."] if least else []
     )
@@ -177,7 +183,28 @@ def _measured(footer: Footer | None) -> list[str]:
         *notes,
         f"**Measured** with seeds {seeds}: {footer.queries} queries of {footer.people} people; "
         f"{'; '.join(footer.devices)}; commit {commits}; {', '.join(footer.dates)}.",
+        *_codes(footer),
         f"**Signature**: `{footer.signature}`. Only numbers of one signature may be compared.",
+    ]
+
+
+def _most(points: float) -> str:
+    return f"{points:.2f}" if points <= 100 else "more than 100"
+
+
+def _codes(footer: Footer) -> list[str]:
+    """Which code the rows come from, where it is not one."""
+    rows: dict[str, list[str]] = {}
+    for row, codes in footer.codes.items():
+        for code in codes:
+            rows.setdefault(code, []).append(row)
+    if len(rows) < 2:
+        return []
+    named = "; ".join(
+        f"{code or 'unknown, from before records kept it,'} {', '.join(of)}" for code, of in rows.items()
+    )
+    return [
+        f"**Rows come from different code**, by its digest: {named}. Gains over other code may be the code's."
     ]
 
 

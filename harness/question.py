@@ -24,6 +24,7 @@ from studies.bases import EMBEDDED_BACKBONE, STUDENT, STUDENTS_PRINTED, Base
 from studies.catalog import ALL, PRESETS, STUDIES
 from studies.parsers import PARSERS
 from studies.presets import Preset
+from studies.published import DATASETS
 from studies.study import Row, Study
 
 USUAL_BACKBONE = "rn50"  # for pictures from disk: the paper's ablations are all on it
@@ -91,9 +92,19 @@ class Question:
 
     @property
     def setting(self) -> str:
-        """Data set and backbone as a table names them."""
-        embedded = self.inputs.backbone == EMBEDDED_BACKBONE
-        return self.dataset if embedded else f"{self.dataset}, {self.inputs.backbone}"
+        """Data set and backbone as a table names them; a csv file is never taken for a public data set."""
+        dataset = f"{self.dataset}.csv" if self.inputs.is_csv else self.dataset
+        return dataset if self.inputs.backbone == EMBEDDED_BACKBONE else f"{dataset}, {self.inputs.backbone}"
+
+    @property
+    def published(self) -> str:
+        """What the paper calls the data set; empty for what it does not have, as a csv file whatever its name."""
+        return "" if self.inputs.is_csv else DATASETS.get(self.dataset, "")
+
+    @property
+    def precision(self) -> str:
+        """That of all its recipes."""
+        return self.recipe(self.study.rows[0]).precision
 
     @property
     def size(self) -> tuple[int, int]:
@@ -124,7 +135,7 @@ class Question:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it leaves out no usual row and no seed and changes nothing: its table is kept as a file."""
+        """Whether it leaves out no usual row and no seed and changes nothing."""
         usual = {row.name for row in self.study.rows if row.usual}
         seeds = self.preset.seeds or self.study.seeds
         as_defined = not self.limit_steps and not set(self.changes) - {"precision"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from harness import conduct, kept_tables, printers
+from harness import conduct, departures, kept_tables, printers
 from harness.figure import draw_gains
 from harness.progress import Progress
 from harness.question import Question
@@ -14,12 +14,13 @@ from harness.records import Finished, Results
 
 def show_answer(question: Question, results: Results, progress: Progress) -> bool:
     """Print and keep the table of what is recorded; whether every run that was asked for is."""
-    recorded = conduct.read_answer(question, results, progress)
+    cells = conduct.find_cells(question, results, progress)
+    recorded = conduct.read_cells(question, cells, results)
     table = conduct.make_table(question, recorded, results)
     text = printers.markdown(table)
     click.echo(text, nl=False)
     if not question.limit_steps:
-        name = question.name if question.is_whole else f"{question.name}.part"
+        name = departures.name_files(question, cells, results)
         for ending, form in (("md", "markdown"), ("json", "json")):
             text = printers.PRINTERS[form](table)
             kept_tables.keep(

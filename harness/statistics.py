@@ -6,20 +6,24 @@ generator passed in. Estimates and comparisons of scores leave this file in perc
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from scipy import stats
 
 Scores = np.ndarray  # [S, Q]: one score in [0, 1] per seed and query: an average precision, or a hit (0 or 1)
-Verdict = Literal["better", "worse", "equivalent", "inconclusive", "1 seed", "2 seeds"]
+Verdict = Literal["better", "worse", "equivalent", "inconclusive", "1 seed", "2 seeds", "too few people"]
 
 FLIPS = 9_999
 CONFIDENCE = 0.95
 LEVEL = 1 - CONFIDENCE
 POWER = 0.80
 LEAST_SEEDS = 3  # with fewer, retraining noise is not known well enough to call a row better or worse
+# Fewer clusters give no verdict: an interval over 2 to 9 people rests on so few degrees of freedom, and sign flips of so
+# few on so few patterns (2^9 = 512), that luck alone makes rows equivalent or apart.
+LEAST_PEOPLE = 10
+TOO_FEW: Verdict = "too few people"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,12 @@ class Estimate:
     high: float
     standard_error: float
     degrees: float
+
+    def within(self, least: float, most: float) -> "Estimate":
+        """The same with its bounds cut to what is possible; one without an interval stays so."""
+        if not np.isfinite(self.low):
+            return self
+        return replace(self, low=max(self.low, least), high=min(self.high, most))
 
     @property
     def minimum_detectable(self) -> float:
@@ -94,27 +104,31 @@ def compare(
     )
 
 
-def judge(comparisons: Mapping[str, Comparison], margin: float | None) -> dict[str, Judgement]:
-    """Verdicts on the rows of one table and one metric; `margin` in percent points, None if none is declared.
+def judge(
+    comparisons: Mapping[str, Comparison], margin: float | None, people: int = LEAST_PEOPLE
+) -> dict[str, Judgement]:
+    """Verdicts on the rows of one table and one metric, over so many people; `margin` in percent points, None: none.
 
     A row's p is the larger of the randomisation test's and the interval's, adjusted by Holm. Below .05, with
-    three seeds or more, the row is better or worse, so a marked interval never holds 0. equivalent: the whole
-    interval lies within +-margin, and the row is neither better nor worse.
+    three seeds and ten people or more, the row is better or worse, so a marked interval never holds 0. equivalent: the
+    whole interval lies within +-margin, and the row is neither better nor worse.
 
     Of simulated tables with three rows that differ by luck alone, 4 to 6 % have a mark; 11 % where three seeds
     dominate, 6 % with five. Holm on the randomisation test alone, beside the interval as it stands: up to 19 %.
     """
     larger = [max(comparison.p, comparison.gain.p) for comparison in comparisons.values()]
     return {
-        name: Judgement(comparison, float(p), _verdict(comparison, float(p), margin))
+        name: Judgement(comparison, float(p), _verdict(comparison, float(p), margin, people))
         for (name, comparison), p in zip(comparisons.items(), holm(larger), strict=True)
     }
 
 
-def _verdict(comparison: Comparison, adjusted_p: float, margin: float | None) -> Verdict:
+def _verdict(comparison: Comparison, adjusted_p: float, margin: float | None, people: int) -> Verdict:
     gain = comparison.gain
     if comparison.seeds < LEAST_SEEDS:
         return "1 seed" if comparison.seeds == 1 else "2 seeds"
+    if people < LEAST_PEOPLE:
+        return TOO_FEW
     if adjusted_p < LEVEL:
         return "better" if gain.mean > 0 else "worse"
     if margin is not None and -margin < gain.low and gain.high < margin:
@@ -177,9 +191,14 @@ def estimate_over_seeds(values: Sequence[float], confidence: float = CONFIDENCE)
     """
     sample = np.asarray(values, dtype=float)
     if len(sample) < 2:
-        return Estimate(float(sample[0]), -np.inf, np.inf, np.inf, 0.0)
+        return unsure(float(sample[0]))
     variance = float(sample.var(ddof=1)) / len(sample)
     return _interval(float(sample.mean()), variance, len(sample) - 1.0, confidence, unit=1)
+
+
+def unsure(mean: float) -> Estimate:
+    """A mean of which nothing tells how far it is off: the interval (-inf, inf)."""
+    return Estimate(mean, -np.inf, np.inf, np.inf, 0.0)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

@@ -4,125 +4,29 @@ Pure: the same records give the same table, to the byte of what `harness.printer
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from harness import costs, statistics
 from harness.records import Finished
 from harness.statistics import Comparison, Estimate, Judgement
-from pivl.errors import UserError
-from studies.published import Published
-from studies.study import Row, Study
-
-Outcomes = Mapping[str, Mapping[int, Finished | str]]
-"""By row and seed: the finished run, or why there is none, said so that it reads on after "seed 1 "."""
-
-MEAN_AP, RANK1 = "mAP", "Rank-1"
-METRICS = (RANK1, MEAN_AP)  # in the order of the paper's Table 3
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A metric that a run has one number for: its key in the record, its heading, and how many decimals it bears."""
-
-    key: str
-    heading: str
-    decimals: int
-
-
-MAJORITY = Measure("part_majority", "Commonest part everywhere, %", 1)  # what part accuracy must beat
-CONSISTENCY = (
-    Measure("part_accuracy", "Part accuracy, %", 1),
-    Measure("part_margin", "Cosine, same part minus other part", 3),
-    Measure("part_margin_across", "The same across people", 3),
-    Measure("fused_part_accuracy", "Fused map: part accuracy, %", 1),
-    Measure("fused_part_margin_across", "Fused map: cosine across people", 3),
+from harness.table import (
+    CONSISTENCY,
+    MAJORITY,
+    MEAN_AP,
+    METRICS,
+    RANK1,
+    SHARES,
+    Column,
+    Footer,
+    Line,
+    Outcomes,
+    Setting,
+    Table,
 )
-
-
-@dataclass(frozen=True)
-class Column:
-    """A further column: what is known of rows beside their scores, by name; a row without a value has a dash.
-
-    key and heading: for programs and for people; the unit stands in the heading. note: what it is, for the footer.
-    """
-
-    key: str
-    heading: str
-    values: Mapping[str, Estimate | float]
-    decimals: int
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What the paper calls the data set and the backbone at hand, empty where it has neither; only such are compared.
-
-    `note`: what else, by the recipes they start from, tells the rows apart.
-    """
-
-    dataset: str = ""
-    backbones: tuple[str, ...] = ()
-    note: str = ""
-
-    def has(self, published: Published) -> bool:
-        """Whether a published figure is of this data set and backbone."""
-        return published.dataset == self.dataset and published.backbone in self.backbones
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row of the table. `means`, `gains` and `consistency` lack the metrics that nothing was measured for.
-
-    `differences`: means less what the paper reports for the same data set and backbone, where it does.
-    `cost`: at test time, in studies that ask for it. `finished` and `planned` count seeds; `problems` says in words what
-    is missing or failed.
-    """
-
-    row: Row
-    means: Mapping[str, Estimate]
-    gains: Mapping[str, Judgement]
-    differences: Mapping[str, float]
-    consistency: Mapping[str, Estimate]
-    cost: costs.Cost | None
-    verdict: str
-    finished: int
-    planned: int
-    problems: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Footer:
-    """What the numbers are and where they come from; `minimum_detectable` by metric, in percent points."""
-
-    signature: str
-    queries: int
-    people: int
-    seeds: tuple[int, ...]
-    devices: tuple[str, ...]
-    commits: tuple[str, ...]
-    dates: tuple[str, ...]
-    minimum_detectable: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A study with its answers. `dataset` names what was scored; `warning` heads a table not meant to be quoted."""
-
-    study: Study
-    dataset: str
-    warning: str
-    lines: tuple[Line, ...]
-    footer: Footer | None
-    setting: Setting
-    columns: tuple[Column, ...] = ()
-
-    @property
-    def reference(self) -> str:
-        """The title of the row that the others are compared with, or its name where it is left out."""
-        titles = {row.name: row.title for row in self.study.rows}
-        return titles.get(self.study.reference, self.study.reference)
+from pivl.errors import UserError
+from studies.study import Row, Study
 
 
 def build(
@@ -186,18 +90,20 @@ def _judge(study: Study, runs: Mapping[str, Mapping[int, Finished]], metric: str
     comparisons: dict[str, Comparison] = {}
     for row in study.rows:
         common = [seed for seed in runs[row.name] if seed in reference]
-        if row.name == study.reference or not common:
+        if row.name == study.reference or not common or _alone(reference[common[0]]):
             continue
         ours = [runs[row.name][seed] for seed in common]
         theirs = [reference[seed] for seed in common]
         scores = _scores(ours, metric), _scores(theirs, metric)
         generator = _generator(f"{row.name}/{study.reference}/{metric}")
-        comparisons[row.name] = statistics.compare(*scores, _people(ours), generator)
+        found = statistics.compare(*scores, _people(ours), generator)
+        comparisons[row.name] = replace(found, gain=found.gain.within(-100, 100))
     margin = study.margin if metric == MEAN_AP else None
+    people = max((run.queries["person"].nunique() for run in reference.values()), default=0)
     judged: dict[str, Judgement] = {}
     for section in dict.fromkeys(row.section for row in study.rows):
         names = [row.name for row in study.rows if row.section == section and row.name in comparisons]
-        judged |= statistics.judge({name: comparisons[name] for name in names}, margin)
+        judged |= statistics.judge({name: comparisons[name] for name in names}, margin, people)
     return judged
 
 
@@ -231,9 +137,11 @@ def _line(
     if gains and (common := gains[MEAN_AP].comparison.seeds) < len(own):
         problems.append(f"compared on {common} of them, those that the reference has")
     verdict: str = gains[MEAN_AP].verdict if gains else "no reference" if own else "no result"
+    if own and _alone(own[0]):
+        verdict = statistics.TOO_FEW
     return Line(
         row=row,
-        means={metric: statistics.estimate(_scores(own, metric), _people(own)) for metric in METRICS if own},
+        means={metric: _mean(own, metric) for metric in METRICS if own},
         gains=gains,
         differences={},
         consistency=_consistency(own),
@@ -243,6 +151,19 @@ def _line(
         planned=len(seeds),
         problems=tuple(problems),
     )
+
+
+def _mean(runs: Sequence[Finished], metric: str) -> Estimate:
+    """The mean in percent; of one person's queries without an interval, since people are what it is over."""
+    scores = _scores(runs, metric)
+    if _alone(runs[0]):
+        return statistics.unsure(100 * float(scores.mean()))
+    return statistics.estimate(scores, _people(runs)).within(0, 100)
+
+
+def _alone(run: Finished) -> bool:
+    """Whether all queries that were scored are one person's."""
+    return bool(run.queries["person"].nunique() < 2)
 
 
 def _problems(seeds: Sequence[int], outcomes: Mapping[int, Finished | str]) -> list[str]:
@@ -266,11 +187,12 @@ def _consistency(runs: Sequence[Finished]) -> dict[str, Estimate]:
     values = {
         item.key: [run.metrics.get(item.key, np.nan) for run in runs] for item in (*CONSISTENCY, MAJORITY)
     }
-    return {
+    found = {
         key: statistics.estimate_over_seeds(of_seeds)
         for key, of_seeds in values.items()
         if of_seeds and np.isfinite(of_seeds).all()
     }
+    return {key: one.within(0, 100) if key in SHARES else one for key, one in found.items()}
 
 
 def _footer(
@@ -290,9 +212,17 @@ def _footer(
         devices=tuple(sorted({f"{run.device} in {run.record['recipe']['precision']}" for run in own})),
         commits=tuple(sorted({run.commit for run in own})),
         dates=tuple(sorted({str(run.record["date"])[:10] for run in own})),
+        precisions=tuple(sorted({run.record["recipe"]["precision"] for run in own})),
+        weights=tuple(sorted({run.record.get("weights", "")[:12] for run in own} - {""})),
+        codes={name: _codes(of_row.values()) for name, of_row in runs.items() if of_row},
         minimum_detectable={
             metric: max(item.comparison.gain.minimum_detectable for item in of_rows.values())
             for metric, of_rows in judged.items()
             if of_rows
         },
     )
+
+
+def _codes(runs: Iterable[Finished]) -> tuple[str, ...]:
+    """The digests of the code that runs and the stages before them come from; empty where a record has none."""
+    return tuple(sorted({code for run in runs for code in run.record.get("codes", [""])}))

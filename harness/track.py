@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.asked import AskedRow, asked_rows, note_rows
 from harness.claims import Owner
+from harness.departures import describe_runs, name_files
 from harness.plan import Cell
 from harness.progress import Progress
 from harness.question import Question
@@ -43,6 +44,8 @@ def note_asked(question: Question, cells: Sequence[Cell], results: Results) -> N
             changed=dict(question.changes),
             choices=of_row[0].run.recipe.choices(),
             runs={cell.run.seed: cell.run.id for cell in of_row},
+            file=name_files(question, cells, results),
+            apart=describe_runs(question, of_row[0].partial),
         )
         for row, of_row in rows.items()
     ]

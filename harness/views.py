@@ -91,7 +91,7 @@ def _parent(row: AskedRow, results: Results) -> Parent | None:
     records = {seed: record for seed, record in found.items() if record is not None}
     if not records:
         return None
-    tables = sorted((results.root / "tables").glob("[!.]*"))
+    tables, file = sorted((results.root / "tables").glob("[!.]*")), row.file or row.table
     changed = ", ".join(f"{name}={value}" for name, value in row.changed.items())
     title = f"{row.title} ({changed})" if changed else row.title
     finished = [record["metrics"] for record in records.values() if record["status"] == "finished"]
@@ -101,11 +101,16 @@ def _parent(row: AskedRow, results: Results) -> Parent | None:
         key=hashlib.sha256(row.key.encode()).hexdigest()[:16],
         name=title,
         dataset=(row.dataset, row.fingerprint),
-        params=row.choices,
+        params={**row.choices, **({"apart": _apart(row)} if row.apart else {})},
         metrics={name: value for name, value in means.items() if value is not None},
-        files=[path for path in tables if path.name.startswith(f"{row.table}.")],
+        files=[path for path in tables if path.stem == file],
         children=[_child(f"{title}, seed {seed}", record, results) for seed, record in records.items()],
     )
+
+
+def _apart(row: AskedRow) -> str:
+    """What sets its runs apart from the study's own, in a line."""
+    return "; ".join(f"{heading}: {text}" for heading, text in row.apart.items())
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
