@@ -158,7 +158,7 @@ def test_the_files_name_says_what_is_changed(results, capsys):
     question = ask(replace(ABLATION, rows="pi-vl", overrides=("epochs=1",)))
     record_all([question], results)
     assert show_answer(question, results, Progress.on_stderr(True))
-    kept = sorted(path.name for path in (results.root / "tables").iterdir())
+    kept = sorted(path.name for path in (results.root / "tables").glob("ablation*"))
     assert [name.rpartition("-")[0] for name in kept] == ["ablation.epochs=1,rows=pi-vl"] * 2
     assert (results.root / "tables" / kept[1]).read_text() == capsys.readouterr().out
 
