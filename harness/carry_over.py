@@ -186,8 +186,11 @@ def _objection(move: Move, materials: Sequence[Material], inputs: Inputs, result
     if when > began:
         said = datetime.fromtimestamp(began, UTC).isoformat(sep=" ", timespec="seconds")
         return f"{path} was changed after {said}, when they began"
-    other = next((path for one in materials for path in one.compared.other), None)
-    return "" if other is None else f"they were made of other pixels, which {other} holds"
+    if other := next((path for one in materials for path in one.compared.other), None):
+        return f"they were made of other pixels, which {other} holds"
+    if read := next((path for one in materials for path in one.compared.converted), None):
+        return f"{read} was read as it is stored then, not turned, its 16 bits cut off or its transparency left out"
+    return ""
 
 
 def _elsewhere(record: Record, inputs: Inputs, sees_maps: bool) -> str | None:

@@ -8,7 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from harness import conduct
 from harness.cli import main
+from harness.progress import Progress
+from harness.records import Results
 from pivl.data import catalog
 from pivl.data.check import check
 from pivl.data.labels import PASCAL
@@ -19,6 +22,7 @@ from pivl.parsers.folder import Choices, Outcome, parse_folder
 from pivl.parsers.parser import Parser
 from tests.parsers import end
 from tests.small_sets import CSV_ROWS, SIZE, refusal, write_csv, write_map, write_meta, write_picture
+from tests.test_carry_over import ask_about, record_before, write_people
 from tests.test_picture_file import TURNED, png
 
 ROWS_OF_TRAIN = [row.split(",")[0] for row in CSV_ROWS if row.endswith("train")]
@@ -202,3 +206,22 @@ def test_folders_of_maps_that_link_to_themselves_are_one_line(tmp_path, capsys):
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert "unexpected" not in said
+
+
+@pytest.mark.parametrize("kind", ["ordinary", "turned", "16-bit", "transparent"])
+def test_results_of_pictures_that_were_read_otherwise_then_are_left_behind(tmp_path, cache, capsys, kind):
+    """Without the pixels of then only the pictures can say that they were something else."""
+    csv, store = write_people(tmp_path / "data"), Results(tmp_path / "results", pytest.fail)
+    pixels, exif = np.random.default_rng(0).integers(0, 256, (*SIZE, 4), dtype=np.uint8), Image.Exif()
+    exif[274] = 3 if kind == "turned" else 1
+    shown = {"16-bit": pixels[..., 0].astype(np.uint16) * 257, "transparent": pixels}.get(
+        kind, pixels[..., :3]
+    )
+    Image.fromarray(np.ascontiguousarray(shown)).save(tmp_path / "data" / "b" / "5.bmp", "PNG", exif=exif)
+    question = ask_about(csv)
+    record_before(question, store)
+    found = conduct.read_answer(question, store, Progress.on_stderr(quiet=False))
+    said = capsys.readouterr().err
+    assert ("4 results named by sizes of files are carried over" in said) == (kind == "ordinary")
+    assert ("5.bmp was read as it is stored then, not turned" in said) == (kind != "ordinary")
+    assert all((one[0] is not None) == (kind == "ordinary") for one in found.values())

@@ -17,6 +17,8 @@ from pivl.data.facts import SETS
 from pivl.data.listing import Listing
 from pivl.data.map_files import MapFiles
 from pivl.data.mapped import open_mapped
+from pivl.data.picture_file import is_converted
+from pivl.data.pixels import write_pictures
 from pivl.workers import cores, spread
 
 VERSION = "1"  # of the decoding then
@@ -56,10 +58,14 @@ def map_caches(listing: Listing, maps: MapFiles, confidence: bool, size: tuple[i
 
 @dataclass(frozen=True)
 class Compared:
-    """Which of the caches of before hold what their files are decoded to now, and which hold something else."""
+    """Which of the caches of before hold what their files are decoded to now, and which hold something else.
+
+    converted: pictures that were read otherwise then, and whose cache is gone, which would say so.
+    """
 
     same: tuple[Path, ...]
     other: tuple[Path, ...]
+    converted: tuple[Path, ...]
 
 
 def compare(caches: Sequence[Renamed], report: Report | None = None) -> Compared:
@@ -69,8 +75,10 @@ def compare(caches: Sequence[Renamed], report: Report | None = None) -> Compared
     """
     same: list[Path] = []
     other: list[Path] = []
+    converted: list[Path] = []
     for before, now in caches:
         if open_mapped(before.path, before.shape) is None:
+            converted += _find_converted(before)
             continue
         if not _holds(before, report):
             other.append(before.path)
@@ -78,7 +86,20 @@ def compare(caches: Sequence[Renamed], report: Report | None = None) -> Compared
         same.append(before.path)
         with suppress(OSError):  # it is there already, or else is decoded once more
             os.link(before.path, now.path)
-    return Compared(tuple(same), tuple(other))
+    return Compared(tuple(same), tuple(other), tuple(converted))
+
+
+def _find_converted(file: CacheFile) -> list[Path]:
+    """The pictures among the sources of a file that were read otherwise; maps and confidence never were."""
+    if file.write is not write_pictures:
+        return []
+    jobs = [(file.sources[start : start + JOB],) for start in range(0, len(file.sources), JOB)]
+    found = spread(_converted, jobs, min(cores(), len(jobs) // JOBS_PER_WORKER))
+    return sorted(path for _, some in found for path in some)
+
+
+def _converted(paths: Sequence[Path]) -> list[Path]:
+    return [path for path in paths if is_converted(path)]
 
 
 def _holds(file: CacheFile, report: Report | None) -> bool:

@@ -69,6 +69,15 @@ def read_text(path: Path, key: str) -> str:
         return str(picture.info.get(key, ""))
 
 
+def is_converted(path: Path) -> bool:
+    """Whether read_rgb does more for a picture than change its mode: turn it, scale it, lay it on white.
+
+    Until the second version of the decoding all that was left out in silence.
+    """
+    with _opened(path, FORMATS) as picture:
+        return _turn(picture) is not None or picture.mode[0] == "I" or picture.has_transparency_data
+
+
 def read_ids(path: Path) -> np.ndarray:
     """The numbers in an 8-bit grey or palette PNG as they are stored, uint8 [H, W].
 
