@@ -116,7 +116,11 @@ def survey(questions: Sequence[Question], results: Results, progress: Progress, 
         known = {one: data or _foresee(question, one, results, progress) for one, data in found.items()}
         _carry_over(question, question.rows, known, results, progress)
         check_ahead(question, known, results, progress)
-        askers += _askers(question, known, results)
+        asked = _askers(question, known, results)
+        own = make_plan([one.cell for one in asked], results, options.retry_failed, question.rerank)
+        if own.tasks:
+            _check(question, own, known, results)
+        askers += asked
     plan = make_plan([one.cell for one in askers], results, options.retry_failed, questions[0].rerank)
     return _draw_up(questions, askers, plan, results, options, identified)
 
@@ -196,7 +200,7 @@ def _load(question: Question, one: Inputs, found: Found, progress: Progress) -> 
 
 
 def _check(question: Question, plan: Plan, found: Mapping[Inputs, Found], results: Results) -> None:
-    """Raise UserError, before pictures are decoded, for weights of another backbone and for part maps that lack."""
+    """Raise UserError, before pictures are decoded, for part maps that lack and weights that no run can use."""
     if any(task.run.recipe.part_text != "none" and found[task.inputs].maps is None for task in plan.tasks):
         needy = [row.name for row in question.study.rows if question.recipe(row).part_text != "none"]
         rows = [name for name in needy if name in question.rows]

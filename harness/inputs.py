@@ -22,7 +22,7 @@ from harness.records import Results, digest
 from pivl.data.digests import digest_file
 from pivl.data.facts import BENCHMARKS
 from pivl.errors import UserError
-from pivl.files import write_text
+from pivl.files import check_regular, write_text
 from pivl.reading import read_json
 from pivl.recipe import Recipe
 from pivl.towers.named import named_clips
@@ -214,9 +214,10 @@ def find_weights(inputs: Inputs) -> Path | None:
             f"{inputs.backbone}: name CLIP's weights with --weights: a file, or openai to have them downloaded"
         )
     path = SHIPPED if inputs.weights is None else Path(inputs.weights)
-    if not path.is_file():
-        hint = "pivl-bench pretrain makes it in half an hour" if inputs.weights is None else "check the path"
-        raise UserError(f"{path}: no such weights file; {hint}")
+    made = inputs.weights is None
+    check_regular(
+        path, "weights file", "pivl-bench pretrain makes it in half an hour" if made else "check the path"
+    )
     return path
 
 

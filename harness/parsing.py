@@ -21,7 +21,7 @@ LABEL_SETS = ("lip", "atr", "pascal")
 EMBEDDED = ("parser-s", "parser-m", "parser-l")  # NAMES of pivl.parsers.embedded, known without loading torch
 USED = {  # which of the options about the network each parser has a use for
     "schp": {"weights", "input_size"},
-    "torchscript": {"weights", "labels", "input_size", "normalization"},
+    "torchscript": {"weights", "labels", "input_size", "normalization", "trust"},
     "transformers": {"model", "label_map", "labels"},
     **{name: {"weights"} for name in EMBEDDED},
 }
@@ -72,6 +72,8 @@ def parse() -> None:
 @click.option("--input-size", metavar="HxW", help="What a torchscript network takes; for schp as trained.")
 @click.option("--normalization", type=click.Choice(NORMALIZATIONS),
               help="Of a torchscript network's input, RGB.  [default: imagenet]")  # fmt: skip
+@click.option("--trust", is_flag=True, default=None,
+              help="Run the code in a torchscript network's file, which may do whatever you may.")  # fmt: skip
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures at a time.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True,
               help="auto: a GPU if CUDA has one, else the CPU.")  # fmt: skip
@@ -121,6 +123,7 @@ def _load(
     labels: str | None,
     input_size: str | None,
     normalization: Any,
+    trust: bool | None,
     precision: str,
 ) -> Any:
     """The parser that was asked for, on the device `chosen`."""
@@ -151,6 +154,11 @@ def _load(
     if labels is None or size is None:
         lacking = "--labels lip, atr or pascal" if labels is None else "--input-size, as 512x512"
         raise UserError(f"a torchscript network does not say what it is for; add {lacking}")
+    if not trust:
+        raise UserError(
+            f"{weights}: --parser torchscript runs the code in this file, which may do whatever you may; add --trust "
+            "if you trust who made it"
+        )
     return torchscript(
         weights, label_sets.LABEL_SETS[labels], size, normalization or "imagenet", chosen, mixed
     )

@@ -49,7 +49,7 @@ def check_backbone(backbone: str, found: ClipArchitecture, source: str) -> None:
     base = find_base(backbone)
     if base.clip is not None:
         wanted = named_clips()[base.clip].architecture
-        if found.as_seen() != wanted.as_seen():
+        if not found.looks_like(wanted):
             raise UserError(
                 f"{source} holds {describe(found.vision)}, but --backbone {backbone} is {describe(wanted.vision)}; "
                 f"name its weights, or --backbone {found.vision.kind} to take these as they are"

@@ -6,6 +6,7 @@ from harness.inputs import SHIPPED, Inputs, read_note, write_note
 from harness.records import Results
 from pivl.data.digests import digest_file
 from pivl.errors import UserError
+from pivl.files import check_regular
 from studies.bases import STUDENT
 
 SHIPPED_STUDENT = SHIPPED.with_name("student.safetensors")
@@ -21,9 +22,10 @@ def find_weights(inputs: Inputs, student: str) -> Path | None:
         return None
     shipped = SHIPPED_STUDENT if inputs.is_embedded and student == STUDENT else None
     path = shipped if inputs.student_weights is None else Path(inputs.student_weights)
-    if path is not None and not path.is_file():
-        hint = "pivl-bench pretrain --student makes it" if path == shipped else "check --student-weights"
-        raise UserError(f"{path}: no such weights file; {hint}")
+    if path is not None:
+        made = path == shipped
+        hint = "pivl-bench pretrain --student makes it" if made else "check --student-weights"
+        check_regular(path, "weights file", hint)
     return path
 
 

@@ -87,6 +87,17 @@ def is_abandoned(temporary: Path) -> bool:
     return time.time() - temporary.stat().st_mtime > ABANDONED
 
 
+def check_regular(path: Path, what: str, advice: str) -> None:
+    """Raise UserError where there is no `what` at `path`, or something that is no file: a folder, a fifo, a device."""
+    try:
+        there, regular, folder = path.exists(), path.is_file(), path.is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        there = regular = folder = False
+    if not regular:
+        kind = " (it is a folder)" if folder else " (it is no regular file)" if there else ""
+        raise UserError(f"{path}: no such {what}{kind}; {advice}")
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal. Raises OSError, also for what is no regular file."""
     with open_regular(path) as file:

@@ -68,7 +68,7 @@ def end(*words: object) -> int:
 
 
 def torchscript_words(folder: Path, weights: Path, maps: Path) -> list[object]:
-    kind = ["--parser", "torchscript", "--labels", "pascal", "--input-size", "24x12"]
+    kind = ["--parser", "torchscript", "--trust", "--labels", "pascal", "--input-size", "24x12"]
     return [
         folder,
         *kind,

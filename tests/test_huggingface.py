@@ -1,6 +1,8 @@
 """Hugging Face models as parsers: a tiny random SegFormer in a folder, its labels brought to ours."""
 
 import json
+import os
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from PIL import Image
 
 from pivl.data.labels import ATR, IGNORE, LIP, PASCAL
 from pivl.errors import UserError
-from pivl.parsers.huggingface import label_table, transformers
+from pivl.parsers.huggingface import _read_label_map, label_table, transformers
+from tests.mutations import COUNTS, check_reader
 from tests.parsers import end, halves
 
 pytest.importorskip("transformers")
@@ -119,3 +122,87 @@ def test_what_cannot_be_used_is_one_line(tmp_path):
     assert "no height and width" in refusal(other, tmp_path / "map.json")
     (other / "config.json").write_text("{}")
     assert "no semantic-segmentation model" in refusal(other)
+
+
+def change(file, **settings):
+    file.write_text(json.dumps({**json.loads(file.read_text()), **settings}))
+
+
+def test_weights_that_lack_or_are_no_numbers_are_one_line(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    folder = write_model(tmp_path / "model", PASCAL.parts)
+    state = load_file(folder / "model.safetensors")
+    name = "decode_head.classifier.bias"
+    save_file({key: value for key, value in state.items() if key != name}, folder / "model.safetensors")
+    assert f"its weights lack {name} (1 tensors in all), which would be random" in refusal(folder)
+    save_file(state | {name: torch.full((7,), torch.nan)}, folder / "model.safetensors")
+    assert f"model.safetensors: {name} holds numbers that are not finite" in refusal(folder)
+    save_file(state | {name: torch.zeros(9)}, folder / "model.safetensors")
+    assert f"its weights lack {name} of another shape (1 tensors in all)" in refusal(folder)
+
+
+def test_pickled_weights_are_read_as_data(tmp_path):
+    from safetensors.torch import load_file
+
+    folder = write_model(tmp_path / "model", PASCAL.parts)
+    image = torch.randint(0, 256, (32, 16, 3), dtype=torch.uint8)
+    (safe,) = transformers(folder, None, None, CPU, mixed=False).parse([image])
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    (pickled,) = transformers(folder, None, None, CPU, mixed=False).parse([image])
+    assert torch.equal(safe.confidence, pickled.confidence)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"id2label": {str(number): "head" for number in range(1, 8)}}, "does not name its labels from 0 on"),
+        ({"id2label": {"zero": "background"}}, "no semantic-segmentation model|does not name its labels"),
+        (
+            {"id2label": {str(number): str(number) for number in range(300)}},
+            "correct id2label|its weights lack",
+        ),
+        ({"hidden_sizes": [10**7, 8]}, "its weights lack|no semantic-segmentation model"),
+        ({"num_attention_heads": [0, 0]}, "no semantic-segmentation model"),
+        ({"auto_map": {"AutoConfig": "evil.Config"}, "model_type": "evil"}, "no semantic-segmentation model"),
+    ],
+)
+def test_settings_of_strangers_are_one_line(settings, said, tmp_path):
+    folder = write_model(tmp_path / "model", PASCAL.parts)
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'written')!r}, 'w')\n")
+    change(folder / "config.json", **settings)
+    assert re.search(said, refusal(folder))
+    assert not (tmp_path / "written").exists()
+
+
+def test_a_picture_that_the_settings_cannot_take_is_one_line(tmp_path):
+    folder = write_model(tmp_path / "model", PASCAL.parts)
+    change(folder / "preprocessor_config.json", image_mean=[0.5, 0.5])
+    parser = transformers(folder, None, None, CPU, mixed=False)
+    with pytest.raises(UserError, match=r"model: the model fails on a picture .*; correct its settings"):
+        parser.parse([torch.zeros(8, 8, 3, dtype=torch.uint8)])
+
+
+@COUNTS
+@pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json"])
+def test_damaged_settings_are_one_line_or_read(name, count, tmp_path):
+    folder = write_model(tmp_path / "model", PASCAL.parts)
+    image = torch.zeros(8, 8, 3, dtype=torch.uint8)
+
+    def read(path):
+        transformers(folder, PASCAL, None, CPU, mixed=False).parse([image])
+
+    check_reader(folder / name, (folder / name).read_bytes(), read, count, names="model")
+
+
+@COUNTS
+def test_damaged_label_maps_are_one_line_or_read(count, tmp_path):
+    path = tmp_path / "map.json"
+    content = json.dumps({"nothing": "background", "Cape": None, "Bügel": "torso"}).encode()
+    check_reader(path, content, _read_label_map, count)
+    path.unlink()
+    os.mkfifo(path)
+    for odd in (path, tmp_path, tmp_path / ("x" * 300)):
+        with pytest.raises(UserError, match="no JSON file"):
+            _read_label_map(odd)

@@ -144,6 +144,16 @@ def test_pictures_of_a_batch_do_not_touch_each_other() -> None:
         assert torch.allclose(alone.confidence, parsed.confidence, atol=1e-5)
 
 
+def test_logits_that_are_not_finite_are_refused() -> None:
+    """Finite weights may overflow all the same: what would be background everywhere is one line."""
+    network = AugmentCE2P(7).eval()
+    network.fushion[3].weight.fill_(3e38)
+    network.fushion[3].bias.fill_(3e38)
+    with pytest.raises(UserError, match=r"some\.pth: its logits are not finite") as refused:
+        parse_images(network, [picture(9, 9)], 65, source=Path("some.pth"))
+    assert refused.value.number == 0
+
+
 def hollow_state(classes: int) -> dict[str, Tensor]:
     """A checkpoint's tensors, every one a single stored number, so that the file is small."""
     state = empty_network(classes).state_dict()
@@ -189,6 +199,10 @@ def _other_shape(path: Path, state: dict[str, Tensor]) -> None:
     save(path, state | {"module.conv2.weight": torch.zeros(64, 64, 1, 1)})
 
 
+def _not_finite(path: Path, state: dict[str, Tensor]) -> None:
+    save(path, state | {"module.bn1.bias": torch.full((64,), torch.inf)})
+
+
 @pytest.mark.parametrize(
     ("write", "message"),
     [
@@ -198,6 +212,7 @@ def _other_shape(path: Path, state: dict[str, Tensor]) -> None:
         (_other_network, "holds no fushion.3.weight"),
         (_lacking, r"lacks bn1.bias \(34 keys differ\)"),
         (_batch_norms, r"has bn1.num_batches_tracked \(1 keys differ\)"),
+        (_not_finite, "module.bn1.bias holds numbers that are not finite"),
         (_other_shape, r"conv2.weight is of shape \(64, 64, 1, 1\), not \(64, 64, 3, 3\)"),
     ],
 )

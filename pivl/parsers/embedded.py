@@ -16,6 +16,7 @@ from torch import Tensor
 from pivl.data.labels import LIP
 from pivl.errors import UserError
 from pivl.files import write_atomically
+from pivl.parsers.logits import check_logits
 from pivl.parsers.parser import Parser, describe, parse_resized
 from pivl.parsers.unet import UNet
 from pivl.towers.checkpoint import METADATA_KEY, read_state
@@ -39,8 +40,13 @@ def embedded_parser(name: str, weights: Path | None = None) -> Parser:
 
     def run(batch: Tensor) -> Tensor:
         with one_thread():
-            logits: Tensor = network(batch)
-        return logits
+            return check_logits(
+                network(batch),
+                len(batch),
+                len(LIP.parts),
+                path,
+                f"of {name}; name a file of pretrain --parser",
+            )
 
     facts = describe(name, path, INPUT_SIZE, "RGB")
     return Parser(LIP, facts, lambda images: parse_resized(run, images, INPUT_SIZE, "clip"))

@@ -8,12 +8,14 @@ are met to 6e-5 this way, to 1.3e-3 the other.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from pivl.data.labels import ATR, LIP, PASCAL, LabelSet
+from pivl.parsers.logits import check_logits
 from pivl.parsers.schp import AugmentCE2P
 
 TRAINED: dict[int, tuple[LabelSet, int]] = {
@@ -21,6 +23,7 @@ TRAINED: dict[int, tuple[LabelSet, int]] = {
 }  # label set and input size of the official checkpoints, by their number of classes
 BLUE_GREEN_RED_MEAN = (0.406, 0.456, 0.485)
 BLUE_GREEN_RED_STD = (0.225, 0.224, 0.229)
+SCHP = Path("SCHP")  # as messages call a network that comes from no file
 BAND = 64  # rows of a picture that are labelled at a time: its logits take 4 bytes per class and pixel
 
 
@@ -34,16 +37,19 @@ class Parsed:
 
 @torch.inference_mode()
 def parse_images(
-    network: AugmentCE2P, images: Sequence[Tensor], input_size: int, mixed: bool = False
+    network: AugmentCE2P, images: Sequence[Tensor], input_size: int, mixed: bool = False, source: Path = SCHP
 ) -> list[Parsed]:
     """The part maps of RGB pictures, uint8 [H, W, 3] of any sizes, which are one batch on the network's device.
 
-    mixed: half precision inside the network, where that device is a GPU.
+    mixed: half precision inside the network, where that device is a GPU. Raises NotFinite that names `source` where
+    its logits are no numbers.
     """
     device = network.conv1.weight.device
     batch = torch.stack([to_input(image, input_size) for image in images]).to(device)
     with torch.autocast("cuda", torch.float16, enabled=mixed and device.type == "cuda"):
-        logits = network(batch).float()
+        logits = check_logits(
+            network(batch), len(images), network.classes, source, "of SCHP; name its weights"
+        )
     return [
         label(some, (image.shape[0], image.shape[1]), input_size)
         for some, image in zip(logits, images, strict=True)

@@ -13,6 +13,7 @@ from pivl.data.digests import digest_files
 from pivl.data.map_writing import MADE_OF, write_map, write_meta
 from pivl.data.picture_file import PNG, read_rgb, read_size, read_text
 from pivl.errors import UserError
+from pivl.parsers.logits import NotFinite
 from pivl.parsers.parser import Parser
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
@@ -46,7 +47,8 @@ def parse_folder(
     A map says of which picture it was made. One that does not, of an earlier version or another hand, stays if it has
     the picture's size and was written after the picture was last changed.
     A picture that cannot be read costs a line through `complain`. Raises UserError if there is no picture, two would
-    share a map, the output holds maps of another origin or cannot be written, or a GPU's memory does not suffice.
+    share a map, the output holds maps of another origin or cannot be written, a GPU's memory does not suffice, or the
+    parser gives no numbers.
     """
     names = list_pictures(source, output)
     write_meta(output, parser.labels, parser.facts)
@@ -67,7 +69,10 @@ def parse_folder(
             except UserError as error:
                 complain(str(error))
                 broken += 1
-        _parse(parser, images, {name: (output / maps[name], digests[name]) for name in images}, choices)
+        try:
+            _parse(parser, images, {name: (output / maps[name], digests[name]) for name in images}, choices)
+        except NotFinite as error:
+            raise UserError(f"{source / [*images][error.number]}: {error}") from error
         report(start + len(some), len(todo))
     return Outcome(len(todo) - broken, len(names) - len(todo), broken)
 

@@ -4,25 +4,31 @@ Nothing is downloaded and no code of the folder is run. SegFormer models trained
 their labels as these sets do, but for hyphens and capitals, and need no table of the user's.
 """
 
-import json
+import os
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from logging import CRITICAL
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 from torch import Tensor
 
 from pivl.data.labels import IGNORE, LABEL_SETS, LabelSet
-from pivl.errors import UserError
+from pivl.errors import UserError, explain
 from pivl.parsers.extractor import Parsed
+from pivl.parsers.logits import check_logits
 from pivl.parsers.parser import Parser, describe, label_resized
+from pivl.reading import read_json
+from pivl.towers.checkpoint import read_state
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+LARGEST_SIDE = 2**13  # pixels of the input
 LabelMap = Mapping[str, str | None]
 """From a model's label to one of ours; None: its pixels have no label."""
 
@@ -45,22 +51,37 @@ def transformers(
     is not installed, the folder holds no such model, or a label of it is none of ours.
     """
     loaded = _load(folder, device)
-    names = {int(number): name for number, name in (loaded.model.config.id2label or {}).items()}
+    names = _read_names(folder, loaded.model.config)
+    weights = _find_weights(folder)
     given = _read_label_map(label_map) if label_map else {}
     target = labels or _find_labels(folder, [*names.values()], given)
     table = label_table(names, target, given, folder)
 
     @torch.inference_mode()
     def parse(images: Sequence[Tensor]) -> list[Parsed]:
-        batch = loaded.processor(images=[image.numpy() for image in images], return_tensors="pt")
         with torch.autocast("cuda", torch.float16, enabled=mixed and device.type == "cuda"):
-            logits = loaded.model(batch["pixel_values"].to(device)).logits.float()
+            logits = _run(loaded, images, folder)
+        logits = check_logits(
+            logits, len(images), len(names), weights, "of its own labels; correct its config.json"
+        )
         found = [label_resized(some, image.shape[:2]) for some, image in zip(logits, images, strict=True)]
         return [Parsed(table[one.part_map.long()], one.confidence) for one in found]
 
-    weights = next(folder / name for name in WEIGHTS if (folder / name).is_file())
     facts = describe("transformers", weights, loaded.size, "RGB")
     return Parser(target, {**facts, "model": type(loaded.model).__name__, "folder": folder.name}, parse)
+
+
+def _run(loaded: Loaded, images: Sequence[Tensor], folder: Path) -> Any:
+    """The model's logits of pictures, uint8 [H, W, 3]."""
+    try:
+        batch = loaded.processor(images=[image.numpy() for image in images], return_tensors="pt")
+        return loaded.model(batch["pixel_values"].to(loaded.model.device)).logits
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # of a library, under settings of strangers
+        raise UserError(
+            f"{folder}: the model fails on a picture ({explain(error)}); correct its settings"
+        ) from error
 
 
 def label_table(names: Mapping[int, str], labels: LabelSet, given: LabelMap, source: Path) -> Tensor:
@@ -96,9 +117,11 @@ def _find_labels(folder: Path, names: Sequence[str], given: LabelMap) -> LabelSe
 
 def _read_label_map(path: Path) -> LabelMap:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: no JSON file ({error}); write an object from label to label") from error
+        raise UserError(
+            f"{path}: no JSON file ({explain(error, path)}); write an object from label to label"
+        ) from error
     if not isinstance(found, dict) or not all(
         value is None or isinstance(value, str) for value in found.values()
     ):
@@ -107,26 +130,61 @@ def _read_label_map(path: Path) -> LabelMap:
 
 
 def _load(folder: Path, device: torch.device) -> Loaded:
+    """The model, read as `checkpoint.read_state` reads weights, so that no code of the folder runs."""
     try:
-        from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
+        from transformers import AutoConfig, AutoImageProcessor, AutoModelForSemanticSegmentation
         from transformers.utils import logging
     except ImportError as error:
         raise UserError(
             "--parser transformers needs its package: pip install 'pivl-bench[transformers]'"
         ) from error
-    if not any((folder / name).is_file() for name in WEIGHTS):
-        raise UserError(f"{folder} holds no model ({' or '.join(WEIGHTS)}); name a downloaded model's folder")
+    state, _ = read_state(_find_weights(folder))
     logging.disable_progress_bar()  # loading takes a moment; our own progress is about pictures
-    logging.set_verbosity_error()
+    logging.set_verbosity(CRITICAL)  # what it says of missing tensors is said below
+    local = {"local_files_only": True, "trust_remote_code": False}
     try:
-        processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForSemanticSegmentation.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd settings
+            processor = AutoImageProcessor.from_pretrained(folder, **local)
+            config = AutoConfig.from_pretrained(folder, **local)
+            with torch.device("meta"):
+                kind = type(AutoModelForSemanticSegmentation.from_config(config, trust_remote_code=False))
+            model, found = kind.from_pretrained(
+                None, config=config, state_dict=state, output_loading_info=True, ignore_mismatched_sizes=True
+            )
+    except Exception as error:  # of a library, about a folder that can hold anything
         raise UserError(
-            f"{folder}: no semantic-segmentation model that transformers reads ({reason})"
+            f"{folder}: no semantic-segmentation model that transformers reads ({explain(error)})"
         ) from error
-    return Loaded(model.to(device).eval(), processor, _read_size(folder, processor))
+    other = [f"{name} of another shape" for name, *_ in found["mismatched_keys"]]
+    if lacking := sorted([*map(str, found["missing_keys"]), *other]):
+        raise UserError(
+            f"{folder}: its weights lack {lacking[0]} ({len(lacking)} tensors in all), which would be random; "
+            "use a model that was trained to label parts"
+        )
+    return Loaded(model.float().to(device).eval(), processor, _read_size(folder, processor))
+
+
+def _find_weights(folder: Path) -> Path:
+    """The file of the model's weights; UserError where there is none."""
+    found = next((folder / name for name in WEIGHTS if os.path.isfile(folder / name)), None)
+    if found is None:
+        raise UserError(f"{folder} holds no model ({' or '.join(WEIGHTS)}); name a downloaded model's folder")
+    return found
+
+
+def _read_names(folder: Path, config: Any) -> dict[int, str]:
+    """The model's labels by their ids, 0 and up; UserError for what no map can have."""
+    names = config.id2label if isinstance(config.id2label, dict) else {}
+    try:
+        found = {int(number): name for number, name in names.items()}
+    except (TypeError, ValueError):
+        found = {}
+    if sorted(found) != [*range(len(found))] or not 0 < len(found) <= IGNORE:
+        raise UserError(f"{folder}: its config.json does not name its labels from 0 on; correct id2label")
+    if not all(isinstance(name, str) for name in found.values()):
+        raise UserError(f"{folder}: its config.json has labels without a name; correct id2label")
+    return found
 
 
 def _read_size(folder: Path, processor: Any) -> tuple[int, int]:
@@ -135,11 +193,17 @@ def _read_size(folder: Path, processor: Any) -> tuple[int, int]:
     Only then do its logits lie over the picture.
     """
     settings = processor.to_dict()
-    size = settings.get("size") or {}
+    size = settings.get("size")
+    size = size if isinstance(size, Mapping) else {}
+    height, width = size.get("height"), size.get("width")
     cuts = settings.get("do_center_crop") or settings.get("do_pad")
-    if cuts or not (size.get("height") and size.get("width")):
+    if cuts or not (_is_side(height) and _is_side(width)):
         raise UserError(
             f"{folder}: its preprocessor_config.json crops, pads or has no height and width; such maps would not lie "
             "over the pictures"
         )
-    return size["height"], size["width"]
+    return height, width
+
+
+def _is_side(pixels: Any) -> TypeGuard[int]:
+    return type(pixels) is int and 0 < pixels <= LARGEST_SIDE

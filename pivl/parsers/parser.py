@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from pivl.data.labels import LabelSet
 from pivl.errors import UserError
-from pivl.files import sha256_of
+from pivl.files import check_regular, sha256_of
 from pivl.parsers.extractor import BAND, TRAINED, Parsed, interpolation, parse_images, strongest
+from pivl.parsers.logits import check_logits, reason
 from pivl.parsers.schp import read_network
 
 NormalizationName = Literal["imagenet", "half", "clip"]
@@ -51,7 +52,7 @@ def schp(weights: Path, device: torch.device, mixed: bool, input_size: int | Non
     return Parser(
         labels,
         describe("schp", weights, (size, size), "BGR"),
-        lambda images: parse_images(network, images, size, mixed),
+        lambda images: parse_images(network, images, size, mixed, weights),
     )
 
 
@@ -65,14 +66,17 @@ def torchscript(
 ) -> Parser:
     """A scripted network, float32 [B, 3, H, W] (RGB) to logits [B, classes, h, w] or a tuple that begins with them.
 
-    A picture is resized as in `parse_resized`. Raises UserError if the file is no TorchScript archive; `parse` does if
-    the network's output is another.
+    Its code runs, with all rights of whoever runs this: only for a file that is trusted. A picture is resized as in
+    `parse_resized`. Raises UserError if the file is no TorchScript archive; `parse` does if the network's output is
+    another.
     """
     network = _read_script(weights, device)
+    wanted = f"of label set {labels.name}; name its label set with --labels"
 
     def run(batch: Tensor) -> Tensor:
         with torch.autocast("cuda", torch.float16, enabled=mixed and device.type == "cuda"):
-            return _run(network, batch.to(device), weights, labels)
+            logits = _run(network, batch.to(device), weights)
+        return check_logits(logits, len(batch), len(labels.parts), weights, wanted)
 
     facts = describe("torchscript", weights, input_size, "RGB")
     return Parser(
@@ -111,38 +115,30 @@ def describe(name: str, weights: Path, input_size: tuple[int, int], color_order:
 
 
 def _read_script(path: Path, device: torch.device) -> torch.jit.ScriptModule:
-    if not path.is_file():
-        raise UserError(f"{path}: no such network; name a file written by torch.jit.save")
+    check_regular(path, "network", "name a file written by torch.jit.save")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # TorchScript is deprecated, yet what many parsers are given out as
+            # TorchScript is deprecated, yet what many parsers are given out as
+            warnings.simplefilter("ignore")
             return torch.jit.load(path, map_location=device).eval()
-    except (RuntimeError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: no TorchScript archive; name a file written by torch.jit.save") from error
+    except Exception as error:  # of code that is not ours
+        raise UserError(
+            f"{path}: no TorchScript archive that loads ({reason(error)}); name a file written by torch.jit.save"
+        ) from error
 
 
-def _run(network: torch.jit.ScriptModule, batch: Tensor, path: Path, labels: LabelSet) -> Tensor:
-    """The network's logits of a batch, float32 [B, classes, h, w]."""
+def _run(network: torch.jit.ScriptModule, batch: Tensor, path: Path) -> Any:
+    """The network's first output of a batch."""
     try:
         output = network(batch)
     except torch.OutOfMemoryError:
         raise
-    except RuntimeError as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
+    except Exception as error:  # of code that is not ours
         raise UserError(
-            f"{path}: the network fails on a batch of shape {tuple(batch.shape)} ({reason}); is --input-size its own?"
+            f"{path}: the network fails on a batch of shape {tuple(batch.shape)} ({reason(error)}); "
+            "is --input-size its own?"
         ) from error
-    logits = output[0] if isinstance(output, tuple | list) and output else output
-    wanted = (len(batch), len(labels.parts))
-    if not isinstance(logits, Tensor) or logits.ndim != 4 or tuple(logits.shape[:2]) != wanted:
-        what = f"of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
-        raise UserError(
-            f"{path}: its output is {what}, not logits [B, {len(labels.parts)}, h, w] of label set "
-            f"{labels.name}; name its label set with --labels"
-        )
-    return logits.float()
+    return output[0] if isinstance(output, tuple | list) and output else output
 
 
 def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pivl.errors import UserError
+from pivl.files import check_regular
 from pivl.towers.checkpoint import read_state
+from pivl.towers.foreign import describe_names
 
 EPS = 1e-5
-PREFIX = "module."  # of every key: the networks were trained under DataParallel
 SLOPE = 0.01  # of the leaky ReLU in the heads
 BLOCKS = (3, 4, 23, 3)  # of ResNet-101
 EXPANSION = 4
@@ -188,12 +189,12 @@ def read_network(path: Path) -> AugmentCE2P:
 
     No pickled code is run. Raises UserError, one line, where the file is absent, cut short or of another network.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint; download one of SCHP's, exp-schp-*.pth, and name it")
-    state = {key.removeprefix(PREFIX): value for key, value in read_state(path)[0].items()}
+    check_regular(path, "checkpoint", "download one of SCHP's, exp-schp-*.pth, and name it")
+    state, _ = read_state(path)
     last = state.get("fushion.3.weight")
     if last is None or last.ndim != 4:
-        raise UserError(f"{path}: holds no fushion.3.weight of a SCHP network; name one of its checkpoints")
+        what = describe_names(state, "name one of SCHP's checkpoints")
+        raise UserError(f"{path}: holds no fushion.3.weight of a SCHP network but {what}")
     network = empty_network(len(last))
     expected = network.state_dict()
     if differing := sorted(expected.keys() ^ state.keys()):

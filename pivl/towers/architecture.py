@@ -95,6 +95,13 @@ class ClipArchitecture:
             replace(text, heads=max(text.width // HEAD_WIDTH, 1), activation="quick_gelu"),
         )
 
+    def looks_like(self, other: "ClipArchitecture") -> bool:
+        """Whether names and shapes of tensors tell no difference."""
+        try:
+            return self.as_seen() == other.as_seen()
+        except ValueError:  # a width that no number of OpenAI's heads divides
+            return False
+
 
 def check_image_size(size: tuple[int, int], kind: Literal["resnet", "vit"], patch: int | None) -> None:
     """Raise UserError where an image tower takes no pictures of `size` (height, width); patch: of a ViT, if known."""

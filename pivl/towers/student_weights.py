@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pivl.errors import UserError
 from pivl.files import write_atomically
 from pivl.towers.checkpoint import read_state
+from pivl.towers.foreign import describe_names
 from pivl.towers.student import MobileNetV2, StudentTower
 
 State = dict[str, Tensor]
@@ -26,12 +27,12 @@ def read_student(path: Path, tower: StudentTower, name: str) -> State:
     read, is of another network, or has tensors missing or of another shape.
     """
     state, _ = read_state(path)
-    state = {key.removeprefix("module."): value for key, value in state.items()}
     renamed = _mobilenet_names(state) if isinstance(tower.net, MobileNetV2) else _timm_names(state, tower.net)
     expected = {key: value for key, value in tower.net.state_dict().items() if not key.endswith(COUNTER)}
     found = {key: renamed[key] for key in expected if key in renamed}
     if not found:
-        raise UserError(f"{path}: no weights of {name}; name a file of it, from d-li14, torchvision or timm")
+        what = describe_names(state, "name a file of it, from d-li14, torchvision or timm")
+        raise UserError(f"{path}: no weights of {name} but {what}")
     faults = [f"{key} missing" for key in expected if key not in found]
     faults += [
         f"{key} {list(value.shape)} for {list(expected[key].shape)}"

@@ -18,13 +18,16 @@ from pivl.files import write_atomically
 from pivl.towers.architecture import HEAD_WIDTH, ClipArchitecture, TextArchitecture, VisionArchitecture
 from pivl.towers.checkpoint import METADATA_KEY, read_state
 from pivl.towers.clip import INITIAL_LOGIT_SCALE, Clip, ImageInput, build_vision
+from pivl.towers.foreign import describe_names
 from pivl.towers.named import NamedClip
 from pivl.towers.text import TextTower
 from pivl.towers.vocabulary import Vocabulary
 
 State = dict[str, Tensor]
 
-FAULTS = (KeyError, TypeError, ValueError, IndexError)  # of metadata or tensors that describe no CLIP
+FAULTS = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, AssertionError, RuntimeError)
+"""Of metadata or tensors that describe no CLIP."""
+LARGEST_SIDE = 2**13  # pixels
 POSITIONS = {"resnet": "visual.attnpool.positional_embedding", "vit": "visual.positional_embedding"}
 
 
@@ -96,35 +99,45 @@ def clip_from_state(
     `architecture` None is what metadata and tensors tell.
     """
     architecture = architecture or read_architecture(state, metadata, source)
+    state = dict(state)
     try:
-        size = tuple(metadata.get("image_size", (256, 128)))
+        image_input = image_input or ImageInput(_read_size(metadata))
         grid = tuple(metadata["grid"]) if "grid" in metadata else None
         compact = metadata.get("vocabulary")
         vocabulary = Vocabulary(None if compact is None else tuple(compact))
+        scale = float(state.pop("logit_scale", INITIAL_LOGIT_SCALE))
+        with torch.device("meta"):  # what does not fit takes no memory
+            vision, text = build_vision(architecture.vision, image_input), TextTower(architecture.text)
+        positions = POSITIONS[architecture.vision.kind]
+        if positions in state:
+            state[positions] = resize_positions(state[positions], grid, vision.grid, source)
     except FAULTS as error:
         raise _unclear(source, error) from error
-    vision = build_vision(architecture.vision, image_input or ImageInput(size))
-    text = TextTower(architecture.text)
-    positions = POSITIONS[architecture.vision.kind]
-    state = dict(state)
-    if positions in state:
-        state[positions] = resize_positions(state[positions], grid, vision.grid, source)
-    scale = state.pop("logit_scale", None)
-    _fill(vision.net, text.net, state, source)
-    return Clip(
-        vision.eval(), text.eval(), vocabulary, INITIAL_LOGIT_SCALE if scale is None else float(scale)
-    )
+    _check_fit(vision.net, text.net, state, source)
+    vision, text = build_vision(architecture.vision, image_input), TextTower(architecture.text)
+    _fill({**_vision_state(vision.net), **text.net.state_dict()}, state)
+    return Clip(vision.eval(), text.eval(), vocabulary, scale)
+
+
+def _read_size(metadata: dict[str, Any]) -> tuple[int, int]:
+    height, width = metadata.get("image_size", (256, 128))
+    if not all(type(side) is int and 0 < side <= LARGEST_SIDE for side in (height, width)):
+        raise ValueError(f"no picture is of {height} x {width}")
+    return height, width
 
 
 def read_architecture(state: State, metadata: dict[str, Any], source: str) -> ClipArchitecture:
     """The architecture that the metadata tell, or else the tensors; errors (UserError) call the file `source`."""
     if "token_embedding.weight" not in state or not any(name in state for name in POSITIONS.values()):
-        raise UserError(f"{source}: not a CLIP's weights; name a file with OpenAI's CLIP tensor names")
+        what = describe_names(state, "name a file with OpenAI's CLIP tensor names")
+        raise UserError(f"{source}: not a CLIP's weights in OpenAI's names but {what}")
     try:
         if "architecture" not in metadata:
             return infer_architecture(state)
         vision, text = metadata["architecture"]["vision"], metadata["architecture"]["text"]
         layers = tuple(vision["layers"])
+        if sum(layers) + text["layers"] > len(state):
+            raise ValueError("more layers than tensors")
         return ClipArchitecture(VisionArchitecture(**{**vision, "layers": layers}), TextArchitecture(**text))
     except FAULTS as error:
         raise _unclear(source, error) from error
@@ -181,8 +194,8 @@ def _vision_state(net: nn.Module) -> State:
     return {f"visual.{name}": value for name, value in net.state_dict().items()}
 
 
-def _fill(vision: nn.Module, text: nn.Module, state: State, source: str) -> None:
-    """Copy `state` into both towers, every tensor of theirs exactly once; batch counters may be absent."""
+def _check_fit(vision: nn.Module, text: nn.Module, state: State, source: str) -> None:
+    """Raise UserError unless `state` has every tensor of both towers, and no other; batch counters may be absent."""
     expected = {**_vision_state(vision), **text.state_dict()}
     counters = {name for name in expected if name.endswith("num_batches_tracked")}
     faults = {
@@ -203,9 +216,13 @@ def _fill(vision: nn.Module, text: nn.Module, state: State, source: str) -> None
         raise UserError(
             f"{source}: tensors do not fit this CLIP: {'; '.join(described)}; use the weights it was made for"
         )
+
+
+def _fill(towers: State, state: State) -> None:
+    """Copy `state` into the tensors of both towers."""
     with torch.no_grad():
-        for name in expected.keys() & state.keys():
-            expected[name].copy_(state[name])
+        for name in towers.keys() & state.keys():
+            towers[name].copy_(state[name])
 
 
 def _unclear(source: str, error: Exception) -> UserError:
