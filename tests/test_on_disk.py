@@ -10,8 +10,7 @@ from harness import conduct, inputs
 from harness.progress import Progress
 from harness.question import Question
 from harness.records import Finished, Results
-from tests.recorded import write_finished
-from tests.test_carry_over import (
+from tests.bmp_people import (
     BMP_ROWS,
     QUIET,
     ask_about,
@@ -20,6 +19,7 @@ from tests.test_carry_over import (
     replace_picture,
     write_people,
 )
+from tests.recorded import write_finished
 
 
 class Recorded:
