@@ -7,7 +7,6 @@ the pictures are not at hand.
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,13 +70,6 @@ class Inputs:
     def called(self) -> str:
         """The data set's name as files and tables have it."""
         return Path(self.dataset).stem if self.is_csv else self.dataset
-
-    @property
-    def mark(self) -> str:
-        """6 hexadecimal digits that tell a csv file from others of its name, by where it lies; empty for other sets."""
-        return (
-            hashlib.sha256(os.fsencode(os.path.realpath(self.dataset))).hexdigest()[:6] if self.is_csv else ""
-        )
 
     @property
     def is_csv(self) -> bool:

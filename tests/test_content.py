@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from harness import conduct
-from harness.inputs import Inputs, find
+from harness.inputs import find
 from harness.progress import Progress
 from harness.question import Asked, ask
 from harness.records import Results
@@ -16,6 +16,7 @@ from pivl.data import catalog, digests
 from pivl.data.decode import plan_confidence, plan_maps, plan_pictures
 from pivl.data.facts import SETS
 from pivl.data.listing import fingerprint
+from pivl.errors import UserError
 from pivl.people import benchmark
 from tests.recorded import complain
 from tests.small_sets import CSV_ROWS, FEW_PEOPLE, write_meta
@@ -144,13 +145,29 @@ def test_one_stem_does_not_make_two_files_one(tmp_path, cache):
     one, other = write_people(tmp_path / "one"), write_people(tmp_path / "other")
     save_picture(tmp_path / "other" / "a" / "1.bmp", 99)
     assert marks(one) != marks(other)
-    mine, theirs = Inputs(str(one)), Inputs(str(other))
-    assert (mine.called, theirs.called) == ("people", "people")
-    assert mine.mark != theirs.mark
-    assert Inputs(str(one), str(tmp_path)).mark == mine.mark  # wherever its pictures lie, whatever it says
-    assert Inputs("market1501").mark == Inputs("synthped").mark == ""
 
 
 def test_embedded_data_are_named_by_their_configuration_as_ever(cache):
     """The literal is that of the version which hashed sizes."""
     assert benchmark.load(FEW_PEOPLE).fingerprint == "f08fbd45adef"
+
+
+def test_pictures_that_change_while_they_are_decoded_leave_no_cache(tmp_path, cache, monkeypatch):
+    csv = write_people(tmp_path)
+    decode = catalog.decode
+
+    def meddle(files, report=None):
+        save_picture(tmp_path / "a" / "1.bmp", 99)
+        return decode(files, report)
+
+    monkeypatch.setattr(catalog, "decode", meddle)
+    with pytest.raises(UserError) as caught:
+        catalog.load(str(csv), None, SIZE)
+    assert (
+        str(caught.value) == "people.csv: files of it changed while they were decoded; run the command again"
+    )
+    assert not list(cache.glob("people-*"))
+    save_picture(tmp_path / "a" / "1.bmp", 0)  # the picture of before, whose name the cache would have had
+    monkeypatch.setattr(catalog, "decode", decode)
+    train = catalog.load(str(csv), None, SIZE).train
+    assert np.array_equal(train.image[0].permute(1, 2, 0), np.array(Image.open(tmp_path / "a" / "1.bmp")))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pivl.data.confidence import confidence_lines
-from pivl.data.decode import decode, plan_confidence, plan_maps, plan_pictures
+from pivl.data.decode import CacheFile, decode, plan_confidence, plan_maps, plan_pictures
 from pivl.data.digests import Report
 from pivl.data.facts import BENCHMARKS, SETS, SetName
 from pivl.data.labels import LIP
@@ -34,15 +34,18 @@ def load(
     Training people are numbered 0..P-1 in sorted order, test people after them; cameras from 0. Without part maps the
     label set is LIP, for prompts. `allow_partial` lets counts that differ from the known ones pass, and training
     pictures without a map. `confidence`: that of the part maps too. Raises UserError, one line, for whatever is wrong;
-    see find_faults, find_maps, confidence_lines and decode.
+    see find_faults, find_maps, confidence_lines and decode; and for files that change while they are decoded.
     """
     listing, maps = survey(name, root, part_maps, allow_partial)
-    files = [plan_pictures(listing, which, size) for which in SETS]
-    if maps:
-        files.append(plan_maps(listing, maps, size))
-    if maps and confidence:
-        files.append(plan_confidence(listing, maps, size))
+    files = _plan(listing, maps, size, confidence)
+    new = [file for file in files if not file.path.exists()]
     tensors = decode(files, report)
+    if new and files != _plan(*survey(name, root, part_maps, allow_partial), size, confidence):
+        for file in new:  # named by the digests of before, filled with who knows what
+            file.path.unlink(missing_ok=True)
+        raise UserError(
+            f"{listing.called}: files of it changed while they were decoded; run the command again"
+        )
     planes = (*tensors[3:], None, None)[:2]
     sets = {
         which: _pictures(listing, which, image, *(planes if which == "train" else ()))
@@ -55,6 +58,15 @@ def load(
         fingerprint=fingerprint(listing),
         maps=digest_maps(listing, maps, confidence),
     )
+
+
+def _plan(
+    listing: Listing, maps: MapFiles | None, size: tuple[int, int], confidence: bool
+) -> list[CacheFile]:
+    """What of the data set is kept decoded: the three sets, then part maps and their confidence."""
+    files = [plan_pictures(listing, which, size) for which in SETS]
+    files += [plan_maps(listing, maps, size)] if maps else []
+    return files + ([plan_confidence(listing, maps, size)] if maps and confidence else [])
 
 
 def survey(
