@@ -49,8 +49,8 @@ SOURCE = {"mlflow.source.name": "pivl-bench", "mlflow.source.type": "LOCAL"}
 REVISIONS = (
     Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
 )  # of the schema, a file for each
-OURS = re.compile(r"(?P<folder>.*/mlartifacts)(?P<rest>)")
-OURS_AND_DEFAULT = re.compile(r"(?P<folder>.*/mlartifacts)(?P<rest>(/0)?)")
+OURS = re.compile(r"(?P<folder>file://.*/mlartifacts)(?P<rest>)")
+OURS_AND_DEFAULT = re.compile(r"(?P<folder>file://.*/mlartifacts)(?P<rest>(/0)?)")
 RELOCATE = sql("update experiments set artifact_location = :location where experiment_id = :number")
 FOLLOW = sql(
     "update runs set artifact_uri = :here || substr(artifact_uri, :length + 1) "

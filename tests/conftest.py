@@ -31,3 +31,17 @@ def living() -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     yield process
     process.communicate(b"\n")
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty mlflow.db as `run` makes it before runs begin, which takes seconds."""
+    from harness import track
+    from harness.progress import Progress
+    from harness.records import Results
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        results = Results(tmp_path_factory.mktemp("empty"), lambda text: None)
+        track.prepare(results, Progress(sys.stderr, live=False, quiet=True))
+    return results.root / "mlflow.db"

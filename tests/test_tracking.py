@@ -24,21 +24,11 @@ from tests.claimed import named, put_down
 from tests.recorded import SIGNATURE, complain, draw_run, write_failed, write_finished, write_stage
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    """An empty database as `run` makes it before runs begin, which takes seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        results = Results(tmp_path_factory.mktemp("empty"), complain)
-        track.prepare(results, Progress(sys.stderr, live=False, quiet=True))
-    return results.root / "mlflow.db"
-
-
 @pytest.fixture
-def results(tmp_path, monkeypatch, empty):
+def results(tmp_path, monkeypatch, empty_mlflow):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "results").mkdir()
-    shutil.copy(empty, tmp_path / "results")
+    shutil.copy(empty_mlflow, tmp_path / "results")
     return Results(tmp_path / "results", complain)
 
 
@@ -167,13 +157,13 @@ def test_a_long_curve_is_logged_by_epoch_means():
     ]
 
 
-def test_a_lost_database_is_made_again_from_records_alone(results, empty):
+def test_a_lost_database_is_made_again_from_records_alone(results, empty_mlflow):
     question = ask(Asked("ablation", rows="clip-reid,pi-vl"))
     cells = record_all([question], results)
     track.note_asked(question, cells, results)
     track.show([question], results, Progress.on_stderr(True))
     before = what_is_seen(results)
-    shutil.copy(empty, results.root)
+    shutil.copy(empty_mlflow, results.root)
     shutil.rmtree(results.root / "mlartifacts")
     assert f": {len(cells)} runs added" in track.show_all(results)
     assert what_is_seen(results) == before
