@@ -18,7 +18,8 @@ def mlflow() -> None:
 def sync(results: Path) -> None:
     """Show MLflow every recorded run that it lacks: after its database was lost, or its server was down.
 
-    MLflow is the server at MLFLOW_TRACKING_URI, or else the file mlflow.db in the results. Twice changes nothing.
+    MLflow is the server or database at MLFLOW_TRACKING_URI, or else the file mlflow.db in the results. Twice changes
+    nothing.
     """
     from harness import track
     from harness.progress import Progress

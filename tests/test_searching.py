@@ -28,6 +28,7 @@ from tests.test_search_ledger import Arithmetic
         (["search", "rates", "--pruner", "medium"], "did you mean 'median'?"),
         (["search", "rates", "--trials", "0"], "0 is not in the range x>=1"),
         (["search", "rates", "--storage", "mysql://u:secret@h/d"], "--storage mysql: only postgresql://"),
+        (["search", "rates", "--storage", "u:secret@h/d"], "--storage ***@h/d: only postgresql://"),
         (["search", "rates", "--set", "rate=1"], "--set rate: it is what rates varies; leave it out"),
         (["search", "rates", "--preset", "smoky"], "known: default, smoke"),
         (["search", "loss-weights", "--results", "/dev/null/results"], "cannot write /dev/null/results"),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness import track, tracking
+from harness.asked import asked_rows
 from harness.progress import Progress
 from harness.question import Asked, ask
 from harness.records import Results
@@ -43,10 +44,11 @@ def fill(folder, database):
     return results
 
 
-def draw_table(folder, text):
-    """A table, which makes MLflow's parents of its rows other ones than before."""
-    (folder / "tables").mkdir(exist_ok=True)
-    (folder / "tables" / "ablation.md").write_text(text)
+def draw_table(results, text):
+    """The table of what was asked, which makes MLflow's parents of its rows other ones than before."""
+    (name,) = {row.file for row in asked_rows(results)}
+    (results.root / "tables").mkdir(exist_ok=True)
+    (results.root / "tables" / f"{name}.md").write_text(text)
 
 
 def content(folder):
@@ -66,33 +68,35 @@ def kept(folder):
     paths = {name: Path(local_file_uri_to_path(uri)) for name, uri in runs.items()}
     for path in [*map(Path, map(local_file_uri_to_path, places)), *paths.values()]:
         assert path.is_relative_to(folder / "mlartifacts")
-    return {name: sorted(file.name for file in path.glob("*")) for name, path in paths.items()}
+    return {
+        name: sorted(file.name.partition(".")[0] for file in path.glob("*")) for name, path in paths.items()
+    }
 
 
 CHILDREN = {
-    "CLIP-ReID, seed 0": ["queries.parquet", "record.json"],
-    "+ hierarchical fusion (PI-VL), seed 0": ["queries.parquet", "record.json"],
+    "CLIP-ReID, seed 0": ["queries", "record"],
+    "+ hierarchical fusion (PI-VL), seed 0": ["queries", "record"],
 }
-WHOLE = {**CHILDREN, "CLIP-ReID": ["ablation.md"], "+ hierarchical fusion (PI-VL)": ["ablation.md"]}
+WHOLE = {**CHILDREN, "CLIP-ReID": ["ablation"], "+ hierarchical fusion (PI-VL)": ["ablation"]}
 
 
 def test_artifacts_of_a_folder_that_was_copied_or_moved_lie_in_it_and_the_original_is_left_alone(results):
-    draw_table(results.root, "the table")
+    draw_table(results, "the table")
     track.show_all(results)
     original = content(results.root)
     assert kept(results.root) == WHOLE
     copy = Results(results.root.with_name("copy"), complain)
     shutil.copytree(results.root, copy.root)
-    draw_table(copy.root, "another")
+    draw_table(copy, "another")
     assert track.show_all(copy).endswith(": 0 runs added")
     assert kept(copy.root) == WHOLE
-    assert {path.read_text() for path in copy.root.glob("mlartifacts/*/artifacts/ablation.md")} == {"another"}
+    assert {path.read_text() for path in copy.root.glob("mlartifacts/*/artifacts/*.md")} == {"another"}
     moved = Results(results.root.with_name("moved"), complain)
     copy.root.rename(moved.root)
     question = ask(Asked("ablation", rows="clip-reid", seeds="1", precision="fp32"))
     track.note_asked(question, record_all([question], moved), moved)
     assert track.show_all(moved).endswith(": 1 runs added")
-    assert kept(moved.root) == {**WHOLE, "CLIP-ReID, seed 1": ["queries.parquet", "record.json"]}
+    assert kept(moved.root) == {**WHOLE, "CLIP-ReID, seed 1": ["queries", "record"]}
     assert content(results.root) == original
     assert not copy.root.exists()
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness import inputs
+from harness.addresses import masked
 from harness.choose import choose
 from harness.conduct import Options
 from harness.launch import Agenda
@@ -58,7 +59,7 @@ def ask_search(
     space = SEARCHES[choose("search", asked.study, SEARCHES)]
     if url is not None and not url.startswith("postgresql://"):
         raise UserError(
-            f"--storage {url.partition('://')[0]}: only postgresql://USER@HOST/DATABASE; without it, a file"
+            f"--storage {masked(url).partition('://')[0]}: only postgresql://USER@HOST/DATABASE; without it, a file"
         )
     study = Study(space.name, space.title, "", (space.base,), space.base.name, "", space.dataset, (seed,))
     question = ask_about(study, asked, SEARCH_PRESETS)

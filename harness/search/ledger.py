@@ -19,6 +19,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartb
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.pool import NullPool
 
+from harness.addresses import without_login
 from harness.claims import Claim, Owner
 from harness.search.journal import GuardedJournal
 from harness.search.sampling import NUMBER, SamplerByNumber, experimental, make_pruner
@@ -29,6 +30,7 @@ from pivl.reading import read_bytes
 
 HEARTBEAT = 20  # seconds between those of a trial in a database
 GRACE = 90  # seconds without after which it is done again
+PATIENCE = 10  # seconds for an address of the database to answer
 PAUSE = 0.05  # seconds between looks at whether it is one's turn
 ATTEMPTS = 5  # of a trial whose worker dies with it
 SEARCH, WORKER, RUN, ERROR = "search", "worker", "run", "error"  # more attributes, of a study or a trial
@@ -178,7 +180,10 @@ def _open(place: Place) -> BaseStorage:
     with experimental():
         return RDBStorage(
             place.url.replace("postgresql://", "postgresql+psycopg://", 1),
-            engine_kwargs={"poolclass": NullPool},  # no connection stays open through the hours of a trial
+            engine_kwargs={
+                "poolclass": NullPool,  # no connection stays open through the hours of a trial
+                "connect_args": {} if "connect_timeout" in place.url else {"connect_timeout": PATIENCE},
+            },
             heartbeat_interval=HEARTBEAT,
             grace_period=GRACE,
             heartbeat_stale_trial_callback=_retry(ATTEMPTS),
@@ -216,7 +221,8 @@ def _readable(place: Place) -> Iterator[None]:
     except Exception as error:
         reason: Any = str(error).strip().splitlines() or [type(error).__name__]
         if place.url is not None:
-            raise UserError(f"--storage: the database does not answer as it should: {reason[0]}") from error
+            told = without_login(reason[0], place.url)
+            raise UserError(f"--storage: the database does not answer as it should: {told}") from error
         raise UserError(
             f"{place.journal} cannot be read ({reason[0]}); put back a copy of it, or remove its folder to begin anew"
         ) from error
