@@ -96,7 +96,7 @@ def _content(path: Path) -> bytes:
     """What the note has; nothing where there is none. Raises OSError for what is no file."""
     try:
         return read_bytes(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return b""
 
 

@@ -5,6 +5,7 @@ Only click is imported here, everything else where it is used, so that --help an
 
 import atexit
 import gc
+import os
 import signal
 import sys
 import traceback
@@ -26,7 +27,9 @@ from harness.options import (
 )
 from harness.paths import UserPath
 from harness.perf.command import perf
+from harness.streams import take_streams
 from pivl.errors import UserError
+from pivl.homes import home_of, take_substitute
 
 # Objects more before garbage is looked for: loading torch and mlflow takes a quarter less than with Python's own 700.
 SELDOM = 100_000
@@ -198,33 +201,48 @@ commands.add_command(tracking_commands.mlflow)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line. Exit status 2 for a user's mistake, 1 for failed runs and unexpected errors."""
+    """Run the command line. Exit status 2 for a user's mistake, 1 for failed runs and for what could not be printed."""
     gc.set_threshold(SELDOM)
     atexit.register(gc.freeze)  # else the end looks through all that was loaded, for two seconds
-    typed = sys.argv[1:] if arguments is None else list(arguments)
+    out = take_streams()
+    status = _status(sys.argv[1:] if arguments is None else list(arguments))
+    sys.stdout.flush()
+    if out is not None and out.error is not None:
+        reason = out.error.strerror or out.error
+        click.echo(f"pivl-bench: not all could be printed ({reason}); what was recorded is there", err=True)
+        status = status or 1
+    sys.exit(status)
+
+
+def _status(typed: list[str]) -> int:
+    """Run what was typed, and say in one line what is wrong with it; the exit status."""
     try:
+        if home_of() is None:
+            os.environ["HOME"] = str(take_substitute())  # for libraries, which would end without one
         status = commands.main(typed, "pivl-bench", standalone_mode=False)
-        sys.exit(status if isinstance(status, int) else 0)
+        return status if isinstance(status, int) else 0
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "pivl-bench"
-        _end(2, f"{error.format_message()} ({command} --help)")
+        return _say(2, f"{error.format_message()} ({command} --help)")
     except (click.ClickException, UserError) as error:
-        _end(2, error.format_message() if isinstance(error, click.ClickException) else str(error))
+        return _say(2, error.format_message() if isinstance(error, click.ClickException) else str(error))
     except (KeyboardInterrupt, click.Abort):
         gc.freeze()  # nobody wants to wait until torch's objects are looked through once more
-        _end(130, "interrupted; what is recorded stays, and the same command goes on from there")
+        return _say(130, "interrupted; what is recorded stays, and the same command goes on from there")
     except Exception as error:
         if "--debug" in typed:
             traceback.print_exc()
         reason = (str(error).strip().splitlines() or [""])[0]
         again = "" if "--debug" in typed else "; run it again with --debug to see where"
-        _end(1, f"unexpected {type(error).__name__}: {reason}{again}")
+        return _say(1, f"unexpected {type(error).__name__}: {reason}{again}")
 
 
-def _end(status: int, message: str) -> NoReturn:
-    """Say in one line what is wrong and exit."""
+def _say(status: int, message: str) -> int:
+    """Say in one line what is wrong; the exit status."""
     click.echo(f"pivl-bench: {message}", err=True)
-    sys.exit(status)
+    return status
 
 
 if __name__ == "__main__":

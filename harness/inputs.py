@@ -258,7 +258,7 @@ def read_note(results: Results) -> dict[str, dict[str, Any]]:
         found = read_json(path)
         if found["checksum"] == digest(found["entries"]):
             return dict(found["entries"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
