@@ -8,8 +8,7 @@ killed anywhere, the next command goes on.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -69,34 +68,41 @@ class Material:
 
 @dataclass
 class Carrying:
-    """What is carried over of one data set: the ids that changed, and why others stay, with how many."""
+    """What is carried over of one data set, and why other results stay, with how many."""
 
     inputs: Inputs
-    ids: dict[str, str] = field(default_factory=dict)
+    moves: list[Move] = field(default_factory=list)
     left: dict[str, int] = field(default_factory=dict)
 
 
 def carry_over(
-    pairs: Sequence[Pair], places: Mapping[Inputs, Inputs], size: Size, results: Results, progress: Progress
-) -> list[Inputs]:
-    """Carry over what is stored of `pairs` under former names; the inputs of which something was.
+    pairs: Sequence[Pair],
+    places: Mapping[Inputs, Inputs],
+    size: Size,
+    results: Results,
+    progress: Progress,
+    note: Callable[[Inputs], object],
+) -> None:
+    """Carry over what is stored of `pairs` under former names.
 
-    `places` has the inputs with the folders in which they were looked at. What is done, and what is left behind and why,
-    is a line each.
+    `places` has the inputs with the folders in which they were looked at; `note` is called with the inputs of which
+    something is going to be carried over. What is done, and what is left behind and why, is a line each.
     """
-    carried: list[Inputs] = []
     try:
         for inputs in dict.fromkeys(now.inputs for _, now in pairs):
             moves = [move for move in _moves(pairs, inputs) if _is_waiting(move, results)]
             if moves:
-                done = _carry(moves, places[inputs], size, results, progress)
-                _tell(done, progress)
-                carried += [inputs] if done.ids else []
+                carrying = _judge(moves, places[inputs], size, results, progress)
+                if carrying.moves:
+                    note(inputs)
+                    _note_asked(carrying.moves, results)
+                for move in carrying.moves:
+                    _move(move, results)
+                _tell(carrying, progress)
     except UserError as error:
         progress.warn(f"results of before are not carried over: {error}")
     finally:
         progress.close()
-    return carried
 
 
 def _moves(pairs: Sequence[Pair], inputs: Inputs) -> list[Move]:
@@ -128,23 +134,18 @@ def _folders(move: Move, results: Results) -> tuple[Path, Path]:
     return results.root / move.kind / move.old, results.root / move.kind / move.new
 
 
-def _carry(
+def _judge(
     moves: Sequence[Move], inputs: Inputs, size: Size, results: Results, progress: Progress
 ) -> Carrying:
-    done = Carrying(inputs)
     materials = _materials(moves, inputs, size, progress)
+    found = Carrying(inputs)
     for move in moves:
-        with _owned(move, results) as mine:
-            if not mine:
-                continue
-            objection = _objection(move, materials[: 1 + move.sees_maps], inputs, results)
-            if objection:
-                done.left[objection] = done.left.get(objection, 0) + 1
-            else:
-                _move(move, results)
-                done.ids[move.old] = move.new
-    _note_asked(moves, done, results)
-    return done
+        objection = _objection(move, materials[: 1 + move.sees_maps], inputs, results)
+        if objection:
+            found.left[objection] = found.left.get(objection, 0) + 1
+        else:
+            found.moves.append(move)
+    return found
 
 
 def _materials(moves: Sequence[Move], inputs: Inputs, size: Size, progress: Progress) -> list[Material]:
@@ -170,7 +171,8 @@ def _materials(moves: Sequence[Move], inputs: Inputs, size: Size, progress: Prog
 def _objection(move: Move, materials: Sequence[Material], inputs: Inputs, results: Results) -> str:
     """Why what is stored under the old name may be of other files; empty if it is not."""
     if move.kind == "checkpoints":
-        known = read_note(results).get(inputs.dataset, {}).get("fingerprint") == move.before.fingerprint
+        noted = read_note(results).get(inputs.dataset, {}).get("fingerprint")
+        known = noted in (move.before.fingerprint, move.now.fingerprint)  # the second by a move cut short
         proven = known and all(one.compared.same and not one.compared.other for one in materials)
         return "" if proven else "nothing says what an interrupted training saw"
     folder, _ = _folders(move, results)
@@ -216,18 +218,28 @@ def _began(record: Record, move: Move, results: Results) -> float:
 
 
 def _move(move: Move, results: Results) -> None:
-    """Give a folder its new name, and what it holds the new names in it. UserError where the disk refuses."""
-    old, new = _folders(move, results)
-    if move.kind == "checkpoints":
-        with writing(new):
-            old.rename(new)
+    """Give a folder its new name, and what it holds the new names in it, unless another process is at it.
+
+    Raises UserError where the disk refuses.
+    """
+    claim = results.claims.take(move.new)
+    if isinstance(claim, Owner):
         return
-    if not new.exists():
-        record = results.read_record(old)
-        assert record is not None
-        links = {name: _linker(old / name) for name in record["files"]}
-        results.write(new, _renamed(record, move), links)
-    remove_folder(old)
+    with claim:
+        old, new = _folders(move, results)
+        if not _is_waiting(move, results):
+            return
+        if move.kind == "checkpoints":
+            with writing(new):
+                old.rename(new)
+            return
+        if not new.exists():
+            record = results.read_record(old)
+            if record is None:
+                return
+            links = {name: _linker(old / name) for name in record["files"]}
+            results.write(new, _renamed(record, move), links)
+        remove_folder(old)
 
 
 def _linker(source: Path) -> Callable[[Path], object]:
@@ -253,35 +265,26 @@ def _renamed(record: Record, move: Move) -> Record:
     return renamed
 
 
-def _note_asked(moves: Sequence[Move], done: Carrying, results: Results) -> None:
-    """Keep that the rows which the runs answered are answered by them under their new names."""
+def _note_asked(moves: Sequence[Move], results: Results) -> None:
+    """Keep that rows which runs answered are answered by them under their new names."""
+    ids = {move.old: move.new for move in moves if move.kind == "runs"}
     fingerprints = {move.before.fingerprint: move.now.fingerprint for move in moves}
     rows = []
     for row in asked_rows(replace(results, warn=lambda text: None)):
-        runs = {seed: done.ids[run] for seed, run in row.runs.items() if run in done.ids}
+        runs = {seed: ids[run] for seed, run in row.runs.items() if run in ids}
         if runs and row.fingerprint in fingerprints:
             rows.append(replace(row, runs=runs, fingerprint=fingerprints[row.fingerprint]))
     note_rows(rows, results)
 
 
-def _tell(done: Carrying, progress: Progress) -> None:
-    if done.ids:
+def _tell(carrying: Carrying, progress: Progress) -> None:
+    called = carrying.inputs.called
+    if carrying.moves:
         progress.note(
-            f"{done.inputs.called}: {len(done.ids)} results named by sizes of files are carried over to names that hash "
-            "their bytes; nothing is trained again for it"
+            f"{called}: {len(carrying.moves)} results named by sizes of files are carried over to names that hash their "
+            "bytes; nothing is trained again for it"
         )
-    for why, count in done.left.items():
+    for why, count in carrying.left.items():
         progress.warn(
-            f"{done.inputs.called}: {count} results named by sizes of files are left behind and made again by run: {why}"
+            f"{called}: {count} results named by sizes of files are left behind and made again by run: {why}"
         )
-
-
-@contextmanager
-def _owned(move: Move, results: Results) -> Iterator[bool]:
-    """Whether nobody else is at what gets the new name, and it still waits for it."""
-    claim = results.claims.take(move.new)
-    if isinstance(claim, Owner):
-        yield False
-        return
-    with claim:
-        yield _is_waiting(move, results)

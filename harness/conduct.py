@@ -271,9 +271,12 @@ def _carry_over(
     former = {one: data.former or data for one, data in found.items()}
     pairs = zip(*(_lay_out(question, rows, known, results) for known in (former, found)), strict=True)
     places = {one: data.place or one for one, data in found.items()}
-    for one in carry_over(list(pairs), places, question.size, results, progress):
-        if not question.parser_maps:
+
+    def note(one: Inputs) -> None:
+        if not question.parser_maps:  # whose folders have to be named again
             inputs.note(one, question.size, found[one], results)
+
+    carry_over(list(pairs), places, question.size, results, progress, note)
 
 
 def _lay_out(

@@ -48,7 +48,8 @@ def digest_files(folder: Path, names: Sequence[str], report: Report | None = Non
     hashed = dict(_hash_all(place, todo, report))
     settled = {name: (stamp, digest) for name, (stamp, digest) in hashed.items() if stamp}
     if settled:
-        _write(store, {**_read(store), **settled}, began)  # another process may have added to it meanwhile
+        meanwhile = _read(store, complain=False)  # to which another process may have added
+        _write(store, {**meanwhile, **settled}, began)
     found |= {name: digest for name, (_, digest) in hashed.items()}
     return [found[name] for name in names]
 
@@ -124,7 +125,7 @@ def _place(folder: str) -> Path | None:
         return None
 
 
-def _read(store: Path | None) -> Kept:
+def _read(store: Path | None, complain: bool = True) -> Kept:
     try:
         if store is None or not store.is_file():
             return {}
@@ -132,7 +133,8 @@ def _read(store: Path | None) -> Kept:
     except OSError:
         return {}
     if checksum.decode(errors="replace") != sha256(body).hexdigest():
-        print(f"pivl-bench: {store} is not as it was written; files are hashed again", file=sys.stderr)
+        if complain:
+            print(f"pivl-bench: {store} is not as it was written; files are hashed again", file=sys.stderr)
         return {}
     return {name: (tuple(stamp), digest) for name, (stamp, digest) in json.loads(body).items()}
 
