@@ -7,9 +7,11 @@ trained once.
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from harness.claims import Owner
 from harness.measured import Measured
 from harness.plan import Cell, Plan
 from harness.records import Record, Results
@@ -26,6 +28,9 @@ class Asker:
     study: str
     cell: Cell
     people: Mapping[int, int] | None
+
+
+Use = tuple[Asker, Stage]
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,12 @@ class Campaign:
     identified: bool
     rerankings: int
 
+    @cached_property
+    def rows(self) -> dict[str, set[str]]:
+        """The rows of each study that need a piece of it."""
+        pairs = [pair for piece in self.pieces for pair in piece.rows]
+        return {name: {row for of, row in pairs if of == name} for name in self.names}
+
     @property
     def runs(self) -> tuple[Piece, ...]:
         """The runs among the pieces."""
@@ -118,14 +129,16 @@ def draw_up(
 ) -> Campaign:
     """The campaign that answers `askers`, of whom `plan` says what is still to do; reads records and starts nothing."""
     todo = {task.id for task in plan.tasks}
-    users: dict[str, list[tuple[Asker, Stage]]] = {}
+    owners = {owner.task: owner for owner in results.claims.owners() if not results.claims.looks_dead(owner)}
+    users: dict[str, list[Use]] = {}
     for asker in askers:
         run = asker.cell.run
         *stages, last = run.recipe.stages()
         for stage in stages:
             users.setdefault(run.stage_id(stage), []).append((asker, stage))
         users.setdefault(run.id, []).append((asker, last))
-    pieces = [_piece(name, used, todo, results, spot.measured) for name, used in users.items()]
+    states = {name: _state(name, used, todo, owners, results) for name, used in users.items()}
+    pieces = [_piece(name, used, states[name], spot.measured) for name, used in users.items()]
     order = [piece for piece in pieces if not piece.is_run] + [piece for piece in pieces if piece.is_run]
     again = sum(task.rerank for task in plan.tasks)
     return Campaign(
@@ -133,24 +146,20 @@ def draw_up(
     )
 
 
-def _piece(
-    name: str, used: Sequence[tuple[Asker, Stage]], todo: set[str], results: Results, measured: Measured
-) -> Piece:
+def _piece(name: str, used: Sequence[Use], state: tuple[State, str], measured: Measured) -> Piece:
     asker, stage = used[0]
     run = asker.cell.run
     stages = run.recipe.stages()
-    is_run = stage == stages[-1]
-    state, told = _state(name, is_run, todo, results)
     work = asker.people and count_work(run.recipe, stage, asker.people, run.limit_steps)
     pace = measured.pace(run.recipe, stage)
     return Piece(
         id=name,
         stage=stage,
-        is_run=is_run,
+        is_run=stage == stages[-1],
         seed=run.seed,
         rows=tuple((one.study, one.cell.row) for one, _ in used),
-        state=state,
-        told=told,
+        state=state[0],
+        told=state[1],
         work=work or None,
         seconds=pace.seconds(work.images) if pace and work else None,
         size=measured.size(run.recipe, stage),
@@ -158,10 +167,14 @@ def _piece(
     )
 
 
-def _state(name: str, is_run: bool, todo: set[str], results: Results) -> tuple[State, str]:
+def _state(
+    name: str, used: Sequence[Use], todo: set[str], owners: Mapping[str, Owner], results: Results
+) -> tuple[State, str]:
+    """How it stands with a run or stage, and why it failed or who is at it."""
+    asker, stage = used[0]
+    is_run = stage == asker.cell.run.recipe.stages()[-1]
     if name in todo:
-        owner = results.claims.owner(name)
-        return ("running", str(owner)) if owner else ("to do", "")
+        return ("running", str(owners[name])) if name in owners else ("to do", "")
     record: Record | None = results.find_run(name) if is_run else None
     if record is not None and record["status"] == "failed":
         return "failed", record["error"]

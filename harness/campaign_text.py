@@ -88,7 +88,7 @@ def _rows(piece: Piece, campaign: Campaign) -> str:
     """`clip-reid, pi-vl`, or of several studies `ablation: all; controls: pi-vl`."""
     said = []
     for study in campaign.names:
-        every = {row for one in campaign.pieces for of, row in one.rows if of == study}
+        every = campaign.rows[study]
         named = list(dict.fromkeys(row for of, row in piece.rows if of == study))
         listed = "all" if set(named) == every and len(every) > 1 else ", ".join(named)
         if named:

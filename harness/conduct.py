@@ -268,6 +268,8 @@ def _carry_over(
     progress: Progress,
 ) -> None:
     """Let what is stored under names of former versions be found by those of now."""
+    if not any(data.former for data in found.values()):
+        return
     former = {one: data.former or data for one, data in found.items()}
     pairs = zip(*(_lay_out(question, rows, known, results) for known in (former, found)), strict=True)
     places = {one: data.place or one for one, data in found.items()}

@@ -65,7 +65,7 @@ def describe_runs(question: Question, partial: Partial) -> dict[str, str]:
         said["Part maps of one's own"] = ", ".join(question.parser_maps)
     if question.inputs.backbone == EMBEDDED_BACKBONE and question.inputs.weights:
         said["Initial weights"] = Path(question.inputs.weights).name
-    if question.inputs.student_weights:
+    if question.inputs.is_embedded and question.inputs.student_weights:
         said["Initial weights of students"] = Path(question.inputs.student_weights).name
     if question.limit_steps:
         said["Cut short"] = f"{question.limit_steps} steps per stage"

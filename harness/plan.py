@@ -127,20 +127,26 @@ def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, reran
     failed = [] if retry_failed else [run_id for run_id in runs if found.get(run_id) == "failed"]
     todo = [cell for run_id, cell in runs.items() if run_id not in failed and found.get(run_id) != "finished"]
     stages: dict[str, Task] = {}
+    names: set[str] = set()
     for cell in todo:
         for stage in cell.run.recipe.stages()[:-1]:
             stage_id = cell.run.stage_id(stage)
+            if stage_id in stages:
+                continue
             task = Task(stage_id, stage, stage, cell.run, cell.inputs, partial=cell.partial)
-            if task.name in {other.name for known, other in stages.items() if known != stage_id}:
+            if task.name in names:
                 task = replace(task, row=f"{stage} of {cell.title}")  # rows of two methods may not share it
-            stages.setdefault(stage_id, task)
+            names.add(task.name)
+            stages[stage_id] = task
     missing = {stage_id for stage_id in stages if not results.has_stage(stage_id)}
     tasks = [task for task in stages.values() if task.id in missing]
+    names = {task.name for task in tasks}
     for cell in todo:
         last = cell.run.recipe.stages()[-1]
         task = Task(cell.run.id, cell.title, last, cell.run, cell.inputs, partial=cell.partial)
-        if task.name in {other.name for other in tasks}:
+        if task.name in names:
             task = replace(task, row=f"{cell.title} ({cell.run.id[:6]})")  # two studies have it for two runs
+        names.add(task.name)
         tasks.append(task)
     ordered = [replace(task, needs=_needs(task, missing)) for task in tasks]
     finished = [run_id for run_id in runs if found.get(run_id) == "finished"]

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from pivl.errors import UserError, explain
 from pivl.files import remove_abandoned
 from pivl.outputs import check_folder
 from pivl.reading import parse_json, read_bytes
-from pivl.recipe import Recipe, Stage
+from pivl.recipe import STAGES, Recipe, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,14 +58,18 @@ class Run:
     maps: str = ""
     student_weights: str = ""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """16 hexadecimal digits of the hash over recipe, data, initial weights, seed and schema version."""
         return self._hash("run", "image-tower", self.recipe.choices())
 
     def stage_id(self, stage: Stage) -> str:
         """The same over the choices that `stage` depends on: rows which agree on them share the stage."""
-        return self._hash(stage, stage, self.recipe.stage_choices(stage))
+        return self._stage_ids[stage]
+
+    @cached_property
+    def _stage_ids(self) -> dict[Stage, str]:
+        return {one: self._hash(one, one, self.recipe.stage_choices(one)) for one in STAGES}
 
     def _hash(self, kind: str, reached: Stage, choices: Mapping[str, Any]) -> str:
         what = {"kind": kind, "schema": SCHEMA, "choices": choices, "data": self.fingerprint}
@@ -143,7 +148,8 @@ class Results:
             self.sweep()
             stored = replace(self, warn=lambda text: None)  # what is broken is said by those who want it
             for left in self.root.glob("checkpoints/*"):
-                if stored.has_stage(left.name) or isinstance(stored.read_run(left.name), Finished):
+                ended = (stored.find_run(left.name) or {}).get("status") == "finished"
+                if ended or stored.has_stage(left.name):
                     shutil.rmtree(left, ignore_errors=True)
 
     def sweep(self) -> None:

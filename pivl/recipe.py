@@ -6,6 +6,7 @@ on it, so that stages can be shared by rows.
 """
 
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 from pivl.ranges import Range, refusal, shorten
@@ -169,6 +170,10 @@ class Recipe:
 
     def choices(self) -> dict[str, Any]:
         """The choices that name a run: those of SCHEMA_1, and every other that is not at its default."""
+        return dict(self._choices)
+
+    @cached_property
+    def _choices(self) -> dict[str, Any]:
         named = {item.name: getattr(self, item.name) for item in fields(self)}
         quiet = {item.name: item.default for item in fields(self) if item.name not in SCHEMA_1}
         return {name: value for name, value in named.items() if value != quiet.get(name, ...)}

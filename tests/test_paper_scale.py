@@ -123,11 +123,12 @@ def test_a_comparison_stands_beside_the_published_table_and_is_re_ranked_without
     ],
 )
 def test_what_cannot_be_trained_is_one_line_before_anything_is(typed, tmp_path, capsys, more, options, said):
-    assert end(typed("run", "ablation", *SIZE, *more, **options)) == 2
-    told = capsys.readouterr()
-    assert said in told.err
-    assert told.err.count("\n") == 1
-    assert not records(tmp_path)
+    for command in ("plan", "run"):
+        assert end(typed(command, "ablation", *SIZE, *more, **options)) == 2
+        told = capsys.readouterr()
+        assert said in told.err
+        assert told.err.count("\n") == 1
+        assert not records(tmp_path)
 
 
 def test_clips_backbones_need_weights_and_the_known_counts(disk, capsys, tmp_path, monkeypatch):

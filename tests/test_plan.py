@@ -224,3 +224,14 @@ def test_models_to_be_scored_anew_are_counted(results, cache, capsys):
     assert json.loads(capsys.readouterr().out)["open"]["rerankings"] == 12
     assert plan(results, "ablation") == 0
     assert "re-ranking" not in capsys.readouterr().out
+
+
+def test_a_thousand_seeds_are_planned_in_seconds(results, capsys, monkeypatch):
+    """With a hash per run and stage and one look at the claims; all pairs of 6,000 would take minutes."""
+    question = ask(Asked("ablation", seeds="0-999"))
+    note_data(question, results)
+    began = time.process_time()
+    assert plan(results, "ablation", "--seeds", "0-999", "--device", "cpu", "--format", "json") == 0
+    assert time.process_time() - began < 12  # 5 s with torch loaded
+    document = json.loads(capsys.readouterr().out)
+    assert (len(document["runs"]), len(document["stages"])) == (4000, 2000)
