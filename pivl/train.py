@@ -38,7 +38,7 @@ from pivl.streams import Streams, torch_stream
 from pivl.towers.clip import Clip
 from pivl.towers.features import Features
 from pivl.towers.student import StudentTower, build_student
-from pivl.towers.vit import VisionTower
+from pivl.towers.vit import VisionTower, average_cameras
 
 NORMALIZATIONS: dict[str, Normalization] = {"imagenet": IMAGENET, "half": HALF, "clip": CLIP}
 
@@ -154,18 +154,15 @@ class Trainer:
         tower = self._fresh_student() if self.recipe.student else copy.deepcopy(self.clip.vision)
         if isinstance(tower, VisionTower) and self.recipe.camera_embedding > 0:
             sets = (self.split.train, self.split.query, self.split.gallery)
-            cameras = 1 + max(int(pictures.camera.max()) for pictures in sets)
-            tower.add_camera_embedding(
-                cameras, self.recipe.camera_embedding, self._stream("camera-embedding")
-            )
+            cameras, scale = 1 + max(int(one.camera.max()) for one in sets), self.recipe.camera_embedding
+            tower.add_camera_embedding(cameras, scale, self._stream("camera-embedding"))
         model = ReIDModel(tower, self._people(), self._stream("classifiers"))
         head = make_head(self.recipe, tower, self._stream("fusion-head"))
         return Trained(model.to(self.device).in_quick_layout(), head.to(self.device))
 
     def _ready(self, trained: Trained) -> Trained:
         """`trained` as it is assessed and stored: in evaluation mode, cameras that it has not seen like the others."""
-        if isinstance(trained.model.tower, VisionTower):
-            trained.model.tower.average_cameras(self.split.train.camera)
+        average_cameras(trained.model.tower, self.split.train.camera)
         return trained.set_training(False)
 
     def _fresh_student(self) -> StudentTower:

@@ -77,7 +77,24 @@ def test_names_that_may_be_meant_as_one_are_known(names, pairs):
 
 
 @pytest.mark.parametrize(
-    "name", ["nan", "NaN", "None", "null", "NA", "<NA>", "n/a", "#N/A", "inf", "-inf", "-2", "-2.0"]
+    "name",
+    [
+        "nan",
+        "NaN",
+        "None",
+        "null",
+        "NA",
+        "<NA>",
+        "n/a",
+        "#N/A",
+        "inf",
+        "-inf",
+        "?",
+        "-",
+        "#REF!",
+        "-2",
+        "-2.0",
+    ],
 )
 @pytest.mark.parametrize("column", ["person", "camera"])
 def test_what_is_no_name_is_refused_by_its_row(tmp_path, name, column):

@@ -4,13 +4,16 @@ import re
 import unicodedata
 from collections.abc import Hashable, Iterable
 from decimal import Decimal, DecimalException
+from functools import cache
 
 NUMBER = re.compile("([+\u2212-]?)([0-9]+)(?:\\.0*)?")  # a whole one; a minus may be typeset
 NO_NAME = re.compile(
-    r"[+-]?nan|none|null|<?na>?|#?n/a|#na|[+-]?inf(inity)?|[+-]?1\.#(ind|qnan)|#[a-z0/]+[!?]", re.IGNORECASE
+    r"[+-]?nan|none|null|<?na>?|#?n/a|#na|[+-]?inf(inity)?|[+-]?1\.#(ind|qnan)|#[a-z0/]+[!?]|[-?._*]+",
+    re.IGNORECASE,
 )
 
 
+@cache  # a name stands in a hundred rows
 def plain_name(text: str) -> str:
     """The name that `text` spells: of a whole number its digits without zeros in front, so 1 for 01, 1.0 and +1.
 

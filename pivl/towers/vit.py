@@ -59,19 +59,6 @@ class VisionTower(nn.Module):
         self.camera_embedding = nn.Parameter(fresh.to(self.net.class_embedding.device))
         self.camera_scale = scale
 
-    @torch.no_grad()
-    def average_cameras(self, trained: Tensor) -> None:
-        """Give every camera that is not among `trained`, int64 of any length, the mean embedding of those that are.
-
-        Nothing is changed where all were trained. Departs: CLIP-ReID leaves such cameras the embedding that was drawn,
-        which moves a test picture's descriptor at random.
-        """
-        if self.camera_embedding is None:
-            return
-        known = torch.zeros(len(self.camera_embedding), dtype=torch.bool, device=self.camera_embedding.device)
-        known[trained.to(known.device)] = True
-        self.camera_embedding[~known] = self.camera_embedding[known].mean(dim=0)
-
     def forward(self, image: Tensor, camera: Tensor | None = None) -> Features:
         """Features of normalised image [B, 3, H, W]; camera int64 [B] or None, as in stage 1."""
         before = self._before_last_block(image, camera)
@@ -107,3 +94,17 @@ class VisionTower(nn.Module):
 
     def _on_grid(self, cells: Tensor) -> Tensor:
         return cells.transpose(1, 2).unflatten(2, self.grid)
+
+
+@torch.no_grad()
+def average_cameras(tower: nn.Module, trained: Tensor) -> None:
+    """Give each camera that is not among `trained`, int64 of any length, the mean embedding (SIE) of those that are.
+
+    Nothing changes where all were trained, and in a tower without such embeddings. Departs: CLIP-ReID leaves a camera
+    of test pictures alone what was drawn for it, which moves their descriptors at random.
+    """
+    table = tower.camera_embedding if isinstance(tower, VisionTower) else None
+    if table is not None:
+        known = torch.zeros(len(table), dtype=torch.bool, device=table.device)
+        known[trained.to(table.device)] = True
+        table[~known] = table[known].mean(dim=0)
