@@ -1,5 +1,6 @@
 """Rendered pictures are kept: named by all that decides them, made again when damaged, never by halves."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -42,7 +43,7 @@ def test_a_second_load_finds_the_file_and_renders_nothing(cache):
     assert [path.suffix for path in sorted(cache.iterdir())] == [".json", ".npz"]
 
 
-@pytest.mark.parametrize("damage", ["cut in half", "one bit", "no checksum"])
+@pytest.mark.parametrize("damage", ["cut in half", "one bit", "no checksum", "a list", "deep", "fifo"])
 def test_a_damaged_file_is_rendered_again_with_one_line(cache, capsys, damage):
     first = benchmark.load(FEW_PEOPLE)
     (path,) = cache.glob("*.npz")
@@ -51,8 +52,12 @@ def test_a_damaged_file_is_rendered_again_with_one_line(cache, capsys, damage):
         path.write_bytes(content[: len(content) // 2])
     elif damage == "one bit":
         path.write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
+    elif damage == "fifo":
+        path.unlink()
+        os.mkfifo(path)
     else:
-        path.with_suffix(".json").write_text("{")
+        text = {"no checksum": "{", "a list": "[]", "deep": "[" * 100_000}[damage]
+        path.with_suffix(".json").write_text(text)
     second = benchmark.load(FEW_PEOPLE)
     line = capsys.readouterr().err
     assert line.count("\n") == 1

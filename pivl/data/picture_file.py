@@ -165,7 +165,7 @@ def _rgb(picture: Image.Image) -> Image.Image:
         raise ValueError("floating point, signed or 32-bit numbers of unknown range; save it with 8 bits")
     if not picture.has_transparency_data:
         return picture.convert("RGB")
-    above = picture.convert("RGBA")
+    above = picture if picture.mode == "RGBA" else picture.convert("RGBA")
     if above.getchannel("A").getbbox() is None:
         raise ValueError("transparent all over; save it without transparency")
     white = Image.new("RGB", picture.size, WHITE)
@@ -190,10 +190,11 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
             raise ValueError(f"{bits}-bit grey with white as 0; save it with 8 bits")
     if "transparency" in picture.info:
         raise ValueError("16-bit grey of which one value is transparent; save it with 8 bits")
-    values, top = np.asarray(picture).astype(np.uint32), 2**bits - 1
+    values, top = np.asarray(picture), 2**bits - 1
     largest = int(values.max())
     if 0 < largest <= top >> UNUSED_BITS:
         raise ValueError(
             f"{bits}-bit grey with no value above {largest} of {top}; save it with 8 bits, in the range it has"
         )
-    return Image.fromarray(((values * 255 + top // 2) // top).astype(np.uint8))
+    nearest = (np.arange(top + 1) * 255 + top // 2) // top
+    return Image.fromarray(nearest.astype(np.uint8)[values])

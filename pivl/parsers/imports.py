@@ -95,6 +95,12 @@ def read_colors(path: Path, labels: LabelSet) -> np.ndarray:
     return _read_ids(path, labels)
 
 
+def _codes(colors: np.ndarray) -> np.ndarray:
+    """Colours uint8 [..., 3 or more] as one number each: int32 [...]."""
+    red, green, blue = (colors[..., channel].astype(np.int32) for channel in range(3))
+    return red << 16 | green << 8 | blue
+
+
 def _read_ids(path: Path, labels: LabelSet) -> np.ndarray:
     part_map: np.ndarray = read_map(path, labels).numpy()
     return part_map
@@ -109,8 +115,9 @@ def _from_palette(path: Path, picture: Image.Image, labels: LabelSet) -> np.ndar
         strip = np.asarray(picture.crop((0, top, picture.width, top + len(ids))))
         if (strip[..., 3:] != 255).any():
             raise UserError(f"{path}: transparent pixels; save the map without transparency")
-        for part, color in enumerate(colors):
-            ids[(strip[..., :3] == color).all(-1)] = part
+        codes = _codes(strip)
+        for part, code in enumerate(_codes(colors)):
+            ids[codes == code] = part
         if (ids == IGNORE).any():
             row, column = np.argwhere(ids == IGNORE)[0].tolist()
             raise UserError(
