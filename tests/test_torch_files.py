@@ -136,35 +136,6 @@ def test_no_code_of_an_archive_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "written_by_the_weights_file").exists()  # the archive does what it is feared for
 
 
-class Calls:
-    """A pickle that would write a file if it were executed, by any of the ways to call something."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
-        return (exec, (f"open({str(self.target)!r}, 'w')",))
-
-
-@pytest.mark.parametrize("legacy", [True, False])
-@pytest.mark.parametrize("protocol", [2, 4])
-def test_no_pickled_code_runs_and_the_weights_beside_it_are_read(
-    legacy: bool, protocol: int, tmp_path: Path
-) -> None:
-    path, target = tmp_path / "a.pth", tmp_path / "written"
-    content = {"state_dict": {"w": torch.ones(3)}, "args": Calls(target), Calls: 3, "epoch": 3}
-    content |= {
-        "set": {1, 2},
-        "frozen": frozenset("a"),
-        "bytes": b"x",
-        "array": bytearray(3),
-        "tuple": (1, 2, 3, 4),
-    }
-    torch.save(content, path, _use_new_zipfile_serialization=not legacy, pickle_protocol=protocol)
-    assert read_state(path)[0].keys() == {"w"}
-    assert not target.exists()
-
-
 def describe(path: Path, view: tuple[Any, ...], count: int = 4) -> None:
     """An archive whose one tensor says that it is `view` (offset, shape, strides) of `count` stored numbers."""
     torch.save({"w": torch.zeros(4), "v": torch.zeros(2)}, path)

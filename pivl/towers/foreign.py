@@ -82,12 +82,12 @@ def describe_archive(names: Collection[str]) -> str:
     """What a zip archive with entries of `names` is, and what to do."""
     if names and all(name.endswith(".npy") for name in names):
         return "NumPy arrays; save a state dict of tensors with torch.save"
-    if any(name.endswith((".pt", ".pth", ".bin", ".safetensors", ".pt.tar", ".pth.tar")) for name in names):
-        return f"a zip archive; {UNPACK}"
     if any(name.endswith(("/model.json", "/archive_format", "/byteorder")) for name in names):
         return (
             "a program of torch in a form that is not read; save the network's state_dict() with torch.save"
         )
+    if any(name.endswith((".pt", ".pth", ".bin", ".safetensors", ".pt.tar", ".pth.tar")) for name in names):
+        return f"a zip archive; {UNPACK}"
     return f"a zip archive of other things; {UNPACK}, if any"
 
 

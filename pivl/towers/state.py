@@ -29,6 +29,7 @@ NOT_DENSE = {
 }
 ALL_TENSORS = {*TENSORS, *WRAPPERS, *NOT_DENSE}
 NUMPY = ("numpy._core.multiarray._reconstruct", "numpy.core.multiarray._reconstruct")
+NAME_WEIGHTS = "name a .safetensors, .pt or .pth file of a network"
 Value = TypeVar("Value")
 
 
@@ -103,5 +104,6 @@ def _describe(content: Any) -> str:
         return "a single tensor; save the network's state_dict() with torch.save"
     if isinstance(content, dict) and any(map(_is_tensor, content.values())):
         return "tensors without names; save the network's state_dict() with torch.save"
-    kind = content.of[:100] if isinstance(content, Made) else f"a {type(content).__name__}"
-    return f"{kind} of other things; name a .safetensors, .pt or .pth file of a network"
+    if isinstance(content, Made):
+        return f"a call of {content.of:.100}, which was not run; {NAME_WEIGHTS}"
+    return f"a {type(content).__name__} of other things; {NAME_WEIGHTS}"
