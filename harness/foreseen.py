@@ -13,7 +13,10 @@ from pivl.data.enough import check_enough
 def check_ahead(
     question: Question, found: Mapping[Inputs, Found], results: Results, progress: Progress
 ) -> None:
-    """Raise UserError for batches that the training people cannot fill, and warn of cameras that training never sees."""
+    """Raise UserError for batches that the training people cannot fill, and warn of cameras that training never sees.
+
+    A change that does not reach all rows is warned of too.
+    """
     recipes = [question.recipe(row) for row in question.study.rows if row.name in question.rows]
     for one, data in found.items():
         people = data.people or sum((inputs.count_people(one, results) or {}).values())
@@ -26,3 +29,5 @@ def check_ahead(
                     f"{question.dataset}: training never sees {len(data.untrained)} cameras of test pictures (first: "
                     f"{data.untrained[0]}); as their embedding (SIE) they have the mean of the others'"
                 )
+    for name, rows in question.kept.items():
+        progress.warn(f"--set {name} does not reach {', '.join(rows)}, which have their own")

@@ -235,3 +235,10 @@ def test_a_thousand_seeds_are_planned_in_seconds(results, capsys, monkeypatch):
     assert time.process_time() - began < 12  # 5 s with torch loaded
     document = json.loads(capsys.readouterr().out)
     assert (len(document["runs"]), len(document["stages"])) == (4000, 2000)
+
+
+def test_a_change_that_some_rows_do_not_take_on_is_said_before_anything_is_done(results, cache, capsys):
+    assert plan(results, "ablation", "--set", "fusion=last", "--device", "cpu") == 0
+    assert "--set fusion does not reach pi-vl, which have their own" in capsys.readouterr().err
+    assert plan(results, "ablation", "--set", "people_per_batch=0") == 2
+    assert capsys.readouterr().err == "pivl-bench: --set: people_per_batch is 0; it must be at least 2\n"

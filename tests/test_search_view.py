@@ -154,3 +154,12 @@ def test_mlflow_sync_makes_the_view_of_a_search_again(kept):
     said = show_all(results)
     assert ": 4 runs added" in said
     assert "of no study" not in said
+
+
+def test_a_report_says_what_was_changed_in_the_recipe():
+    search = replace(search_of(), space="loss-weights")
+    assert "The recipe is" not in markdown(replace(search, space="mine"), [], {}, [])
+    changed = replace(search, run=replace(search.run, recipe=replace(search.run.recipe, epochs=3)))
+    said = markdown(changed, [], {}, [])
+    assert "The recipe is PI-VL's with " in said
+    assert "epochs=3" in said

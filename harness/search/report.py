@@ -1,20 +1,24 @@
 """What a search has found, in markdown: its best setting, its trials, what mattered, and the figures beside it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 from tabulate import tabulate
 
+from harness.backbones import find_base
+from harness.departures import describe_changes
 from harness.progress import duration
 from harness.search.search import Search
 from harness.search.trials import AT_LEAST, FEWEST, QUANTILE, Trial, best
+from studies.searches import SEARCHES
 
 
 def markdown(
     search: Search, trials: Sequence[Trial], importance: Mapping[str, float], figures: Sequence[str]
 ) -> str:
     """The whole report. `importance` is empty where too few trials have finished; `figures` are files beside it."""
-    parts = [f"### {search.title}", summary(trials)]
+    parts = [f"### {search.title}", summary(trials), recipe_changes(search)]
     if (winner := best(trials)) is not None:
         parts += [setting_table(search, winner), gain(trials, winner)]
     parts += [trial_table(search, trials), importance_table(importance)]
@@ -28,6 +32,20 @@ def summary(trials: Sequence[Trial]) -> str:
     states = [trial.state for trial in trials]
     counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
     return f"{len(trials)} trials: {', '.join(counts)}."
+
+
+def recipe_changes(search: Search) -> str:
+    """What a preset or --set changed in the recipe that is searched around; empty where it is the space's own."""
+    space, recipe = SEARCHES.get(search.space), search.run.recipe
+    if space is None:
+        return ""
+    own = replace(find_base(search.inputs.backbone).recipes[space.base.method], **space.base.changes)
+    changes = {
+        item.name: getattr(recipe, item.name)
+        for item in fields(recipe)
+        if getattr(recipe, item.name) != getattr(own, item.name)
+    }
+    return f"The recipe is {space.base.title}'s with {describe_changes(changes)}." if changes else ""
 
 
 def setting_table(search: Search, trial: Trial) -> str:
