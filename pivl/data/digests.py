@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from pivl.data.cache import ADVICE, cache_folder
 from pivl.errors import UserError
@@ -26,7 +27,7 @@ BLOCK = 2**20
 NOTICEABLE = 1.0  # seconds of hashing; that less cannot be kept is not worth a line
 
 Stamp = tuple[int, ...]  # inode, bytes, and when content and inode were last changed, in nanoseconds
-Kept = dict[str, tuple[Stamp, str]]
+Kept = dict[str, list[Any]]  # by name: the stamp, and the digest behind it
 Report = Callable[[int, int], object]  # called with what is done and the total
 
 
@@ -41,12 +42,12 @@ def digest_files(folder: Path, names: Sequence[str], report: Report | None = Non
     kept = _read(store)
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
-        stamp, digest = kept.get(name, ((), ""))
-        if stamp and stamp == _look(os.path.join(place, name)):
-            found[name] = digest
+        entry = kept.get(name)
+        if entry and (*entry[:-1],) == _look(os.path.join(place, name)):
+            found[name] = entry[-1]
     todo = [name for name in dict.fromkeys(names) if name not in found]
     hashed = dict(_hash_all(place, todo, report))
-    settled = {name: (stamp, digest) for name, (stamp, digest) in hashed.items() if stamp}
+    settled = {name: [*stamp, digest] for name, (stamp, digest) in hashed.items() if stamp}
     if settled:
         meanwhile = _read(store, complain=False)  # to which another process may have added
         _write(store, {**meanwhile, **settled}, began)
@@ -136,7 +137,7 @@ def _read(store: Path | None, complain: bool = True) -> Kept:
         if complain:
             print(f"pivl-bench: {store} is not as it was written; files are hashed again", file=sys.stderr)
         return {}
-    return {name: (tuple(stamp), digest) for name, (stamp, digest) in json.loads(body).items()}
+    return dict(json.loads(body))
 
 
 def _write(store: Path | None, kept: Kept, began: float) -> None:
