@@ -84,12 +84,11 @@ RUN = "run ablation --preset smoke --rows clip-reid --seeds 0 --jobs 1"
 
 
 @pytest.mark.slow  # trains, at the smallest size
-@pytest.mark.parametrize("redirections", ["<&- >&- 2>&-", ">&- 2>&1", "2>&-"])
-def test_a_run_without_streams_is_trained_recorded_and_shown(tmp_path, redirections):
-    status, *_ = typed(tmp_path, RUN, redirections)
-    assert status == (">&-" in redirections)
+@pytest.mark.parametrize(("redirections", "status"), [("<&- >&- 2>&-", 1), ("2>&-", 0)])
+def test_a_run_without_streams_is_trained_recorded_and_shown(tmp_path, redirections, status):
+    assert typed(tmp_path, RUN, redirections)[0] == status
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 1
-    assert (tmp_path / "results" / "tables" / "ablation-smoke.part.md").exists()
+    assert len(list((tmp_path / "results" / "tables").glob("ablation-smoke*.md"))) == 1
     assert (tmp_path / "results" / "mlflow.db").exists()
     assert typed(tmp_path, "results check --quiet", "")[0] == 0
 
