@@ -171,8 +171,8 @@ def verify(files: tuple[Path, ...], quiet: bool) -> None:
     """Hold this code to FILES of figures that the original CLIP-ReID or SCHP code computed.
 
     Such files are tests/reference/*.npz. Prints every figure's largest deviation and its tolerance; exit status 1
-    if one fails. A deviation above its tolerance is held against what one rounding of weights and inputs does here:
-    up to three times that passes, and the line says so.
+    if one fails or is not there. A deviation above its tolerance is held against the most that one rounding of
+    weights and inputs does here in a few tries: up to three times that passes, and the line says so.
     """
     from harness.progress import Progress
     from pivl.verification import format_checks, verify_file

@@ -71,4 +71,4 @@ def test_verify_shows_every_figure_and_ends_with_1_if_one_fails(tmp_path, capsys
     assert end("verify", REFERENCE, str(tmp_path / "wrong.npz"), "--quiet") == 1
     assert capsys.readouterr().out.endswith("\n1 figures failed\n")
     assert end("verify", str(tmp_path / "none.npz")) == 2
-    assert "no such reference file" in capsys.readouterr().err
+    assert "No such file" in capsys.readouterr().err

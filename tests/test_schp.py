@@ -235,9 +235,12 @@ def test_weights_follow_the_rules_of_the_readme() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda _, meta: meta.update(classes=1), "classes is 1, not a whole number from 2 on"),
-        (lambda _, meta: meta.update(input_size="473"), "input_size is '473', not a whole number from 2 on"),
-        (lambda arrays, _: arrays.pop("margin0"), "margin0 does not go with image0"),
+        (lambda _, meta: meta.update(classes=1), "classes is 1, not a whole number from 2 to 1024"),
+        (
+            lambda _, meta: meta.update(input_size="473"),
+            "input_size is '473', not a whole number from 2 to 2048",
+        ),
+        (lambda arrays, _: arrays.pop("margin0"), "it lacks margin0"),
         (lambda arrays, _: arrays.update(labels1=arrays["labels0"]), "labels1 does not go with image1"),
         (lambda arrays, _: arrays.update(image0=arrays["image0"][..., 0]), "image0 is uint8 of shape"),
     ],

@@ -1,6 +1,7 @@
 """Equality with the original: every figure is met, a changed loss or figure is seen, a broken file is one line."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import pytest
 import torch
 
 from pivl import losses, stages
-from pivl.verification import clip_reid, drawing, format_checks, verify_file
+from pivl.recipe import CLIP_REID_VIT
+from pivl.verification import clip_reid, drawing, verify_file
 from pivl.verification.drawing import Drawing, clip_shapes, clip_weight, draw
-from pivl.verification.figures import AFTER_STEPS, Check, Figures, Measure, Recomputed, compare
+from pivl.verification.figures import Figures
+from tests.other_kernels import OtherKernels
 from tests.reference_files import EVALUATION, RESNET, VIT, rewritten, verify
 
 drawn = cache(draw)
@@ -37,9 +40,18 @@ def test_every_figure_of_the_original_is_met(path: Path) -> None:
         kind = json.loads(str(file["meta"]))["kind"]
     assert len(checks) == QUANTITIES[kind]
     assert [check.key for check in checks if not check.passed] == []
-    assert all(check.rounding == 0 for check in checks)  # nothing had to be excused
+    excused = [check.key for check in checks if check.rounding]  # by what rounding does, on this processor
+    assert not any(
+        key.startswith(("visual", "eval", "text", "lr", "stage1.i", "stage1.t")) for key in excused
+    )
     assert told
-    assert not any("again" in line for line in told)
+
+
+@pytest.mark.parametrize("path", [RESNET, VIT, EVALUATION], ids=lambda path: path.stem)
+@pytest.mark.parametrize("processor", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 6))])
+def test_every_figure_is_met_with_sums_in_another_order(path: Path, processor: int) -> None:
+    with OtherKernels(processor):
+        assert failed(path) == set()
 
 
 @pytest.mark.parametrize(
@@ -53,12 +65,28 @@ def test_every_figure_of_the_original_is_met(path: Path) -> None:
 def test_a_loss_changed_by_a_factor_is_seen(
     monkeypatch: pytest.MonkeyPatch, name: str, seen: set[str]
 ) -> None:
-    """Two percent; the keys that show it, and none of one pass through the towers or of the learning rates."""
+    """By a thousandth; the keys that show it, and none of one pass through the towers or of the learning rates."""
     original = getattr(losses, name)
-    monkeypatch.setattr(stages, name, lambda *args: 1.02 * original(*args))
+    monkeypatch.setattr(stages, name, lambda *args: 1.001 * original(*args))
     found = failed(VIT)
     assert seen <= found
     assert not {key for key in found if key.startswith(("visual", "eval", "text", "lr", "stage2.train"))}
+
+
+@pytest.mark.parametrize(
+    ("field", "factor", "seen"),
+    [
+        ("triplet_margin", 1.01, {*(f"stage2.first.tri{number}" for number in range(3)), "stage2.losses"}),
+        ("label_smoothing", 1.1, {"stage2.first.i2t", "stage2.losses"}),
+        ("image_to_text_weight", 1.001, {"stage2.losses"}),
+    ],
+)
+def test_a_changed_constant_is_seen(
+    monkeypatch: pytest.MonkeyPatch, field: str, factor: float, seen: set[str]
+) -> None:
+    recipe = replace(CLIP_REID_VIT, **{field: factor * getattr(CLIP_REID_VIT, field)})
+    monkeypatch.setattr(clip_reid, "CLIP_REID_VIT", recipe)
+    assert seen <= failed(VIT)
 
 
 def test_a_changed_learning_rate_schedule_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,9 +136,25 @@ def test_figures_that_are_unknown_or_of_another_shape_fail_alone(tmp_path: Path)
         arrays["lr.stage2"] = arrays["lr.stage2"][:-1]
         arrays["text.identity"] = arrays["text.identity"][:, :, None]
         arrays["stage1.i2t"] = np.array(np.nan)
+        arrays["stage1.losses"] = arrays["stage1.losses"][:3]
+        arrays["visual.last"] = arrays["visual.last"][:2]
+        arrays["stage1.image"] = np.full((16, 64), "a")
+        arrays["stage2.first.tri0"] = arrays["stage2.first.tri0"].astype(complex)
+        del arrays["stage2.first.i2t"], arrays["lr.stage1"]
 
-    path = rewritten(VIT, tmp_path / "changed.npz", change)
-    assert failed(path) == {"stage3.losses", "lr.stage2", "text.identity", "stage1.i2t"}
+    checks = verify(rewritten(VIT, tmp_path / "changed.npz", change))
+    assert {check.key for check in checks if not check.passed} == {
+        "stage3.losses", "lr.stage2", "text.identity", "stage1.i2t", "stage1.losses", "visual.last", "stage1.image",
+        "stage2.first.tri0", "stage2.first.i2t", "lr.stage1",
+    }  # fmt: skip
+    assert [check.key for check in checks if check.absent] == ["lr.stage1", "stage2.first.i2t"]
+
+
+def test_texts_of_fewer_people_than_files_keep_are_cut_short(tmp_path: Path) -> None:
+    def change(arrays: dict[str, Any], _: dict[str, Any]) -> None:
+        arrays["text.identity"] = arrays["text.identity"][:5]
+
+    assert failed(rewritten(VIT, tmp_path / "people.npz", change)) == {"text.identity"}
 
 
 def test_large_maps_are_compared_where_a_file_keeps_them(tmp_path: Path) -> None:
@@ -119,7 +163,6 @@ def test_large_maps_are_compared_where_a_file_keeps_them(tmp_path: Path) -> None
     def change(arrays: dict[str, Any], _: dict[str, Any]) -> None:
         for key in ("visual.last", "visual.feat"):
             arrays[key] = arrays[key].reshape(4, -1)[:, ::4]
-        arrays["text.identity"] = arrays["text.identity"][:5]
 
     assert failed(rewritten(VIT, tmp_path / "strided.npz", change)) == set()
 
@@ -135,25 +178,10 @@ def test_other_people_and_labels_than_ours_are_computed_from_the_meta(tmp_path: 
     assert not {key for key in found if key.startswith(("visual", "eval", "text", "lr", "stage2.train"))}
 
 
-def nudged(deviation: float, rounding: float, shape: tuple[int, ...] = (2, 2)) -> Check:
-    ours = torch.ones(shape, dtype=torch.float64)
-    return compare(
-        Recomputed("key", ours, AFTER_STEPS), np.full(shape, 1 + deviation), [ours * (1 + rounding), ours]
-    )
-
-
-def test_a_deviation_passes_up_to_three_times_what_rounding_does() -> None:
-    assert nudged(5e-4, 0.0).passed
-    assert not nudged(2e-3, 0.0).passed
-    assert nudged(5e-2, 2e-2).passed
-    assert not nudged(7e-2, 2e-2).passed
-    assert not nudged(float("nan"), 2e-2).passed
-
-
 def test_distances_that_tie_up_to_rounding_may_change_places(tmp_path: Path) -> None:
     """A match and a stranger, who stands first in the gallery, at one distance: the file has the match first."""
 
-    def change(arrays: dict[str, Any], _: dict[str, Any]) -> None:
+    def change(arrays: dict[str, Any], meta: dict[str, Any]) -> None:
         angle = np.random.RandomState(0).uniform(0, 1, (8, 1))
         query = np.concatenate([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
         height = np.array([[[0, 0, -0.7]], [[0, 0, 0.7]]])
@@ -166,9 +194,11 @@ def test_distances_that_tie_up_to_rounding_may_change_places(tmp_path: Path) -> 
             "gallery_pids": np.concatenate([np.full(8, 20), np.arange(8)]),
             "gallery_camids": np.ones(16, dtype=int),
             "mAP": np.array(1.0),
+            "cmc": np.ones(16),
         }
+        meta.pop("rerank")
 
-    (check,) = verify(rewritten(EVALUATION, tmp_path / "ties.npz", change))
+    check, _ = verify(rewritten(EVALUATION, tmp_path / "ties.npz", change))
     assert check.deviation > 0.1
     assert check.passed
 
@@ -209,38 +239,6 @@ def test_a_full_rn50_may_add_up_in_another_order_and_a_changed_loss_is_seen(
     assert all(check.key.startswith("stage2") for check in checks if check.rounding)
     monkeypatch.setattr(stages, "identity_loss", lambda *args: 1.02 * losses.identity_loss(*args))
     assert {"stage2.first.id0", "stage2.first.id1"} <= failed(path)
-
-
-def test_the_first_of_a_list_of_losses_stays_exact_where_later_ones_are_at_rounding_s_mercy() -> None:
-    item = Recomputed("losses", torch.ones(3, dtype=torch.float64), AFTER_STEPS)
-    moved = torch.tensor([1.0, 1.001, 1.1], dtype=torch.float64)
-    assert compare(item, np.array([1.0, 1.002, 1.2]), [moved]).passed
-    assert not compare(item, np.array([1.01, 1.002, 1.2]), [moved]).passed
-
-
-def test_deviations_by_hand() -> None:
-    ours, figure = torch.tensor([1.0, 2.0, 4.0]), np.array([1.0, 1.0, 5.0])
-    assert Measure(1).deviations(ours, figure).tolist() == [0, 0.2, 0.2]
-    assert Measure(1, "each").deviations(ours, figure).tolist() == [0, 1, 0.2]
-    assert Measure(1, "nothing").deviations(ours, figure).tolist() == [0, 1, 1]
-    assert Measure(1).deviations(ours, figure[:2]).tolist() == float("inf")
-    assert Measure(1).deviations(torch.zeros(2), np.zeros(2)).tolist() == [0, 0]
-
-
-def test_the_table_names_key_deviation_tolerance_and_outcome() -> None:
-    table = format_checks(
-        [
-            Check("stage1.i2t", 2e-7, 1e-5, True),
-            Check("lr", float("inf"), 1e-9, False),
-            Check("stage2.losses", 2e-2, 1e-3, True, 1e-2),
-        ]
-    )
-    assert table.splitlines() == [
-        "key            deviation  tolerance  result",
-        "stage1.i2t       2.0e-07      1e-05  pass",
-        "lr                   inf      1e-09  FAIL",
-        "stage2.losses    2.0e-02      1e-03  pass (rounding alone moves it by 1.0e-02)",
-    ]
 
 
 def test_weights_follow_the_rules_of_the_readme() -> None:

@@ -34,13 +34,25 @@ from pivl.towers.clip import ImageTower
 from pivl.towers.resnet import ResNetTower
 from pivl.towers.student import StudentTower
 from pivl.verification.drawing import Drawing
-from pivl.verification.figures import AFTER_STEPS, FORWARD, RATES, Figures, Recomputed
+from pivl.verification.figures import (
+    AFTER_FEW,
+    AFTER_STEPS,
+    FORWARD,
+    ONE_ROUNDING,
+    RATES,
+    Figures,
+    Measure,
+    Recomputed,
+)
 
 Progress = Callable[[str], None]
 Passes = list[tuple[tuple[Any, ...], Any]]  # inputs and output of a module, pass by pass
 FIRST = 4  # pictures of which, and people of whom, the files keep the large figures
 KEPT = 2048  # about as many numbers of a large map are kept per picture
+PEOPLE = 12  # whose texts they keep at least, if there are as many
 STAGE_1_STEPS = 5
+STEPS = 2**7  # of stage 2 at most
+OF_SQUARES = 4  # roundings, see triplet_measure
 RAW = Similarity(normalized=False, temperature=1.0)
 
 
@@ -62,8 +74,8 @@ def recompute(figures: Figures, progress: Progress, nudge: int = 0) -> Iterator[
     with torch.no_grad():
         image = model.tower(drawing.images()).proj
         text = torch.cat([prompts.people(some) for some in tokens.split(256)])
-    shown = figures.values.get("text.identity", text)
-    yield Recomputed("text.identity", text[: len(shown)], FORWARD)
+    shown = max(PEOPLE, len(np.atleast_1d(figures.values.get("text.identity", ()))))
+    yield Recomputed("text.identity", text[:shown], FORWARD)
     yield Recomputed("stage1.image", image, FORWARD)
     still = hold_rates(recipe, figures)
     yield from stage_1(drawing, still, prompts, tokens, image, progress)
@@ -78,8 +90,8 @@ def hold_rates(recipe: Recipe, figures: Figures) -> Recipe:
         recipe,
         prompt_warmup_epochs=0,
         prompt_least_rate=recipe.prompt_rate,
-        identity_epochs=int(np.size(figures.values.get("stage1.losses", np.zeros(STAGE_1_STEPS)))),
-        epochs=figures.whole("stage2_steps"),
+        identity_epochs=STAGE_1_STEPS,
+        epochs=figures.whole("stage2_steps", most=STEPS),
         warmup_epochs=0,
         milestones=(),
     )
@@ -170,7 +182,7 @@ def stage_1(
         progress(f"stage 1, step {step.epoch} of {step.epochs}")
     yield Recomputed("stage1.i2t", steps[0].terms["image_to_text"], FORWARD)
     yield Recomputed("stage1.t2i", steps[0].terms["text_to_image"], FORWARD)
-    yield Recomputed("stage1.losses", totals(steps), AFTER_STEPS)
+    yield Recomputed("stage1.losses", totals(steps), AFTER_FEW)
     yield Recomputed("stage1.cls_ctx_after", tokens.detach()[:FIRST].clone(), AFTER_STEPS)
 
 
@@ -191,7 +203,7 @@ def stage_2(
             passed.clear()
             steps.append(step)
             progress(f"stage 2, step {step.epoch} of {step.epochs}")
-    yield Recomputed("stage2.losses", totals(steps), AFTER_STEPS)
+    yield Recomputed("stage2.losses", totals(steps), AFTER_FEW)
     with torch.no_grad():
         embedding = model.eval().embed(images[:FIRST])
     yield Recomputed("stage2.embedding_after", embedding, AFTER_STEPS)
@@ -202,18 +214,36 @@ def first_step(recipe: Recipe, passed: Passes, person: Tensor, texts: Texts) -> 
     """stage2.first.* and stage2.train_*: from what tower and classifiers gave; the text is that after stage 1's steps."""
     (_, features), (_, logits), (_, logits_proj) = passed
     losses = picture_losses(recipe, features, (logits, logits_proj), person, texts.people, RAW)
-    terms = {
-        **{f"id{number}": loss for number, loss in enumerate(losses.identity)},
-        **{f"tri{number}": loss for number, loss in enumerate(losses.triplet)},
-    }
     if losses.image_to_text is None:
         raise ValueError("stage 2 had no texts to compare with")
+    triplets = zip(losses.triplet, (features.last, features.feat, features.proj), strict=True)
     return [
-        *(Recomputed(f"stage2.first.{name}", loss, FORWARD) for name, loss in terms.items()),
-        Recomputed("stage2.first.i2t", losses.image_to_text, AFTER_STEPS),
+        *(
+            Recomputed(f"stage2.first.id{number}", loss, FORWARD)
+            for number, loss in enumerate(losses.identity)
+        ),
+        *(
+            Recomputed(f"stage2.first.tri{number}", loss, triplet_measure(loss, compared, person))
+            for number, (loss, compared) in enumerate(triplets)
+        ),
+        Recomputed("stage2.first.i2t", losses.image_to_text, AFTER_FEW),
         Recomputed("stage2.train_feats", features.feat, FORWARD),
         Recomputed("stage2.train_proj", features.proj, FORWARD),
     ]
+
+
+def triplet_measure(loss: Tensor, features: Tensor, person: Tensor) -> Measure:
+    """How far a hard triplet `loss` of features [B, D] may be: as one pass is, or by four roundings of the squares.
+
+    The square of a distance d is |a|^2 + |b|^2 - 2ab. Each of its three sums and the two that join them round by about
+    2^-24 of |a|^2, together by some four of these, so d does by four of |a|^2 / 2d, and the loss is of two distances.
+    Where pictures look alike to a tower, as to one of random weights, |a|^2 is hundreds of times d. Never more than half
+    a thousandth, so that a loss that is off by one is seen.
+    """
+    features = features.double()
+    strangers = torch.cdist(features, features)[person[:, None] != person[None]]
+    rounding = ONE_ROUNDING * features.square().sum(dim=1).max() / strangers.min()
+    return Measure(min(max(FORWARD.tolerance, float(OF_SQUARES * rounding / loss)), 5e-4))
 
 
 def totals(steps: list[Step]) -> Tensor:

@@ -13,10 +13,12 @@ from torch import Tensor
 from pivl.towers.clip import Clip, ImageInput
 from pivl.towers.vocabulary import Vocabulary
 from pivl.towers.weights import clip_from_state
-from pivl.verification.figures import Figures
+from pivl.verification.figures import ONE_ROUNDING, Figures, brief
 
 IDENTITY_TOKENS = 4
-ONE_ROUNDING = 2.0**-24  # of a float32, relative
+NUMBERS = 2**31  # weights and pixels that a file may ask for, three times those of OpenAI's largest
+BLOCKS = 2**9  # of both towers
+CELLS = 2**13  # of the grid of a picture, which attention squares
 
 
 def nudged(
@@ -66,7 +68,7 @@ class Drawing:
         backbone, size = figures.meta.get("backbone"), figures.wholes("image_size")
         labels, identities = figures.wholes("labels", 0), figures.whole("identities", 2)
         if backbone not in ("resnet", "vit"):
-            raise figures.unfit(f"backbone is {backbone!r}, neither resnet nor vit")
+            raise figures.unfit(f"backbone is {brief(backbone)}, neither resnet nor vit")
         if len(size) != 2:
             raise figures.unfit(f"image_size is {list(size)}, not height and width")
         if len(labels) != figures.whole("batch") or not 1 < len(set(labels)) <= max(labels) + 1 <= identities:
@@ -81,7 +83,7 @@ class Drawing:
             raise figures.unfit(
                 f"vocab_size is {figures.whole('vocab_size')}, not CLIP's {Vocabulary.FULL_SIZE}"
             )
-        return cls(
+        drawing = cls(
             backbone,
             layers,
             figures.whole("vision_width", 2 if not vit else 1),
@@ -95,9 +97,30 @@ class Drawing:
             (size[0], size[1]),
             labels,
             identities,
-            figures.whole("seed", 0),
+            figures.whole("seed", 0, 2**32),
             nudge,
         )
+        drawing._check_size(figures)
+        return drawing
+
+    def _check_size(self, figures: Figures) -> None:
+        """Raise UserError for more numbers or cells than any CLIP has, before memory is taken for them."""
+        height, width = self.image_size
+        side = 16 if self.backbone == "resnet" else self.patch
+        blocks = sum(self.vision_layers) + self.text_layers
+        images, tokens = (
+            3 * len(self.labels) * height * width,
+            self.identities * self.context * self.text_width,
+        )
+        if blocks > BLOCKS or (height // side) * (width // side) > CELLS:
+            raise figures.unfit(
+                f"it describes {blocks} blocks on pictures of {height}x{width}, more than any CLIP's"
+            )
+        numbers = images + tokens + sum(prod(shape) for shape in clip_shapes(self).values())
+        if numbers > NUMBERS:
+            raise figures.unfit(
+                f"it describes a CLIP and pictures of {numbers:.1e} numbers, more than any has"
+            )
 
     def clip(self, source: str) -> Clip:
         """The CLIP at `image_size`, built and filled by the project's own code; errors (UserError) call it `source`."""

@@ -1,22 +1,25 @@
 """Figures of the original code as files keep them, and how ours are held to them (shared/reference/README.md)."""
 
-import json
-import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pivl.errors import UserError
+from pivl.errors import Unreadable, UserError
+from pivl.numpy_files import read_arrays
+from pivl.reading import parse_json
 
 ROUNDINGS = 3
-NOT_WHOLE = (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+ONE_ROUNDING = 2.0**-24  # of a float32, relative
+AS_MADE = "use a reference file as it was made"
+LARGEST = 2**29  # bytes of a file's arrays; features of all of Market-1501 are a fifth of it
+MOST = 2**16  # of anything that meta counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +30,11 @@ class Figures:
     meta: dict[str, Any]
     values: dict[str, NDArray[Any]]
 
-    def whole(self, key: str, least: int = 1) -> int:
-        """The whole number `key` of meta; UserError where it is absent, none, or below `least`."""
+    def whole(self, key: str, least: int = 1, most: int = MOST) -> int:
+        """The whole number `key` of meta; UserError where it is absent, none, below `least` or above `most`."""
         value = self.meta.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise self.unfit(f"{key} is {value!r}, not a whole number from {least} on")
+        if not _is_whole(value, least, most):
+            raise self.unfit(f"{key} is {brief(value)}, not a whole number from {least} to {most}")
         return value
 
     def wholes(self, key: str, least: int = 1) -> tuple[int, ...]:
@@ -40,33 +43,38 @@ class Figures:
         if (
             not isinstance(value, list)
             or not value
-            or any(not isinstance(item, int) or isinstance(item, bool) or item < least for item in value)
+            or not all(_is_whole(item, least, MOST) for item in value)
         ):
-            raise self.unfit(f"{key} is {value!r}, not a list of whole numbers from {least} on")
+            raise self.unfit(f"{key} is {brief(value)}, not a list of whole numbers from {least} to {MOST}")
         return tuple(value)
 
     def unfit(self, why: str) -> UserError:
         """The error for a file whose meta or arrays cannot be computed again."""
-        return UserError(f"{self.path}: {why}; use a reference file as it was made")
+        return UserError(f"{self.path}: {why}; {AS_MADE}")
+
+
+def _is_whole(value: object, least: int, most: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def brief(value: object) -> str:
+    """A value of meta as a line shows it: on one line, and no longer than one."""
+    said = repr(value)
+    return said if len(said) <= 60 else f"{said[:57]}..."
 
 
 def read_figures(path: Path) -> Figures:
     """A reference file, whole in memory. Raises UserError, one line, where it is absent, cut short or something else."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such reference file; check the path")
+    values = read_arrays(path, LARGEST, AS_MADE)
     try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            values = {key: file[key] for key in file.files}
-        meta = json.loads(str(values.pop("meta")))
-    except OSError as error:
-        reason = error.strerror or "not a whole .npz"
-        raise UserError(f"{path}: cannot be read ({reason}); check the file and its rights") from error
-    except (*NOT_WHOLE, AttributeError, TypeError) as error:
-        raise UserError(
-            f"{path}: not a whole .npz file of figures with its meta; copy or make it again"
-        ) from error
+        for value in values.values():
+            if value.dtype.kind == "U":
+                "".join(value.ravel().tolist()).encode()
+        meta = parse_json(str(values.pop("meta")))
+    except (ValueError, LookupError) as error:  # letters that are none, no meta, or none that is JSON
+        raise Unreadable(path, "not a file of figures with its meta", AS_MADE) from error
     if not isinstance(meta, dict):
-        raise UserError(f"{path}: its meta is no table of names; copy or make it again")
+        raise Unreadable(path, "its meta is no table of names", AS_MADE)
     return Figures(path, meta, values)
 
 
@@ -96,7 +104,10 @@ def text_sums(texts: Sequence[str]) -> Tensor:
 
 
 FORWARD = Measure(1e-5)  # one pass in float32
-AFTER_STEPS = Measure(1e-3)  # Adam enlarges rounding where gradients are small
+AFTER_FEW = Measure(
+    1e-4
+)  # losses after few steps of Adam: a weight that is off by a thousandth shows in their sum
+AFTER_STEPS = Measure(1e-3)  # what Adam moved: it enlarges rounding where gradients are small
 RATES = Measure(1e-9, "each")
 EXACT = Measure(1e-12, "nothing")  # the last bits of a mean; distances that tie up to rounding: see compare
 RERANKED = Measure(1e-2, "nothing")  # the original computes in half precision
@@ -115,7 +126,8 @@ class Recomputed:
 class Check:
     """The outcome for one key of a file; a key that we do not compute deviates infinitely.
 
-    `rounding`: what one rounding of weights and inputs does to ours, where that had to be asked (see compare).
+    `rounding`: what one rounding of weights and inputs does to ours, where that had to be asked (see compare). `absent`:
+    the file lacks it, though every file of its kind has it.
     """
 
     key: str
@@ -123,6 +135,7 @@ class Check:
     tolerance: float
     passed: bool
     rounding: float = 0.0
+    absent: bool = False
 
 
 def compare(item: Recomputed, figure: NDArray[Any], nudged: Sequence[Tensor] = ()) -> Check:

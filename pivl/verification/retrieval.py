@@ -12,6 +12,7 @@ from pivl.verification.figures import EXACT, RERANKED, Figures, Measure, Recompu
 
 FEATURES = ("query_features", "gallery_features")
 PEOPLE = ("query_pids", "query_camids", "gallery_pids", "gallery_camids")
+RANKS = 50
 OF_A_DISTANCE = 8  # roundings of features that move a distance about as its own sums round
 INPUTS = frozenset(FEATURES + PEOPLE)
 
@@ -23,16 +24,18 @@ def recompute(figures: Figures, progress: Callable[[str], None], nudge: int) -> 
     """
     query, gallery = read_inputs(figures, nudge)
     progress("ranking")
-    yield from scores(figures, "", rank(query, gallery), EXACT)
-    if {"reranked_cmc", "reranked_mAP"} & figures.values.keys():
+    yield from scores(figures, "", rank(query, gallery), len(gallery), EXACT)
+    if "rerank" in figures.meta or {"reranked_cmc", "reranked_mAP"} & figures.values.keys():
         progress("re-ranking")
         retrieval = rerank(query, gallery, read_choice(figures))
-        yield from scores(figures, "reranked_", retrieval, RERANKED)
+        yield from scores(figures, "reranked_", retrieval, len(gallery), RERANKED)
 
 
-def scores(figures: Figures, prefix: str, retrieval: Retrieval, measure: Measure) -> Iterator[Recomputed]:
-    """cmc, as far as the file's goes, and mAP."""
-    ranks = np.size(figures.values.get(f"{prefix}cmc", np.zeros(50)))
+def scores(
+    figures: Figures, prefix: str, retrieval: Retrieval, gallery: int, measure: Measure
+) -> Iterator[Recomputed]:
+    """cmc to rank RANKS or as far as the file's goes, but no further than the gallery, and mAP."""
+    ranks = min(max(RANKS, np.size(figures.values.get(f"{prefix}cmc", ()))), gallery)
     cmc = torch.tensor([retrieval.cmc(k) for k in range(1, ranks + 1)], dtype=torch.float64)
     yield Recomputed(f"{prefix}cmc", cmc, measure)
     yield Recomputed(f"{prefix}mAP", torch.tensor(retrieval.map, dtype=torch.float64), measure)
@@ -68,5 +71,5 @@ def read_choice(figures: Figures) -> Reciprocal:
     try:
         written = figures.meta["rerank"]
         return Reciprocal(int(written["k1"]), int(written["k2"]), float(written["lambda_value"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise figures.unfit("its meta says nothing usable under rerank") from error

@@ -13,6 +13,9 @@ from pivl.verification.drawing import draw
 from pivl.verification.figures import EXACT, Figures, Measure, Recomputed, text_sums
 
 KEPT = 7  # every 7th row and column of the fused logits is in a file
+PICTURES = ("0", "1")  # at least
+CLASSES = 2**10
+LONGEST = 2**11  # side of the square that the network sees
 CERTAIN = 1e-2  # a smaller distance to the second logit says nothing about a different label
 LOGITS = Measure(1e-3)
 
@@ -28,35 +31,40 @@ def recompute(figures: Figures, progress: Callable[[str], None], nudge: int) -> 
 
     A label that the file is not certain of is taken as it stands there. UserError where meta or inputs are unfit.
     """
-    classes, size = figures.whole("classes", 2), figures.whole("input_size", 2)
+    classes, size = figures.whole("classes", 2, CLASSES), figures.whole("input_size", 2, LONGEST)
     pictures = read_pictures(figures)
     network = empty_network(classes)
     state = sorted(network.state_dict().items())
     yield Recomputed("state_dict_keys", text_sums([key for key, _ in state]), EXACT)
     yield Recomputed("state_dict_shapes", text_sums([str(tuple(value.shape)) for _, value in state]), EXACT)
     progress("drawing the weights")
-    draw_network(network, figures.whole("seed", 0))
+    draw_network(network, figures.whole("seed", 0, 2**32))
     for number, image in pictures.items():
         progress(f"picture {number}")
         logits = network(to_input(image, size)[None])[0]
         yield Recomputed(f"logits_stride4_{number}", logits[:, ::KEPT, ::KEPT], LOGITS)
         part_map = label(logits, (image.shape[0], image.shape[1]), size).part_map
-        theirs, margin = (torch.from_numpy(figures.values[f"{key}{number}"]) for key in ("labels", "margin"))
-        yield Recomputed(f"labels{number}", torch.where(margin > CERTAIN, part_map, theirs), EXACT)
+        margin = torch.from_numpy(figures.values[f"margin{number}"].astype(np.float32))
+        theirs = figures.values.get(f"labels{number}", part_map.numpy())
+        certain = torch.where(margin > CERTAIN, part_map, torch.from_numpy(theirs.astype(np.int64)))
+        yield Recomputed(f"labels{number}", certain, EXACT)
 
 
 def read_pictures(figures: Figures) -> dict[str, Tensor]:
-    """The pictures of a file by the end of their key, uint8 [H, W, 3]; each has its labels and margins."""
+    """The pictures of a file by the end of their key, uint8 [H, W, 3]; each has its margins, and labels if any fit."""
     pictures = {}
-    for key in figures.values:
-        if not key.startswith("image"):
-            continue
-        number, image = key.removeprefix("image"), figures.values[key]
+    found = (key.removeprefix("image").removeprefix("margin") for key in figures.values if is_input(key))
+    for number in sorted({*PICTURES, *found}):
+        key = f"image{number}"
+        absent = [name for name in (key, f"margin{number}") if name not in figures.values]
+        if absent:
+            raise figures.unfit(f"it lacks {' and '.join(absent)}")
+        image = figures.values[key]
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise figures.unfit(f"{key} is {image.dtype} of shape {image.shape}, not an RGB picture of bytes")
         for other, kinds in ((f"labels{number}", "iu"), (f"margin{number}", "f")):
             values = figures.values.get(other)
-            if values is None or values.shape != image.shape[:2] or values.dtype.kind not in kinds:
+            if values is not None and (values.shape != image.shape[:2] or values.dtype.kind not in kinds):
                 raise figures.unfit(f"{other} does not go with {key}")
         pictures[number] = torch.from_numpy(image)
     return pictures
