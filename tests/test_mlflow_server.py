@@ -1,5 +1,6 @@
 """A real `mlflow server` on loopback: what it misses while it is down it gets later, artifacts and all."""
 
+import base64
 import os
 import shutil
 import signal
@@ -7,8 +8,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
+from contextlib import suppress
 
 import pytest
 
@@ -18,6 +21,7 @@ from harness.question import Asked, ask
 from harness.records import Results
 from tests.answered import record_all
 from tests.recorded import complain, write_failed
+from tests.standins import page, standing_in
 
 BROWSER = shutil.which("chromium")
 pytestmark = pytest.mark.slow  # the server takes its time to start
@@ -113,6 +117,49 @@ def test_a_server_that_was_down_gets_everything_later_and_nothing_twice(
         assert text in child
     assert "image-tower" in look(f"{pages}/{shown.info.run_id}/model-metrics", tmp_path)
     assert "queries.parquet" in look(f"{pages}/{shown.info.run_id}/artifacts", tmp_path)
+
+
+def guard(port):
+    """In front of the server: lets through what says that it comes from reid with s3cret, request by request."""
+    login = b"Authorization: Basic " + base64.b64encode(b"reid:s3cret")
+
+    def talk(connection):
+        with socket.create_connection(("127.0.0.1", port)) as server:
+            threading.Thread(target=pass_on, args=(server, connection), daemon=True).start()
+            while more := connection.recv(2**20):
+                if b" HTTP/1.1\r\n" in more and login not in more:
+                    connection.sendall(page("401 Unauthorized"))
+                    return
+                server.sendall(more)
+
+    return talk
+
+
+def pass_on(source, target):
+    with suppress(OSError):
+        while more := source.recv(2**20):
+            target.sendall(more)
+
+
+def test_a_server_behind_a_password_gets_runs_and_artifacts(server, tmp_path, monkeypatch, capsys):
+    uri, start = server
+    start()
+    results = Results(tmp_path / "results", complain)
+    question = ask(Asked("ablation", rows="clip-reid", seeds="0"))
+    track.note_asked(question, record_all([question], results), results)
+    with standing_in(guard(int(uri.rpartition(":")[2]))) as port:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://reid:s3cret@127.0.0.1:{port}")
+        track.show([question], results, Progress.on_stderr(False))
+        assert (
+            f"1 runs added; look at them in a browser at http://***@127.0.0.1:{port}\n"
+            in capsys.readouterr().err
+        )
+        assert len(list((tmp_path / "kept").rglob("queries.parquet"))) == 1
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://reid:wrong@127.0.0.1:{port}")
+        track.show([question], results, Progress.on_stderr(False))
+    said = capsys.readouterr().err
+    assert f"(http://***@127.0.0.1:{port} lets nobody in with this user and password (401); " in said
+    assert said.count("\n") == 1
 
 
 def look(page, folder):
