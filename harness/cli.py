@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from harness import disk, embedded, parsing, searching, stored, tracking_commands
+from harness.addresses import without_login
 from harness.options import (
     check_interval,
     debug_option,
@@ -233,8 +234,8 @@ def _status(typed: list[str]) -> int:
         return _say(130, "interrupted; what is recorded stays, and the same command goes on from there")
     except Exception as error:
         if "--debug" in typed:
-            traceback.print_exc()
-        reason = (str(error).strip().splitlines() or [""])[0]
+            click.echo(without_login(traceback.format_exc()), err=True, nl=False)
+        reason = without_login((str(error).strip().splitlines() or [""])[0])
         again = "" if "--debug" in typed else "; run it again with --debug to see where"
         return _say(1, f"unexpected {type(error).__name__}: {reason}{again}")
 

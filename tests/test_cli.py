@@ -64,6 +64,19 @@ def test_an_unexpected_error_is_one_line_without_debug(capsys, monkeypatch):
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_an_unexpected_error_does_not_tell_the_password_of_an_address(capsys, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no answer from http://reid:s3cret@host")
+
+    monkeypatch.setattr("harness.question.ask", fail)
+    assert run_main("table", "ablation", "--debug") == 1
+    told = capsys.readouterr().err
+    assert "s3cret" not in told
+    assert (
+        told.count("RuntimeError: no answer from http://***@host\n") == 2
+    )  # in the traceback and in the line
+
+
 def test_help_answers_at_once_and_loads_nothing_heavy():
     code = (
         "import sys; from harness.cli import main\n"

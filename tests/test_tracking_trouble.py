@@ -11,8 +11,10 @@ import pytest
 
 from harness import tracking
 from harness.records import Results
+from harness.tracking_place import place_of
 from harness.views import Experiment
 from pivl.errors import UserError
+from tests.mutations import COUNTS, check_reader
 from tests.recorded import complain
 
 ANEW = "delete it: pivl-bench mlflow sync makes it again from the records"
@@ -88,6 +90,20 @@ def test_a_damaged_database_is_to_be_made_anew(results, capfd):
         line = said(results, capfd)
         assert line.startswith(f"{path} is damaged (")
         assert line.endswith(ANEW)
+
+
+@COUNTS
+def test_a_database_is_taken_or_refused_whatever_was_done_to_it(count, tmp_path, monkeypatch, empty_mlflow):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    results = Results(tmp_path, complain)
+    place = place_of(results)
+
+    def read(path):
+        with tracking._in_one_line(place):
+            tracking._ask_database(place)
+            tracking._follow(place, path.with_name("mlartifacts"))
+
+    assert check_reader(tmp_path / "mlflow.db", empty_mlflow.read_bytes(), read, count) > count / 10
 
 
 def test_what_is_no_file_is_not_opened(results, capfd):
