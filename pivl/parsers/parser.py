@@ -16,6 +16,7 @@ from pivl.files import check_regular, sha256_of
 from pivl.parsers.extractor import BAND, TRAINED, Parsed, interpolation, parse_images, strongest
 from pivl.parsers.logits import check_logits, reason
 from pivl.parsers.schp import read_network
+from pivl.towers.torch_files import is_whole_script
 
 NormalizationName = Literal["imagenet", "half", "clip"]
 NORMALIZATIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
@@ -117,6 +118,8 @@ def describe(name: str, weights: Path, input_size: tuple[int, int], color_order:
 def _read_script(path: Path, device: torch.device) -> torch.jit.ScriptModule:
     check_regular(path, "network", "name a file written by torch.jit.save")
     try:
+        if not is_whole_script(path):
+            raise ValueError("cut, damaged or of another kind")
         with warnings.catch_warnings():
             # TorchScript is deprecated, yet what many parsers are given out as
             warnings.simplefilter("ignore")

@@ -69,6 +69,15 @@ def open_torch(path: Path) -> Iterator[TorchFile | None]:
             yield _open_legacy(file) if LEGACY in beginning else None
 
 
+def is_whole_script(path: Path) -> bool:
+    """Whether a file is an archive with code in it, every entry as its checksum says. Raises OSError."""
+    try:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            return any("/code/" in name for name in archive.namelist()) and archive.testzip() is None
+    except NOT_WHOLE:
+        return False
+
+
 def _open_archive(archive: zipfile.ZipFile) -> TorchFile | None:
     entries = {entry.filename: entry for entry in archive.infolist()}
     roots = [name.partition("/")[0] for name in entries if re.fullmatch(r"[^/]+/data\.pkl", name)]
