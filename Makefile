@@ -1,11 +1,18 @@
-# make ablation | tables | test | test-slow | test-faults | lint | clean. Each sets up .venv by itself when it is missing, stale or half made.
+# make ablation | tables | test | test-slow | test-processors | test-faults | lint | clean. Each sets up .venv by itself when it is missing, stale or half made.
 # GNU make 3.81 (macOS) is enough. Another Python: make PYTHON=python3.12 ablation
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: ablation tables test test-slow test-faults lint clean
+# What another processor's libraries would choose, as far as this one can be told to, and sums in another order (see
+# tests/conftest.py). On processors that do not know a setting it changes nothing.
+PROCESSORS := MKL_CBWR=COMPATIBLE MKL_CBWR=AVX2 MKL_CBWR=AVX512 ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=default OTHER_KERNELS=1
+NUMERICAL := $(foreach name,assessment augment confidence consistency continuation evaluation figures fusion loop losses \
+  named parts precision pretrain_student prompts reference reranking rows schp stages student towers transfer verification \
+  weights,tests/test_$(name).py)
+
+.PHONY: ablation tables test test-slow test-processors test-faults lint clean
 .DELETE_ON_ERROR:
 
 ablation: $(READY)
@@ -17,8 +24,14 @@ tables: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)
 
-test-slow: $(READY)
+test-slow: $(READY) test-processors
 	$(BIN)/python -m pytest -m "slow and not gpu" $(ARGS)
+
+test-processors: $(READY)
+	@failed=; for processor in $(PROCESSORS); do for threads in 1 2; do \
+	  echo "$$processor, threads: $$threads"; \
+	  env $$processor TEST_THREADS=$$threads $(BIN)/python -m pytest -q $(NUMERICAL) || failed="$$failed $$processor/$$threads"; \
+	done; done; test -z "$$failed" || { echo "failed with:$$failed"; exit 1; }
 
 test-faults: $(READY)
 	$(BIN)/python -m pytest -m slow tests/test_faults_*.py $(ARGS)

@@ -1,4 +1,7 @@
-"""What all tests share: one thread each, no telemetry, and a cache folder of one's own for those that ask."""
+"""What all tests share: one thread each, no telemetry, and a cache folder of one's own for those that ask.
+
+`make test-processors` asks for more threads (TEST_THREADS) and other kernels (OTHER_KERNELS).
+"""
 
 import os
 import signal
@@ -9,12 +12,23 @@ from pathlib import Path
 
 import pytest
 
-os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported; two threads make small tests erratic
+os.environ["OMP_NUM_THREADS"] = os.environ.get(
+    "TEST_THREADS", "1"
+)  # read when torch is imported; two threads make small tests erratic
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "true"
 if (
     signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 ):  # as a shell's `&` has it: commands under test would pass over it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=bool(os.environ.get("OTHER_KERNELS")))
+def other_kernels() -> Iterator[None]:
+    """Another processor's order of sums, drawn from the number in OTHER_KERNELS."""
+    from tests.other_kernels import OtherKernels
+
+    with OtherKernels(int(os.environ["OTHER_KERNELS"])):
+        yield
 
 
 @pytest.fixture

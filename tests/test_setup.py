@@ -72,7 +72,9 @@ def make(folder, *words):
     return subprocess.run(["make", *words], cwd=folder, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("target", ["ablation", "tables", "test", "test-slow", "test-faults", "lint"])
+@pytest.mark.parametrize(
+    "target", ["ablation", "tables", "test", "test-slow", "test-processors", "test-faults", "lint"]
+)
 def test_targets_set_up_when_missing_or_stale_and_not_otherwise(checkout, target):
     assert "pip install" not in make(checkout, "-n", target).stdout
     for name in ("setup.py", "pyproject.toml", "constraints.txt"):

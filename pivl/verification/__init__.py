@@ -24,6 +24,8 @@ from pivl.verification.figures import (
     read_figures,
 )
 
+HOPELESS = 30  # times what could pass
+
 Progress = Callable[[str], None]
 Recompute = Callable[[Figures, Progress, int], Iterator[Recomputed]]
 
@@ -80,7 +82,7 @@ def judge_doubtful(
 ) -> dict[str, Check]:
     """New checks for what failed but depends on rounding, from a few runs with weights and inputs moved by one rounding.
 
-    The largest effect of all runs counts. No further one is spent on a deviation of more than ten times what could pass;
+    The largest effect of all runs counts. No further one is spent on a deviation of more than 30 times what could pass;
     but whether two distances equal up to rounding change places is a toss of a coin, so ranks are given all of them.
     """
     nudged: dict[str, list[Tensor]] = {
@@ -104,7 +106,7 @@ def judge_doubtful(
             if not check.passed
             and (
                 ours[key].measure.relative_to == "nothing"
-                or check.deviation < 10 * max(check.tolerance, ROUNDINGS * check.rounding)
+                or check.deviation < HOPELESS * max(check.tolerance, ROUNDINGS * check.rounding)
             )
         ]
     return again

@@ -52,7 +52,7 @@ KEPT = 2048  # about as many numbers of a large map are kept per picture
 PEOPLE = 12  # whose texts they keep at least, if there are as many
 STAGE_1_STEPS = 5
 STEPS = 2**7  # of stage 2 at most
-OF_SQUARES = 4  # roundings, see triplet_measure
+OF_SQUARES = 8  # roundings, see triplet_measure
 RAW = Similarity(normalized=False, temperature=1.0)
 
 
@@ -233,10 +233,10 @@ def first_step(recipe: Recipe, passed: Passes, person: Tensor, texts: Texts) -> 
 
 
 def triplet_measure(loss: Tensor, features: Tensor, person: Tensor) -> Measure:
-    """How far a hard triplet `loss` of features [B, D] may be: as one pass is, or by four roundings of the squares.
+    """How far a hard triplet `loss` of features [B, D] may be: as one pass is, or by eight roundings of the squares.
 
-    The square of a distance d is |a|^2 + |b|^2 - 2ab. Each of its three sums and the two that join them round by about
-    2^-24 of |a|^2, together by some four of these, so d does by four of |a|^2 / 2d, and the loss is of two distances.
+    The square of a distance d is |a|^2 + |b|^2 - 2ab. Its three sums and the two that join them round by some four times
+    2^-24 of |a|^2 in all, so d does by half of that over d, and the loss is of two distances: four, and three were seen.
     Where pictures look alike to a tower, as to one of random weights, |a|^2 is hundreds of times d. Never more than half
     a thousandth, so that a loss that is off by one is seen.
     """
