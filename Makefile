@@ -8,9 +8,9 @@ READY := .venv/.ready
 # What another processor's libraries would choose, as far as this one can be told to, and sums in another order (see
 # tests/conftest.py). On processors that do not know a setting it changes nothing.
 PROCESSORS := MKL_CBWR=COMPATIBLE MKL_CBWR=AVX2 MKL_CBWR=AVX512 ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=default OTHER_KERNELS=1
-NUMERICAL := $(foreach name,assessment augment confidence consistency continuation evaluation figures fusion loop losses \
-  named parts precision pretrain_student prompts reference reranking rows schp stages student towers transfer verification \
-  weights,tests/test_$(name).py)
+NUMERICAL := $(wildcard tests/pivl/test_*.py tests/pivl/towers/test_*.py) tests/pivl/evaluation tests/pivl/verification \
+  tests/pivl/data/augmentation tests/pivl/data/part_maps tests/pivl/parsers/test_schp.py tests/pivl/synthped/pretraining \
+  tests/harness/experiment/test_precision.py tests/harness/analysis/test_transfer.py
 
 .PHONY: ablation tables test test-slow test-processors test-faults lint clean
 .DELETE_ON_ERROR:
@@ -34,7 +34,7 @@ test-processors: $(READY)
 	done; done; test -z "$$failed" || { echo "failed with:$$failed"; exit 1; }
 
 test-faults: $(READY)
-	$(BIN)/python -m pytest -m slow tests/test_faults_*.py $(ARGS)
+	$(BIN)/python -m pytest -m slow tests/end_to_end/test_faults_*.py $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -13,10 +13,10 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["pivl", "pivl.*", "studies", "studies.*", "harness", "harness.*"]),
     package_data={
-        "pivl.people": ["*.safetensors", "*.json", "*.md"],
+        "pivl.synthped": ["*.safetensors", "*.json", "*.md"],
         "pivl.parsers": ["*.safetensors", "*.md"],
     },
-    entry_points={"console_scripts": ["pivl-bench = harness.cli:main"]},
+    entry_points={"console_scripts": ["pivl-bench = harness.cli.main:main"]},
     install_requires=[
         "torch>=2.6",
         "torchvision",

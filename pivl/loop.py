@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pivl.errors import TrainingFailed
-from pivl.ranks import average_gradients
+from pivl.system.data_parallel import average_gradients
 
 Example = TypeVar("Example")
 Schedule = Callable[[int, float], float]

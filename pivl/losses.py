@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pivl.data.labels import IGNORE
+from pivl.data.part_maps.labels import IGNORE
 
 
 def contrast(anchors: Tensor, others: Tensor, positives: Tensor, temperature: float) -> Tensor:

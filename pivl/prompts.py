@@ -9,8 +9,8 @@ from itertools import takewhile
 import torch
 from torch import Tensor, nn
 
-from pivl.data.labels import LabelSet
-from pivl.towers.continuation import Beginning
+from pivl.data.part_maps.labels import LabelSet
+from pivl.towers.kv_cache import Beginning
 from pivl.towers.text import TextTower
 from pivl.towers.vocabulary import Vocabulary
 

@@ -5,11 +5,12 @@ CLIP-ReID's others, and EMBEDDED is what the embedded benchmark trains. Each fie
 on it, so that stages can be shared by rows.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from pivl.ranges import Range, refusal, shorten
+from pivl.system.ranges import Range, refusal, shorten
 
 Stage = Literal["identity-prompts", "part-prompts", "image-tower"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -150,6 +151,14 @@ class Recipe:
             raise ValueError(f"align_stride is {self.align_stride}; image_size has a side of fewer pixels")
         if self.part_schedule == "joint" and self.global_text == "before-parts":
             raise ValueError("part_schedule joint leaves no tokens before parts for global_text")
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Recipe":
+        """The recipe that `asdict` and JSON made `value` of. TypeError, ValueError for what is none."""
+        choices: dict[str, Any] = {
+            name: tuple(one) if isinstance(one, list) else one for name, one in value.items()
+        }
+        return cls(**choices)
 
     def stages(self) -> tuple[Stage, ...]:
         """The stages that this recipe needs, in order: no text needs no prompts, labels alone need no part tuning."""

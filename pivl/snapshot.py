@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pivl.loop import Fit, Step
-from pivl.streams import Streams
+from pivl.system.random_streams import Streams
 
 
 class UnfitSnapshot(Exception):

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pivl import ranks
-from pivl.data.confidence import cell_confidence
-from pivl.data.labels import IGNORE
-from pivl.data.parts import BACKGROUND, Patches, vote
+from pivl.data.part_maps.confidence import cell_confidence
+from pivl.data.part_maps.labels import IGNORE
+from pivl.data.part_maps.voting import BACKGROUND, Patches, vote
 from pivl.data.store import Batch
 from pivl.loop import Fit, Schedule, autocast, only_trainable, smooth_cosine, warm_cosine, warm_steps
 from pivl.losses import alignment, contrast, dense_contrast, hard_triplet, identity_loss
 from pivl.model import ReIDModel
 from pivl.prompts import Prompts
 from pivl.recipe import Recipe
+from pivl.system import data_parallel
 from pivl.towers.features import Features
 from pivl.towers.student import Tower
 from pivl.towers.vit import VisionTower
@@ -96,7 +96,7 @@ def identity_terms(
     def terms(index: Tensor) -> dict[str, Tensor]:
         people, place = person[index].unique(return_inverse=True)
         with _autocast_texts(tokens.device, recipe.precision):
-            encoded = ranks.spread(lambda some: prompts.people(tokens[some]), people)
+            encoded = data_parallel.spread(lambda some: prompts.people(tokens[some]), people)
         text = similarity.prepare(encoded)[place]
         positives = place[:, None] == place[None]
         return {
@@ -120,7 +120,9 @@ def part_terms(
         pair = (person[index, None, None] * parts + label)[labelled]
         pairs, place = pair.unique(return_inverse=True)
         with _autocast_texts(tokens.device, recipe.precision):
-            texts = ranks.spread(lambda some: prompts.parts(tokens, some // parts, some % parts), pairs)
+            texts = data_parallel.spread(
+                lambda some: prompts.parts(tokens, some // parts, some % parts), pairs
+            )
         texts = functional.normalize(texts.float(), dim=1)
         to_pixel, to_text = dense_contrast(texts, pixels, place, recipe.part_temperature)
         return {"text_to_pixel": to_pixel, "pixel_to_text": to_text}
@@ -168,7 +170,7 @@ def align_images(
             features = model.tower(batch.image, batch.camera)
             logits = model.logits(features)
             pixels = None if texts.parts is None else head(features)
-        whole = partial(ranks.gather, whole=len(index))
+        whole = partial(data_parallel.gather, whole=len(index))
         pooled = {name: whole(getattr(features, name)) for name in ("last", "feat", "proj")}
         losses = picture_losses(
             recipe, replace(features, **pooled), [whole(some) for some in logits], whole(batch.person), people,
@@ -187,7 +189,7 @@ def align_images(
                 sure = cell_confidence(batch.confidence, pixels.shape[-2:])
             loss = alignment(pixels, texts.parts[batch.person], labels, sure)
             counted = (labels != IGNORE).flatten(1)
-            named["alignment"] = recipe.align_weight * ranks.mean(
+            named["alignment"] = recipe.align_weight * data_parallel.mean(
                 loss, counted.sum() if sure is None else counted.any(dim=1).sum()
             )
         return named

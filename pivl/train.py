@@ -9,9 +9,8 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from pivl import ranks
-from pivl.data.augment import augment
-from pivl.data.moves import Augmentation, draw_rows
+from pivl.data.augmentation.augment import augment
+from pivl.data.augmentation.draws import Augmentation, draw_rows
 from pivl.data.pictures import Split
 from pivl.data.sampler import identity_batches, shuffled_batches
 from pivl.data.store import CLIP, HALF, IMAGENET, Batch, Normalization, Store, plain
@@ -34,7 +33,8 @@ from pivl.stages import (
     tune_jointly,
     tune_part_prompts,
 )
-from pivl.streams import Streams, torch_stream
+from pivl.system.data_parallel import share, synchronize
+from pivl.system.random_streams import Streams, torch_stream
 from pivl.towers.clip import Clip
 from pivl.towers.features import Features
 from pivl.towers.student import StudentTower, build_student
@@ -136,7 +136,7 @@ class Trainer:
         """Stage 2: the image tower under `texts`, in evaluation mode."""
         recipe, store, streams = self._begin()
         fresh = self.fresh()
-        ranks.synchronize(fresh.model)
+        synchronize(fresh.model)
         batches = self._identity_batches(streams, "image-batches", recipe.people_per_batch)
         supply = Supply(batches, self._augmented(streams, store))
         steps = align_images(recipe, fresh.model, fresh.head, texts, self.similarity(), supply)
@@ -251,8 +251,8 @@ class Trainer:
         mirror_table = torch.from_numpy(self.split.labels.mirror_table())
 
         def fetch(index: Tensor) -> Batch:
-            draws = ranks.share(draw_rows(len(index), generator))
-            return augment(store.gather(ranks.share(index)), augmentation, normalization, mirror_table, draws)
+            draws = share(draw_rows(len(index), generator))
+            return augment(store.gather(share(index)), augmentation, normalization, mirror_table, draws)
 
         return fetch
 
@@ -293,8 +293,8 @@ def run_stage(
     if stage == "identity-prompts":
         return {"tokens": trainer.tune_identity_prompts()}
     if stage == "part-prompts":
-        joint = trainer.recipe.part_schedule == "joint"
-        tuned = trainer.tune_jointly() if joint else trainer.tune_part_prompts(tokens["identity-prompts"])
-        return {"tokens": tuned}
+        if trainer.recipe.part_schedule == "joint":
+            return {"tokens": trainer.tune_jointly()}
+        return {"tokens": trainer.tune_part_prompts(tokens["identity-prompts"])}
     texts = trainer.texts(tokens.get("identity-prompts"), tokens.get("part-prompts"))
     return trainer.align_images(texts).state()

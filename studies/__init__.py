@@ -1,1 +1,5 @@
-"""The questions: each study is data, rows of recipes beside what the paper reports for them."""
+"""The questions, as data: rows, recipes' changes, presets, searches, the paper's published numbers.
+
+Door: studies.catalog.STUDIES.
+Example: `STUDIES["ablation"].rows`
+"""

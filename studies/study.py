@@ -10,7 +10,7 @@ Changes = Mapping[str, Any]
 """From fields of Recipe to values."""
 
 ColumnName = Literal["mIoU"]
-"""What can be known of rows beside their scores: harness.further finds it."""
+"""What can be known of rows beside their scores: harness.analysis.columns finds it."""
 
 Method = Literal["CLIP-ReID", "PI-VL"]
 
@@ -19,10 +19,10 @@ Method = Literal["CLIP-ReID", "PI-VL"]
 class Row:
     """One row of a table: `name` is typed on the command line, `title` printed; `published` where the paper has it.
 
-    Its recipe is that of `method` on the backbone at hand (studies.bases) with `changes`, which alone make the row.
+    Its recipe is that of `method` on the backbone at hand (studies.backbones) with `changes`, which alone make the row.
     A row that is not `usual` is trained only where it is asked for by name. `maps`: the part maps that it trains on,
-    where they are not the data set's own: a source of pivl.parsers.sources, or a folder that --parser-maps named. Rows
-    of a `section` stand in a table of their own under that title, and are judged apart from the others.
+    where they are not the data set's own: a source of pivl.parsers.map_sources, or a folder that --parser-maps named.
+    Rows of a `section` stand in a table of their own under that title, and are judged apart from the others.
     `student`: it trains the student at hand in stage 2, not CLIP's image tower.
     """
 

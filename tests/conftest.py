@@ -25,7 +25,7 @@ if (
 @pytest.fixture(autouse=bool(os.environ.get("OTHER_KERNELS")))
 def other_kernels() -> Iterator[None]:
     """Another processor's order of sums, drawn from the number in OTHER_KERNELS."""
-    from tests.other_kernels import OtherKernels
+    from tests.support.other_kernels import OtherKernels
 
     with OtherKernels(int(os.environ["OTHER_KERNELS"])):
         yield
@@ -50,12 +50,12 @@ def living() -> Iterator[subprocess.Popen[bytes]]:
 @pytest.fixture(scope="session")
 def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty mlflow.db as `run` makes it before runs begin, which takes seconds."""
-    from harness import track
-    from harness.progress import Progress
-    from harness.records import Results
+    from harness.display.progress import Progress
+    from harness.store.records import Results
+    from harness.tracking import refresh
 
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         results = Results(tmp_path_factory.mktemp("empty"), lambda text: None)
-        track.prepare(results, Progress(sys.stderr, live=False, quiet=True))
+        refresh.prepare(results, Progress(sys.stderr, live=False, quiet=True))
     return results.root / "mlflow.db"

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from harness.grid import grid
+from harness.report.grid import grid
 
 
 @dataclass(frozen=True)

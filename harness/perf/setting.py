@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 
-from harness.backbones import choose_backbone, find_base
-from harness.inputs import SHIPPED
-from harness.origin import suitable_precision
-from pivl.data.labels import LIP
+from harness.inputs.backbones import choose_backbone, find_base
+from harness.inputs.weights import SHIPPED
+from harness.system.devices import suitable_precision
+from pivl.data.part_maps.labels import LIP
 from pivl.data.pictures import Pictures
 from pivl.errors import UserError
 from pivl.recipe import EMBEDDED, Recipe
 from pivl.towers.clip import Clip, ImageInput, build_clip
-from pivl.towers.named import named_clips
+from pivl.towers.clip_catalog import named_clips
 from pivl.towers.vocabulary import Vocabulary
 from pivl.towers.weights import load_clip
 from studies.ablation import pi_vl

@@ -6,10 +6,10 @@ Any of them may have been damaged, cut, or put back from elsewhere; what contrad
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.records import Results
-from harness.search.search import Place, Search
+from harness.search.snapshot import KeptSearch, kept_search
+from harness.search.spec import Place, Search
 from harness.search.trials import LOST, Trial
-from harness.search.view import KeptSearch, kept_search
+from harness.store.records import Results
 from pivl.errors import UserError
 
 AGAIN = "trials that are recorded are not trained again"
@@ -80,19 +80,19 @@ def _outcome(trial: Trial) -> tuple[object, ...]:
 
 def examine_search(folder: Path, results: Results) -> list[str]:
     """What is wrong with the search in a folder of the results, a line each; a database elsewhere is not asked."""
-    from harness.search import ledger  # with optuna, which takes a second to load
+    from harness.search import storage  # with optuna, which takes a second to load
 
     place, said = Place(folder), list[str]()
     listened = Results(results.root, said.append)
     kept = kept_search(folder, listened)
     try:
-        found = ledger.find(folder.name, place)
+        found = storage.find(folder.name, place)
     except UserError as error:
         return [*said, str(error)]
     if found is not None:
         said += [
             f"{place.journal}: {line}"
-            for line in disagreements(found[0], ledger.trials(found[1]), place, results)
+            for line in disagreements(found[0], storage.trials(found[1]), place, results)
         ]
     elif kept is not None:
         said += [f"{kept.file}: {line}" for line in contradictions(kept.search, kept.trials, results)]

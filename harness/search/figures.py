@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from harness.search.search import Search
+from harness.search.spec import Search
 from harness.search.trials import Trial
-from pivl.files import write_atomically
+from pivl.system.files import write_atomically
 from studies.searches import Choice
 
 FINISHED, PRUNED, USUAL = "tab:blue", "tab:gray", "tab:red"

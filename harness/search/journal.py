@@ -16,8 +16,8 @@ from typing import Any
 from optuna.storages.journal import BaseJournalBackend, JournalFileSymlinkLock
 
 from pivl.errors import UserError, explain
-from pivl.files import open_regular
-from pivl.reading import parse_json
+from pivl.system.files import open_regular
+from pivl.system.reading import parse_json
 
 SUM = re.compile(rb',"sum":"([0-9a-f]{16})"}\n$')
 REMEDY = "put back a copy of it, or remove its folder to begin anew"

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import optuna
 from optuna.trial import TrialState
 
-from harness.search import ledger
-from harness.search.sampling import NUMBER
-from harness.search.search import Place, Search
+from harness.search import storage
+from harness.search.samplers import NUMBER
+from harness.search.spec import Place, Search
 from studies.searches import Choice, Float
 
 POLL = 1.0  # seconds between looks at whether a trial of somebody else is free again
@@ -41,14 +41,14 @@ def work(study: optuna.Study, search: Search, place: Place, total: int, objectiv
     """Do trials until `total` are done; while others still do theirs, wait whether one of them comes back."""
     while True:
         with ExitStack() as turn:
-            turn.enter_context(ledger.turn(place))
-            ledger.take_over(study, place)
-            trials = ledger.trials(study)
+            turn.enter_context(storage.turn(place))
+            storage.take_over(study, place)
+            trials = storage.trials(study)
             if sum(trial.done for trial in trials) >= total:
                 return
             waiting = any(trial.state == "waiting" for trial in trials)
             if not waiting and len(trials) < total:
-                ledger.offer(study, search, len(trials))
+                storage.offer(study, search, len(trials))
                 waiting = True
             if waiting:
                 attempt(study, objective, turn)
@@ -60,7 +60,7 @@ def attempt(study: optuna.Study, objective: Objective, turn: ExitStack) -> None:
     """The trial that waits; it is another worker's turn as soon as it is ours. What interrupts it puts it back."""
 
     def do(trial: optuna.Trial) -> float:
-        trial.set_user_attr(ledger.WORKER, objective.worker)
+        trial.set_user_attr(storage.WORKER, objective.worker)
         turn.close()
         if NUMBER not in trial.user_attrs:  # somebody who cannot see our lock was faster
             raise TrialFailed("nobody asked for it")
@@ -71,8 +71,8 @@ def attempt(study: optuna.Study, objective: Objective, turn: ExitStack) -> None:
     except BaseException:
         for trial in study.get_trials(states=(TrialState.FAIL,)):
             if (
-                trial.user_attrs.get(ledger.WORKER) == objective.worker
-                and ledger.ERROR not in trial.user_attrs
+                trial.user_attrs.get(storage.WORKER) == objective.worker
+                and storage.ERROR not in trial.user_attrs
             ):
-                ledger.again(study, trial)
+                storage.again(study, trial)
         raise

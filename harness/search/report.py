@@ -6,10 +6,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from harness.backbones import find_base
-from harness.departures import describe_changes
-from harness.progress import duration
-from harness.search.search import Search
+from harness.display.text import describe_changes, duration
+from harness.inputs.backbones import find_base
+from harness.search.spec import Search
 from harness.search.trials import AT_LEAST, FEWEST, QUANTILE, Trial, best
 from studies.searches import SEARCHES
 

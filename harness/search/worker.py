@@ -1,7 +1,7 @@
 """A process that does trials of a search until none is left: `python -m harness.search.worker WORK.json`.
 
-It tells what goes on as JSON lines on standard output, as harness.execute does. SIGTERM, like Ctrl-C, puts the trial
-at hand back into the queue.
+It tells what goes on as JSON lines on standard output, as harness.execution.worker does. SIGTERM, like Ctrl-C, puts the
+trial at hand back into the queue.
 """
 
 import json
@@ -18,18 +18,20 @@ from pathlib import Path
 import optuna
 import torch
 
-from harness.claims import Owner
-from harness.execute import LAST_LINES, describe_shortage, execute, take_stdout
-from harness.monitor import Send
-from harness.origin import begin_computing, choose_device, suitable_slots
-from harness.plan import Task, make_plan
-from harness.records import Finished, Results
-from harness.search import ledger
+from harness.execution.task_runner import LAST_LINES, describe_shortage, execute
+from harness.execution.training import Watch
+from harness.execution.training_log import Send
+from harness.execution.worker import take_stdout
+from harness.plan.planner import make_plan
+from harness.plan.task import Task
+from harness.search import storage
 from harness.search.loop import POLL, TrialFailed, suggest, work
-from harness.search.sampling import NUMBER
-from harness.search.search import Place, Search
-from harness.training import Watch
-from harness.worker import when_input_ends
+from harness.search.samplers import NUMBER
+from harness.search.spec import Place, Search
+from harness.store.claims import Owner
+from harness.store.records import Finished, Results
+from harness.system.devices import choose_device, suitable_slots
+from harness.system.process import begin_computing, when_input_ends
 from pivl.errors import TrainingFailed, UserError
 
 
@@ -37,8 +39,8 @@ from pivl.errors import TrainingFailed, UserError
 class Objective:
     """The mAP of the held-out people, in percent, after the last epoch of the setting that a trial suggests.
 
-    The pictures that it trains and scores on have no test people among them: harness.inputs gives it a split in which
-    they are replaced, and the search itself refuses inputs that are not so.
+    The pictures that it trains and scores on have no test people among them: harness.inputs.loading gives it a split in
+    which they are replaced, and the search itself refuses inputs that are not so.
     """
 
     search: Search
@@ -52,7 +54,7 @@ class Objective:
         send, began = self._sender(trial.user_attrs[NUMBER]), time.monotonic()
         setting = {name: suggest(trial, name, one) for name, one in self.search.parameters.items()}
         cell = self.search.cell(setting)
-        trial.set_user_attr(ledger.RUN, cell.run.id)
+        trial.set_user_attr(storage.RUN, cell.run.id)
         known = {*trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values}
 
         def watch(epoch: int, mean_ap: float) -> None:
@@ -78,7 +80,7 @@ class Objective:
                 said = str(error)
             if isinstance(error, torch.OutOfMemoryError):
                 said = describe_shortage(task.run.recipe, task.stage)
-            trial.set_user_attr(ledger.ERROR, said)
+            trial.set_user_attr(storage.ERROR, said)
             self.results.write_failure(cell.run, said, traceback.format_exc().splitlines()[-LAST_LINES:])
             send({"event": "failed", "error": said})
             raise TrialFailed(said) from error
@@ -115,9 +117,9 @@ def main(path: Path) -> int:
         device = choose_device(given["device"])
         send({"event": "ready", "device": device.type, "slots": suitable_slots(device)})
         begin_computing()
-        with ledger.alive(place) as worker:
+        with storage.alive(place) as worker:
             objective = Objective(search, results, device, send, worker)
-            work(ledger.join(search, place), search, place, given["total"], objective)
+            work(storage.join(search, place), search, place, given["total"], objective)
     except UserError as error:
         send({"event": "user-error", "message": str(error)})
         return 2

@@ -1,1 +1,5 @@
-"""Pictures, people, cameras and part maps: from a benchmark's files to batches on the training device."""
+"""Pictures, people, cameras and part maps as tensors, in batches.
+
+Door: pivl.data.datasets.catalog.load for data on disk; pivl.data.store.Store for batches on a device.
+Example: `load("market1501", Path("data"), (256, 128)).train.image.shape`
+"""

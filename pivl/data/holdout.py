@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pivl.data.pictures import Pictures, Split
 from pivl.errors import UserError
-from pivl.streams import torch_stream
+from pivl.system.random_streams import torch_stream
 
 SHARE, LEAST = 0.15, 20  # of the training people
 RULE = 1  # raised when another rule would hold out others, so that the fingerprints differ

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from pivl.data.digests import Report, digest_files
-from pivl.data.facts import SETS, Benchmark, Counts, SetName
+from pivl.data.benchmarks import SETS, Benchmark, Counts, SetName
+from pivl.data.cache.digests import Report, digest_files
 
 DISTRACTOR = "distractor"  # the person of a picture that is never a right answer
 Line = tuple[str, ...]

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from pivl.errors import Unreadable, UserError, explain
-from pivl.files import open_regular
+from pivl.system.files import open_regular
 
 FORMATS = ("JPEG", "PNG", "BMP", "PPM", "GIF", "WEBP", "TIFF")  # what Pillow knows at once stands first
 PNG = ("PNG",)

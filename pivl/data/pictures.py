@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pivl.data.labels import LabelSet
+from pivl.data.part_maps.labels import LabelSet
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pivl.data.labels import LIP
-from pivl.files import sha256_of, write_text
+from pivl.data.part_maps.labels import LIP
 from pivl.parsers.pretrain import HELD_OUT, TAUGHT, MadeParser
-from pivl.people.card import Origin
+from pivl.synthped.pretraining.clip_card import Origin
+from pivl.system.files import sha256_of, write_text
 
 CARD = Path(__file__).with_name("PARSERS.md")
 SLICES = 8  # of the training, whose mean losses the card shows

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pivl.data.labels import LIP
+from pivl.data.part_maps.labels import LIP
 from pivl.errors import UserError
-from pivl.streams import numpy_stream
+from pivl.system.random_streams import numpy_stream
 
 BLOCK = 16  # pixels a side
 BENDS = (8, 4)  # rows and columns of free displacements, between which it is bilinear

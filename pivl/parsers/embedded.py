@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pivl.data.labels import LIP
+from pivl.data.part_maps.labels import LIP
 from pivl.errors import UserError
-from pivl.files import write_atomically
 from pivl.parsers.logits import check_logits
 from pivl.parsers.parser import Parser, describe, parse_resized
 from pivl.parsers.unet import UNet
-from pivl.towers.checkpoint import METADATA_KEY, read_state
+from pivl.system.files import write_atomically
+from pivl.towers.file_formats.weights_file import METADATA_KEY, read_state
 
 NAMES = ("parser-s", "parser-m", "parser-l")
 INPUT_SIZE = (128, 64)  # height, width of the pictures they were trained on

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import torch
 from torch import Tensor
 
-from pivl.data.labels import IGNORE, LABEL_SETS, LabelSet
+from pivl.data.part_maps.labels import IGNORE, LABEL_SETS, LabelSet
 from pivl.errors import UserError, explain
-from pivl.parsers.extractor import Parsed
 from pivl.parsers.logits import check_logits
 from pivl.parsers.parser import Parser, describe, label_resized
-from pivl.reading import read_json
-from pivl.towers.checkpoint import read_state
+from pivl.parsers.schp_extractor import Parsed
+from pivl.system.reading import read_json
+from pivl.towers.file_formats.weights_file import read_state
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

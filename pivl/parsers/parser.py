@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pivl.data.labels import LabelSet
+from pivl.data.part_maps.labels import LabelSet
 from pivl.errors import UserError
-from pivl.files import check_regular, sha256_of
-from pivl.parsers.extractor import BAND, TRAINED, Parsed, interpolation, parse_images, strongest
 from pivl.parsers.logits import check_logits, reason
 from pivl.parsers.schp import read_network
-from pivl.towers.torch_files import is_whole_script
+from pivl.parsers.schp_extractor import BAND, TRAINED, Parsed, interpolation, parse_images, strongest
+from pivl.system.files import check_regular, sha256_of
+from pivl.towers.file_formats.torch_files import is_whole_script
 
 NormalizationName = Literal["imagenet", "half", "clip"]
 NORMALIZATIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {

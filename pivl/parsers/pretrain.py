@@ -13,17 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pivl.data.labels import LIP
+from pivl.data.part_maps.labels import LIP
 from pivl.data.pictures import Pictures
 from pivl.data.store import CLIP as NORMALIZATION
 from pivl.loop import Fit, Report, Step, smooth_cosine
 from pivl.parsers.embedded import embedded_parser, one_thread, parse_pictures, save_network, weights_of
-from pivl.parsers.spread import SpreadScore, score_with_spread
+from pivl.parsers.score_interval import SpreadScore, score_with_spread
 from pivl.parsers.unet import UNet
-from pivl.people.album import Report as RenderingReport
-from pivl.people.benchmark import PRETRAINING, PretrainingConfig, pretraining_people
-from pivl.people.crops import mirror
-from pivl.streams import numpy_stream, torch_stream
+from pivl.synthped.benchmark import PRETRAINING, PretrainingConfig, pretraining_people
+from pivl.synthped.picture_cache import Report as RenderingReport
+from pivl.synthped.pretraining.crops import mirror
+from pivl.system.random_streams import numpy_stream, torch_stream
 
 STEPS = {"parser-s": 300, "parser-m": 1000, "parser-l": 4000}  # 20 s, 70 s and 5 min of one core
 TAUGHT = replace(PRETRAINING, name="synthped-parsing", people=1500, shots=4, severity=0.9, yaw_spread=0.8)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pivl.errors import UserError
-from pivl.files import check_regular
-from pivl.towers.checkpoint import read_state
-from pivl.towers.foreign import describe_names
+from pivl.system.files import check_regular
+from pivl.towers.file_formats.foreign import describe_names
+from pivl.towers.file_formats.weights_file import read_state
 
 EPS = 1e-5
 SLOPE = 0.01  # of the leaky ReLU in the heads

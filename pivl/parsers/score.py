@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pivl.data.labels import LabelSet
-from pivl.data.parts import read_label_set, read_map
+from pivl.data.part_maps.labels import LabelSet
+from pivl.data.part_maps.reading import read_label_set, read_map
 from pivl.errors import UserError
-from pivl.parsers.mapping import common_labels, mapping
+from pivl.parsers.label_mapping import common_labels, mapping
 
 Report = Callable[[int, int], object]  # called with the maps done and the total
 

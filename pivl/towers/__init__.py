@@ -1,1 +1,5 @@
-"""CLIP's image and text towers, opened up for dense features and learnable prompts (method.md 1.3-1.8, 6)."""
+"""open_clip's image and text towers with dense features, students, and their weights from any file.
+
+Door: pivl.towers.weights.load_clip.
+Example: `load_clip(Path("RN50.pt")).vision(images).tokens`
+"""

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from pivl.errors import UserError
-from pivl.files import write_atomically
-from pivl.towers.checkpoint import read_state
-from pivl.towers.foreign import describe_names
+from pivl.system.files import write_atomically
+from pivl.towers.file_formats.foreign import describe_names
+from pivl.towers.file_formats.weights_file import read_state
 from pivl.towers.student import MobileNetV2, StudentTower
 
 State = dict[str, Tensor]
@@ -52,7 +52,7 @@ def save_student(path: Path, tower: StudentTower, note: str) -> None:
     """
     from safetensors.torch import save
 
-    from pivl.towers.checkpoint import METADATA_KEY
+    from pivl.towers.file_formats.weights_file import METADATA_KEY
 
     tensors = {
         key: value.detach().cpu().to(torch.float16).contiguous()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pivl.towers.architecture import TextArchitecture
 from pivl.towers.attention import ACTIVATIONS
-from pivl.towers.continuation import Beginning, KeysAndValues, block_output, project
+from pivl.towers.kv_cache import Beginning, KeysAndValues, block_output, project
 
 
 class TextTower(nn.Module):

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pivl.errors import UserError
-from pivl.files import write_atomically
+from pivl.system.files import write_atomically
 from pivl.towers.architecture import HEAD_WIDTH, ClipArchitecture, TextArchitecture, VisionArchitecture
-from pivl.towers.checkpoint import METADATA_KEY, read_state
 from pivl.towers.clip import INITIAL_LOGIT_SCALE, Clip, ImageInput, build_vision
-from pivl.towers.foreign import describe_names
-from pivl.towers.named import NamedClip
+from pivl.towers.clip_catalog import NamedClip
+from pivl.towers.file_formats.foreign import describe_names
+from pivl.towers.file_formats.weights_file import METADATA_KEY, read_state
 from pivl.towers.text import TextTower
 from pivl.towers.vocabulary import Vocabulary
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pivl.data.labels import LIP
+from pivl.data.part_maps.labels import LIP
 from pivl.data.store import Batch
 from pivl.fusion import LastTokens
 from pivl.loop import Fit, Schedule, Step
@@ -33,8 +33,7 @@ from pivl.stages import (
 from pivl.towers.clip import ImageTower
 from pivl.towers.resnet import ResNetTower
 from pivl.towers.student import StudentTower
-from pivl.verification.drawing import Drawing
-from pivl.verification.figures import (
+from pivl.verification.reference_file import (
     AFTER_FEW,
     AFTER_STEPS,
     FORWARD,
@@ -44,6 +43,7 @@ from pivl.verification.figures import (
     Measure,
     Recomputed,
 )
+from pivl.verification.reference_inputs import Drawing
 
 Progress = Callable[[str], None]
 Passes = list[tuple[tuple[Any, ...], Any]]  # inputs and output of a module, pass by pass

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from pivl.evaluation import Described, Retrieval, rank
-from pivl.reranking import Reciprocal, rerank
-from pivl.verification.drawing import nudged
-from pivl.verification.figures import EXACT, RERANKED, Figures, Measure, Recomputed
+from pivl.evaluation.reranking import Reciprocal, rerank
+from pivl.evaluation.retrieval import Described, Retrieval, rank
+from pivl.verification.reference_file import EXACT, RERANKED, Figures, Measure, Recomputed
+from pivl.verification.reference_inputs import nudged
 
 FEATURES = ("query_features", "gallery_features")
 PEOPLE = ("query_pids", "query_camids", "gallery_pids", "gallery_camids")

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pivl.parsers.extractor import label, to_input
 from pivl.parsers.schp import AugmentCE2P, empty_network, fill
-from pivl.verification.drawing import draw
-from pivl.verification.figures import EXACT, Figures, Measure, Recomputed, text_sums
+from pivl.parsers.schp_extractor import label, to_input
+from pivl.verification.reference_file import EXACT, Figures, Measure, Recomputed, text_sums
+from pivl.verification.reference_inputs import draw
 
 KEPT = 7  # every 7th row and column of the fused logits is in a file
 PICTURES = ("0", "1")  # at least

@@ -1,0 +1,46 @@
+"""Further columns of a table: what is known of its rows beside their scores, found from records and notes alone.
+
+How good the part maps of a row are is measured when it is trained, and noted in the results folder by the digests of
+pictures and maps: a table of the same runs says it wherever it is made.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness.analysis.statistics import Estimate
+from harness.analysis.table import Column
+from harness.store.manifest import read_note
+from harness.store.records import Failed, Finished, Results
+from studies.study import ColumnName
+
+if TYPE_CHECKING:
+    pass
+from harness.store.manifest import name_maps
+
+Recorded = Mapping[str, Mapping[int, Finished | Failed | None]]
+MIOU = "mIoU, %"
+
+
+def find_columns(names: Sequence[ColumnName], recorded: Recorded, results: Results) -> tuple[Column, ...]:
+    """The columns `names` of the rows that are recorded."""
+    find = {"mIoU": _miou}
+    return tuple(find[name](recorded, results) for name in names)
+
+
+def _miou(recorded: Recorded, results: Results) -> Column:
+    """How good the part maps are that each row was trained on, by what its records say that these were."""
+    notes, values, single = read_note(results), {}, []
+    for row, seeds in recorded.items():
+        run = next((run for run in seeds.values() if isinstance(run, Finished)), None)
+        if run is None or run.record["recipe"]["part_text"] == "none":
+            continue
+        note = notes.get(name_maps(run.record["fingerprint"], run.record.get("maps", "")))
+        if note is not None:
+            values[row] = Estimate(note["mean"], note["low"], note["high"], note["error"], float("inf"))
+            single.append(f"{row} {note['each']:.1f} ± {note['deviation']:.1f}")
+    of_single = f" Of single pictures, mean ± standard deviation: {'; '.join(single)}." if single else ""
+    note_text = (
+        "the part maps that the row is trained on against the exact ones of the same pictures, all pictures together "
+        f"[95 % interval over people].{of_single}"
+    )
+    return Column("miou", MIOU, values, 1, note_text)

@@ -1,0 +1,140 @@
+"""A table as values: what is measured of a row, where it comes from, and what sets the table apart from its study."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.analysis import costs
+from harness.analysis.statistics import Estimate, Judgement
+from harness.display.text import describe_changes, describe_partial
+from harness.store.records import Finished
+from studies.published import Published
+from studies.study import Row, Study
+
+Outcomes = Mapping[str, Mapping[int, Finished | str]]
+"""By row and seed: the finished run, or why there is none, said so that it reads on after "seed 1 "."""
+
+MEAN_AP, RANK1 = "mAP", "Rank-1"
+METRICS = (RANK1, MEAN_AP)  # in the order of the paper's Table 3
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric that a run has one number for: its key in the record, its heading, and how many decimals it bears."""
+
+    key: str
+    heading: str
+    decimals: int
+
+
+MAJORITY = Measure("part_majority", "Commonest part everywhere, %", 1)  # what part accuracy must beat
+SHARES = ("part_accuracy", "fused_part_accuracy", "part_majority")  # of what a run measures: percent
+CONSISTENCY = (
+    Measure("part_accuracy", "Part accuracy, %", 1),
+    Measure("part_margin", "Cosine, same part minus other part", 3),
+    Measure("part_margin_across", "The same across people", 3),
+    Measure("fused_part_accuracy", "Fused map: part accuracy, %", 1),
+    Measure("fused_part_margin_across", "Fused map: cosine across people", 3),
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A further column: what is known of rows beside their scores, by name; a row without a value has a dash.
+
+    key and heading: for programs and for people; the unit stands in the heading. note: what it is, for the footer.
+    """
+
+    key: str
+    heading: str
+    values: Mapping[str, Estimate | float]
+    decimals: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the paper calls the data set and the backbone at hand, empty where it has neither; only such are compared.
+
+    `note`: what else, by the recipes they start from, tells the rows apart. `changes`: what --set put into every row
+    that does not set it itself. `partial`: found and expected pictures by set, where these are not a public data set's
+    own. `departures`: all that sets the table apart from its study as defined, by heading.
+    """
+
+    dataset: str = ""
+    backbones: tuple[str, ...] = ()
+    note: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    departures: Mapping[str, str] = field(default_factory=dict)
+
+    def has(self, published: Published) -> bool:
+        """Whether a published figure is of this data set and backbone."""
+        return published.dataset == self.dataset and published.backbone in self.backbones
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table. `means`, `gains` and `consistency` lack the metrics that nothing was measured for.
+
+    `differences`: means less what the paper reports for the same data set and backbone, where it does.
+    `cost`: at test time, in studies that ask for it. `finished` and `planned` count seeds; `problems` says in words what
+    is missing or failed.
+    """
+
+    row: Row
+    means: Mapping[str, Estimate]
+    gains: Mapping[str, Judgement]
+    differences: Mapping[str, float]
+    consistency: Mapping[str, Estimate]
+    cost: costs.Cost | None
+    verdict: str
+    finished: int
+    planned: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What the numbers are and where they come from; `minimum_detectable` by metric, in percent points.
+
+    `codes`: digests of the code that rows were trained and scored by, by row; empty: recorded before there was one.
+    """
+
+    signature: str
+    queries: int
+    people: int
+    seeds: tuple[int, ...]
+    devices: tuple[str, ...]
+    commits: tuple[str, ...]
+    dates: tuple[str, ...]
+    precisions: tuple[str, ...]
+    weights: tuple[str, ...]
+    codes: Mapping[str, tuple[str, ...]]
+    minimum_detectable: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A study with its answers. `dataset` names what was scored; `warning` heads a table not meant to be quoted."""
+
+    study: Study
+    dataset: str
+    warning: str
+    lines: tuple[Line, ...]
+    footer: Footer | None
+    setting: Setting
+    columns: tuple[Column, ...] = ()
+
+    @property
+    def reference(self) -> str:
+        """The title of the row that the others are compared with, or its name where it is left out."""
+        titles = {row.name: row.title for row in self.study.rows}
+        return titles.get(self.study.reference, self.study.reference)
+
+    @property
+    def heading(self) -> str:
+        """Data set and backbone, with what is partial of it and what --set changed."""
+        partial = f"partial: {describe_partial(self.setting.partial)}" if self.setting.partial else ""
+        changes = f"with {describe_changes(self.setting.changes)}" if self.setting.changes else ""
+        return ", ".join(filter(None, (self.dataset, partial, changes)))

@@ -1,0 +1,139 @@
+"""The commands `pivl-bench data`: data sets on disk are checked; embedded ones are shown, exported and described."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.options import debug_option, disk_option, output_option, parse_size, path_option
+from harness.cli.paths import OutputFolder, PathText, UserPath
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.group()
+def data() -> None:
+    """Check data sets on disk; show or export the embedded ones."""
+
+
+@data.command("check")
+@click.option("--dataset", type=PathText(), required=True, metavar="NAME",
+              help="market1501, dukemtmc, msmt17, occluded-duke or a csv file (path, person, camera, split; the "
+                   "person distractor is a wrong answer, -1 left out).")  # fmt: skip
+@disk_option("--data-root", "The folder that holds it.")
+@disk_option("--part-maps", "The folder of its part maps, with their meta.json.")
+@click.option("--allow-partial", is_flag=True, help="Say nothing of counts and of maps that lack.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@debug_option
+def check_data(
+    dataset: str, data_root: Path | None, part_maps: Path | None, allow_partial: bool, quiet: bool
+) -> None:
+    """Hold a data set on disk to what it should be: counts, cameras, copies, every picture and part map read once.
+
+    Exit status 2 if anything is wrong; each fault is a line.
+    """
+    from harness.display.progress import Progress
+    from pivl.data.datasets.check import check, describe
+
+    progress = Progress.on_stderr(quiet)
+    report = progress.count(dataset, "reading")
+    try:
+        findings = check(dataset, data_root, part_maps, allow_partial, report)
+    finally:
+        progress.close()
+    click.echo(describe(findings))
+    if findings.wrong:
+        raise click.exceptions.Exit(2)
+
+
+@data.command("build-occluded-duke")
+@click.argument("duke", type=UserPath())
+@click.argument("lists", type=UserPath())
+@click.argument("output", type=OutputFolder())
+@debug_option
+def build_occluded_duke(duke: Path, lists: Path, output: Path) -> None:
+    """Lay out Occluded-Duke in OUTPUT: pictures of DukeMTMC-reID in DUKE, named by three name lists in LISTS.
+
+    LISTS holds train.list, query.list and gallery.list, as the authors of Occluded-Duke give them out.
+    """
+    from pivl.data.datasets.occluded_duke import build_occluded_duke as build
+
+    made = build(duke, lists, output)
+    click.echo(f"{output}: " + ", ".join(f"{count} {name}" for name, count in made.items()) + " pictures")
+
+
+@data.command("show")
+@click.argument("dataset")
+@output_option("The picture to write.", "sheet.png")
+@debug_option
+def show_data(dataset: str, output: Path) -> None:
+    """Draw a contact sheet of DATASET (synthped): people, their part maps and a legend."""
+    from harness.display.progress import Progress
+    from harness.inputs import loading, spec
+    from pivl.synthped.contact_sheet import draw_sheet
+
+    size = spec.find_config(dataset).size
+    draw_sheet(loading.load(spec.Inputs(dataset), size, Progress.on_stderr(quiet=False)), output)
+    click.echo(f"{output}: look at it")
+
+
+@data.command("export")
+@click.argument("dataset")
+@click.argument("folder", type=OutputFolder())
+@click.option("--layout", default="market1501", show_default=True, help="How the files are laid out.")
+@click.option(
+    "--size", default="256x128", show_default=True, metavar="HxW", help="Height and width in pixels."
+)
+@debug_option
+def export_data(dataset: str, folder: Path, layout: str, size: str) -> None:
+    """Write DATASET (synthped) into FOLDER as Market-1501 comes, with part maps as SCHP writes them."""
+    from harness.display.progress import Progress
+    from harness.inputs import spec
+    from harness.inputs.choices import choose
+    from pivl.synthped.export import export_market
+
+    choose("layout", layout, ["market1501"])
+    height_width, config = parse_size(size), spec.find_config(dataset)
+    progress = Progress.on_stderr(quiet=False)
+    export_market(config, height_width, folder, progress.count(dataset, "rendering"))
+    progress.close()
+    click.echo(f"{folder}: {dataset} in the layout of {layout}")
+
+
+@data.command("card")
+@path_option("--results", "results", "Where runs of CLIP-ReID are recorded.")
+@output_option("The card to write.", "synthped.md")
+@click.option("--preset", default="default", show_default=True, help="default, or smoke: of its few people.")
+@debug_option
+def card_data(results: Path, output: Path, preset: str) -> None:
+    """Write the card of synthped: its make, and the criteria it was fixed by with what was measured.
+
+    Needs finished runs of CLIP-ReID: pivl-bench run ablation --rows clip-reid.
+    """
+    from harness import api
+    from harness.display.progress import Progress
+    from harness.experiment.precision import settle
+    from harness.experiment.request import Asked
+    from harness.experiment.resolve import ask
+    from harness.inputs import spec
+    from harness.report import benchmark_card
+    from harness.store.records import Finished, Results
+    from pivl.errors import UserError
+    from pivl.synthped.pretraining.tiny_clip import WEIGHTS
+    from pivl.system.outputs import write_text_output
+    from pivl.towers.file_formats.weights_file import read_state
+
+    progress = Progress.on_stderr(quiet=False)
+    store = Results(results, progress.warn)
+    question = ask(settle(Asked("ablation", preset, rows="clip-reid"), store))
+    recorded = api.read_answer(question, store, progress)["clip-reid"]
+    runs = [run for run in recorded.values() if isinstance(run, Finished)]
+    if not runs:
+        raise UserError(
+            f"{results} has no finished run of CLIP-ReID; first: pivl-bench run ablation --rows clip-reid"
+        )
+    _, metadata = read_state(WEIGHTS)
+    config = spec.find_config(question.inputs.dataset)
+    write_text_output(output, benchmark_card.describe(config, runs, metadata["extra"]["criteria"]))
+    click.echo(f"{output}: the card of synthped")

@@ -1,0 +1,102 @@
+"""The command `pivl-bench`. Each command is a few lines over harness.api and pivl.synthped.
+
+Only click is imported here, everything else where it is used, so that --help answers at once.
+"""
+
+import atexit
+import gc
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from harness.cli.data import data
+from harness.cli.mlflow import mlflow
+from harness.cli.parse import parse
+from harness.cli.perf import perf
+from harness.cli.plan import plan
+from harness.cli.pretrain import pretrain
+from harness.cli.results import results_group
+from harness.cli.run import run
+from harness.cli.search import search
+from harness.cli.streams import take_streams
+from harness.cli.table import table
+from harness.cli.verify import verify
+from harness.system.addresses import without_login
+from pivl.errors import UserError
+from pivl.system.homes import home_of, take_substitute
+
+# Objects more before garbage is looked for: loading torch and mlflow takes a quarter less than with Python's own 700.
+SELDOM = 100_000
+EXAMPLES = """\b
+Begin with:
+  pivl-bench run ablation --preset smoke    see every step work, in a minute
+  pivl-bench run ablation                   the paper's Table 3 on this machine
+  pivl-bench table ablation                 the same table again, from records
+  pivl-bench data show synthped             a sheet of the people it is measured on
+"""
+
+
+@click.group(epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pivl-bench")
+def commands() -> None:
+    """Benchmark and ablations of PI-VL, part-informed person re-identification (arXiv 2308.02738).
+
+    Every result is recorded with its recipe, data, seed and commit; what is recorded is never done twice.
+    """
+
+
+for command in (run, plan, table, search, data, parse, pretrain, results_group, mlflow, verify, perf):
+    commands.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line. Exit status 2 for a user's mistake, 1 for failed runs and for what could not be printed."""
+    gc.set_threshold(SELDOM)
+    atexit.register(gc.freeze)  # else the end looks through all that was loaded, for two seconds
+    out = take_streams()
+    status = _status(sys.argv[1:] if arguments is None else list(arguments))
+    sys.stdout.flush()
+    if out is not None and out.error is not None:
+        reason = out.error.strerror or out.error
+        click.echo(f"pivl-bench: not all could be printed ({reason}); what was recorded is there", err=True)
+        status = status or 1
+    sys.exit(status)
+
+
+def _status(typed: list[str]) -> int:
+    """Run what was typed, and say in one line what is wrong with it; the exit status."""
+    try:
+        if home_of() is None:
+            os.environ["HOME"] = str(take_substitute())  # for libraries, which would end without one
+        status = commands.main(typed, "pivl-bench", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "pivl-bench"
+        return _say(2, f"{error.format_message()} ({command} --help)")
+    except (click.ClickException, UserError) as error:
+        return _say(2, error.format_message() if isinstance(error, click.ClickException) else str(error))
+    except (KeyboardInterrupt, click.Abort):
+        gc.freeze()  # nobody wants to wait until torch's objects are looked through once more
+        return _say(130, "interrupted; what is recorded stays, and the same command goes on from there")
+    except Exception as error:
+        if "--debug" in typed:
+            click.echo(without_login(traceback.format_exc()), err=True, nl=False)
+        reason = without_login((str(error).strip().splitlines() or [""])[0])
+        again = "" if "--debug" in typed else "; run it again with --debug to see where"
+        return _say(1, f"unexpected {type(error).__name__}: {reason}{again}")
+
+
+def _say(status: int, message: str) -> int:
+    """Say in one line what is wrong; the exit status."""
+    click.echo(f"pivl-bench: {message}", err=True)
+    return status
+
+
+if __name__ == "__main__":
+    main()

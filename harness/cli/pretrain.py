@@ -1,0 +1,124 @@
+"""The commands about the embedded benchmark itself: its pictures, and the tiny CLIP that it starts from."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.options import debug_option
+from harness.cli.paths import UserPath, refuse_own
+from pivl.errors import UserError
+
+if TYPE_CHECKING:
+    from pivl.synthped.pretraining.clip_card import Origin
+
+
+@click.command()
+@click.option("--output", type=UserPath(), metavar="PATH", help="The weights to write, for "
+              "parsers a folder; with a card.  [default: tiny_clip.safetensors, student.safetensors or .]")  # fmt: skip
+@click.option("--parser", "parsers", type=click.Choice(["s", "m", "l", "all"]),
+              help="An embedded parser of Table 4, or all three, instead of the tiny CLIP.")  # fmt: skip
+@click.option("--student", is_flag=True, help="The student of Table 5 instead of the tiny CLIP.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and lessons."
+)
+@click.option("--steps", type=click.IntRange(min=50), help="Fewer, for a try.  [default: all of them]")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@debug_option
+def pretrain(
+    output: Path | None, parsers: str | None, student: bool, seed: int, steps: int | None, quiet: bool
+) -> None:
+    """Train what the embedded benchmark starts from, from nothing, on rendered people who are in no other set.
+
+    The tiny CLIP takes half an hour on two cores, the parsers seven minutes of one, the student as long. The
+    weights that come with the package were made by this command.
+    """
+    from harness.display.progress import Progress
+    from harness.display.text import describe_step
+    from harness.execution.training_log import Monitor
+    from harness.system.devices import describe_machine
+    from harness.system.process import keep_memory
+    from harness.system.provenance import read_commit
+    from pivl.synthped.pretraining.clip_card import Origin
+
+    output = _check_pretrained(output or Path(_pretrained(parsers, student)), parsers)
+    keep_memory()
+    progress = Progress.on_stderr(quiet)
+    monitor = Monitor(lambda event: progress.update("pretrain", describe_step(event)))
+    heard = {"report": monitor.report, "rendering": progress.count("pretrain", "rendering")}
+    commit, changed = read_commit()
+    origin = Origin(commit + ("+changes" if changed else ""), describe_machine())
+    if parsers and student:
+        raise UserError("--parser and --student: train one after the other")
+    if student:
+        card = _pretrain_student(output, seed, steps, heard, origin)
+    elif parsers is None:
+        card = _pretrain_clip(output, seed, steps, heard, origin)
+    else:
+        card = _pretrain_parsers(parsers, output, seed, steps, heard, origin)
+    progress.close()
+    click.echo(f"{output}: what it knows stands in {card}")
+
+
+def _pretrained(parsers: str | None, student: bool) -> str:
+    """Where what is trained goes when nothing is named."""
+    return "." if parsers else "student.safetensors" if student else "tiny_clip.safetensors"
+
+
+def _check_pretrained(output: Path, parsers: str | None) -> Path:
+    """`output` with links followed; UserError, before half an hour of training, where it cannot be written."""
+    from pivl.system.outputs import check_folder, check_output
+
+    refuse_own(output)
+    if parsers:
+        check_folder(output)
+    else:
+        check_output(output)
+        if output.exists() and not output.is_file():
+            raise UserError(f"{output} is no regular file; name one, beside which a card may stand")
+    return output.resolve() if output.is_symlink() else output
+
+
+def _pretrain_clip(output: Path, seed: int, steps: int | None, heard: Any, origin: "Origin") -> Path:
+    """Train the tiny CLIP, and write its weights and card; the card's path."""
+    from dataclasses import replace
+
+    from pivl.synthped.pretraining.clip_card import write_card
+    from pivl.synthped.pretraining.clip_training import Pretraining
+    from pivl.synthped.pretraining.tiny_clip import pretrain
+    from pivl.system.processes import cpu_precision
+
+    choices = Pretraining(precision=cpu_precision())
+    made = pretrain(output, seed, choices if steps is None else replace(choices, steps=steps), **heard)
+    card = output.with_name(f"{output.stem.upper()}.md")
+    write_card(card, output, made, origin)
+    return card
+
+
+def _pretrain_parsers(
+    which: str, output: Path, seed: int, steps: int | None, heard: Any, origin: "Origin"
+) -> Path:
+    """Train the embedded parser of a letter, or all, and write weights and card into the folder; the card's path."""
+    from pivl.parsers.card import write_card
+    from pivl.parsers.pretrain import STEPS, ParserTraining, pretrain_parser
+
+    names = [name for name in STEPS if which in ("all", name[-1])]
+    choices = {name: ParserTraining(steps or STEPS[name]) for name in names}
+    card = output / "PARSERS.md"
+    write_card(card, [pretrain_parser(name, output, seed, choices[name], **heard) for name in names], origin)
+    return card
+
+
+def _pretrain_student(output: Path, seed: int, steps: int | None, heard: Any, origin: "Origin") -> Path:
+    """Train the student of Table 5, and write its weights and card; the card's path."""
+    from dataclasses import replace
+
+    from pivl.synthped.pretraining.student import StudentPretraining, pretrain_student
+    from pivl.synthped.pretraining.student_card import write_card
+
+    lessons = StudentPretraining()
+    lessons = replace(lessons, steps=steps or lessons.steps)
+    named = pretrain_student(output, seed, lessons, **heard)
+    card = output.with_name(f"{output.stem.upper()}.md")
+    write_card(card, output, named, origin)
+    return card

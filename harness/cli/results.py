@@ -1,0 +1,106 @@
+"""The commands about a results folder as a whole: whether all of it is as it was written, and removing runs from it."""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.options import debug_option, path_option, setting_options
+from harness.store.atomic import remove_folder
+from pivl.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.display.progress import Progress
+    from harness.store.records import Results
+from harness.store.integrity import folders_of
+
+
+@click.group("results")
+def results_group() -> None:
+    """What is stored: check it, remove from it."""
+
+
+@results_group.command("check")
+@path_option("--results", "results", "Where runs are recorded.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@debug_option
+def check(results: Path, quiet: bool) -> None:
+    """Read every stored file and hold it to its checksum; nothing is changed.
+
+    Each fault is a line; exit status 1 if there is one.
+    """
+    from harness.display.progress import Progress
+    from harness.search.agreement import examine_search
+    from harness.store.integrity import examine
+
+    if not results.is_dir():
+        raise UserError(f"{results}: no such folder; name one with --results")
+    findings = examine(results, Progress.on_stderr(quiet), examine_search)
+    for problem in findings.problems:
+        click.echo(problem)
+    click.echo(str(findings))
+    if findings.problems:
+        raise click.exceptions.Exit(1)
+
+
+@results_group.command("rm")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option(
+    "--study", metavar="NAME", help="All runs of a study; the options below narrow it down, as for table."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@setting_options
+def remove(results: Path, ids: tuple[str, ...], study: str | None, yes: bool, **typed: Any) -> None:
+    """Remove runs or stages by ID (pivl-bench plan shows them), or all runs of a study, after asking.
+
+    What belongs to them goes too: re-ranked scores, checkpoints, and stages that no other stored run starts from.
+    """
+    from harness.display.progress import Progress
+    from harness.store.records import Results
+
+    if not ids and study is None:
+        raise UserError("nothing was named; name ids of runs, or a study with --study")
+    progress = Progress.on_stderr(quiet=False)
+    store = Results(results, lambda text: None)  # what is broken may be removed like the rest
+    wanted = {*ids, *(_runs_of(study, typed, store, progress) if study else ())}
+    with ExitStack() as claims:
+        folders = folders_of(wanted, store)
+        for task in sorted({folder.name for folder in folders}):
+            claims.enter_context(_claim(task, store))
+        if not folders:
+            raise UserError(f"{results}: nothing is stored of {study}")
+        size = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+        what = ", ".join(f"{count} {kind}" for kind, count in _count(folders).items())
+        if not yes and not click.confirm(f"Remove {what} ({size / 1e6:.1f} MB) from {results}?", err=True):
+            raise click.exceptions.Exit(1)
+        for folder in folders:
+            remove_folder(folder)
+    click.echo(f"removed {what}")
+
+
+def _runs_of(study: str, typed: dict[str, Any], results: "Results", progress: "Progress") -> list[str]:
+    """The ids of the runs of a study that are stored."""
+    from harness import api
+    from harness.experiment.precision import settle
+    from harness.experiment.request import Asked
+    from harness.experiment.resolve import ask
+
+    question = ask(settle(Asked(study, **typed), results))
+    recorded = api.read_answer(question, results, progress)
+    return [found.id for seeds in recorded.values() for found in seeds.values() if found is not None]
+
+
+def _claim(task: str, results: "Results") -> Any:
+    from harness.store.claims import Owner
+
+    claim = results.claims.take(task)
+    if isinstance(claim, Owner):
+        raise UserError(f"{task} is being done by {claim}; nothing was removed")
+    return claim
+
+
+def _count(folders: Iterable[Path]) -> dict[str, int]:
+    kinds = [folder.parent.name for folder in folders]
+    return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}

@@ -1,0 +1,5 @@
+"""Progress on a terminal, and short texts for it.
+
+Door: harness.display.progress.Progress.
+Example: `Progress.on_stderr(quiet=False).note("3 of 4 runs are finished")`
+"""

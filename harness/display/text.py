@@ -1,0 +1,59 @@
+"""Short texts for the terminal: steps, summaries and durations."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def describe_changes(changes: Mapping[str, Any]) -> str:
+    """What --set changed, as it is typed: `epochs=1, image_size=128x64`."""
+    return ", ".join(f"{name}={write_value(value)}" for name, value in changes.items())
+
+
+def describe_partial(partial: Mapping[str, tuple[int, int]]) -> str:
+    """How many pictures of how many: `16 of 16,522 train, 8 of 2,228 query`."""
+    return ", ".join(f"{found:,} of {expected:,} {which}" for which, (found, expected) in partial.items())
+
+
+def write_value(value: Any) -> str:
+    """A value as it is typed behind `--set FIELD=`; sizes and milestones with their numbers joined."""
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def describe_step(event: Mapping[str, object]) -> str:
+    """A step event of harness.execution.worker: `image-tower, epoch 3/8, identity 1.20, 265 images/s, 12 s left`."""
+    terms = event["terms"]
+    assert isinstance(terms, dict)
+    shown = [f"{event['stage']}, epoch {event['epoch']}/{event['epochs']}"]
+    shown += [f"{name.replace('_', '-')} {value:.3f}" for name, value in terms.items()]
+    return ", ".join([*shown, f"{event['rate']:.0f} images/s", f"{duration(event['left'])} left"])
+
+
+def abbreviate_step(event: Mapping[str, object]) -> tuple[str, str, str]:
+    """The same for a cell of a table, from the longest: `3/8 loss 1.203 265/s 12s`, `3/8 12s`, `3/8`."""
+    terms, left = event["terms"], event["left"]
+    assert isinstance(terms, dict)
+    assert isinstance(left, int | float)
+    epoch = f"{event['epoch']}/{event['epochs']}"
+    whole = round(left)
+    clock = (
+        f"{whole}s" if whole < 100 else f"{round(whole / 60)}m" if whole < 6000 else f"{round(whole / 3600)}h"
+    )
+    loss = f"loss {sum(terms.values()):.3f}"
+    return f"{epoch} {loss} {event['rate']:.0f}/s {clock}", f"{epoch} {clock}", epoch
+
+
+def abbreviate_summary(summary: str) -> tuple[str, ...]:
+    """`mAP 57.7, Rank-1 64.1` for a cell of a table: as it is, `mAP 57.7`, `57.7`; nothing where no figure is in it."""
+    first, *others = summary.split(", ")
+    return (summary, first, first.split()[-1]) if others else ()
+
+
+def duration(seconds: object) -> str:
+    """Seconds as a person says them: `42 s`, `3 min 10 s`, `2 h 05 min`."""
+    assert isinstance(seconds, int | float)
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,135 @@
+"""One task trained by several processes of this machine: this one is rank 0 and starts the others, as torchrun would.
+
+They speak torchrun's protocol, the variables RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, so that
+`torchrun --nproc-per-node 2 -m harness.execution.worker TASK.json` does the same. Every rank does the task up to the
+end of its training; rank 0 alone says what goes on, stores checkpoints and results, and scores.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import IO
+
+import torch
+from torch import distributed
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+from harness.plan.task import Task
+from harness.store.records import Results
+from harness.system.process import import_path
+from pivl.errors import TrainingFailed, UserError
+from pivl.system import data_parallel
+
+HERE = "127.0.0.1"
+PATIENCE = timedelta(minutes=30)  # of a rank with the others, one of which may have much to read first
+POLL = 0.05  # seconds between looks at whether all ranks have come
+
+
+@dataclass(frozen=True)
+class Follower:
+    """Another rank of the task, and the file that takes what it says on stderr."""
+
+    rank: int
+    process: subprocess.Popen[bytes]
+    stderr: IO[bytes]
+
+    def raise_if_ended(self, wait: float, error: Exception | None = None) -> None:
+        """Raise TrainingFailed with its last line if it ends by itself within `wait` seconds."""
+        with suppress(subprocess.TimeoutExpired):
+            status = self.process.wait(wait)
+            self.stderr.seek(0)
+            last = (self.stderr.read().decode(errors="replace").strip().splitlines() or [f"status {status}"])[
+                -1
+            ]
+            raise TrainingFailed(f"rank {self.rank} has ended: {last}") from error
+
+
+def join_by_environment(device: torch.device) -> None:
+    """Become the rank that torchrun's variables name, where there are any."""
+    if "RANK" in os.environ:
+        rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = TCPStore(host, port, count, is_master=False, timeout=PATIENCE)
+        store.add("here", 1)
+        if device.type == "cuda":
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        _join(store, rank, count, device)
+
+
+@contextmanager
+def together(task: Task, results: Results, device: torch.device) -> Iterator[None]:
+    """Train `task` inside as rank 0 of as many processes as it asks for; the others end at the end.
+
+    Raises TrainingFailed, with its last line, if another rank ends before.
+    """
+    if task.ranks == 1 or data_parallel.count() > 1:
+        yield
+        return
+    if device.type == "mps":
+        raise UserError("--gpus-per-run: this machine has one GPU; leave it out")
+    pictures = task.run.recipe.people_per_batch * task.run.recipe.images_per_person
+    if task.ranks > pictures:
+        raise UserError(f"--gpus-per-run {task.ranks}: a batch has {pictures} pictures; use as many at most")
+    with ExitStack() as ends:
+        store = TCPStore(HERE, 0, task.ranks, is_master=True, timeout=PATIENCE, wait_for_workers=False)
+        others = [
+            ends.enter_context(_follower(rank, store.port, task, results, device))
+            for rank in range(1, task.ranks)
+        ]
+        while store.add("here", 0) < len(others):
+            for other in others:
+                other.raise_if_ended(POLL)
+        _join(store, 0, task.ranks, device)
+        ends.callback(distributed.destroy_process_group)
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # such as a collective's whose other side is gone
+            for other in others:
+                other.raise_if_ended(5.0, error)
+            raise
+
+
+def _join(store: TCPStore, rank: int, count: int, device: torch.device) -> None:
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=PATIENCE)
+
+
+@contextmanager
+def _follower(rank: int, port: int, task: Task, results: Results, device: torch.device) -> Iterator[Follower]:
+    place = {
+        "RANK": rank,
+        "LOCAL_RANK": rank,
+        "WORLD_SIZE": task.ranks,
+        "MASTER_ADDR": HERE,
+        "MASTER_PORT": port,
+    }
+    environment = {**os.environ, **{name: str(value) for name, value in place.items()}}
+    environment["PYTHONPATH"] = os.pathsep.join(import_path())
+    command = [sys.executable, "-P", "-m", "harness.execution.worker"]
+    command += ["--results", str(results.root), "--device", device.type]
+    with (
+        tempfile.TemporaryFile() as stderr,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            bufsize=0,
+            env=environment,
+        ) as process,
+    ):
+        assert process.stdin is not None
+        try:
+            with suppress(BrokenPipeError):  # it has just died, which whoever waits for it finds out
+                process.stdin.write(json.dumps(task.to_json()).encode() + b"\n")
+            yield Follower(rank, process, stderr)
+        finally:
+            process.kill()

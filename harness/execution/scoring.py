@@ -1,0 +1,60 @@
+"""What a record says of a trained model: its scores, what they mean, and those of every query."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import pandas as pd
+from torch import Tensor
+
+from harness.store.record_file import Record
+from pivl.data.pictures import Split
+from pivl.evaluation.assessment import Assessment, assess, restore, search
+from pivl.evaluation.inference_cost import measure_inference
+from pivl.evaluation.reranking import rerank
+from pivl.evaluation.retrieval import Retrieval
+from pivl.train import Trainer
+
+RERANKED = "k-reciprocal-20-6-0.3"  # k1, k2 and lambda, as a signature names them
+
+
+def score_model(trainer: Trainer, state: Mapping[str, Tensor], reranked: bool) -> tuple[Record, Retrieval]:
+    """What a record says of a trained model's scores, re-ranked or not, and the scores of every query."""
+    split, trained = trainer.split, restore(trainer, state)
+    if reranked:
+        assessment = Assessment(search(trainer, trained, rerank), None, None)
+        method = RERANKED
+    else:
+        assessment, method = assess(trainer, trained), "none"
+    retrieval = assessment.retrieval
+    size = trainer.recipe.image_size
+    cost = {} if reranked else {"inference": asdict(measure_inference(trained.model, size, trainer.device))}
+    metrics = finite(summarize(assessment, split))
+    scored = {"metrics": metrics, "excluded": retrieval.excluded}
+    return {**scored, **cost, "signature": signature(split, retrieval, method)}, retrieval
+
+
+def query_table(retrieval: Retrieval) -> pd.DataFrame:
+    """A line per scored query: query, person, camera, average_precision, first_match, inp."""
+    names = ("query", "person", "camera", "average_precision", "first_match", "inp")
+    return pd.DataFrame({name: getattr(retrieval, name) for name in names})
+
+
+def summarize(assessment: Assessment, split: Split) -> dict[str, float]:
+    """mAP, Rank-1, -5, -10, mINP and the shares among the consistency figures in percent; margins are cosines."""
+    retrieval = assessment.retrieval
+    ranks = {f"rank{k}": 100 * retrieval.cmc(k) for k in (1, 5, 10)}
+    parts = assessment.consistency_metrics(split.labels.flip_pairs)
+    shares = {name: 100 * value for name, value in parts.items() if name.endswith(("accuracy", "majority"))}
+    return {"mAP": 100 * retrieval.map, **ranks, "mINP": 100 * retrieval.mean_inp, **parts, **shares}
+
+
+def finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """The metrics as JSON can hold them: a figure that is not defined, NaN, becomes null."""
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+def signature(split: Split, retrieval: Retrieval, reranking: str = "none") -> str:
+    """What the numbers mean; only numbers with one signature stand in one table."""
+    data = f"{split.name}@{split.fingerprint[:6]}|q{len(retrieval.query)} g{len(split.gallery)}"
+    return f"mAP|{data}|junk:same-camera|feat:before-neck|dist:euclid-l2|rerank:{reranking}"

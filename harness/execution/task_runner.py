@@ -1,0 +1,136 @@
+"""Runs one task: trains, scores, and writes its record or its failure."""
+
+import json
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from harness.execution.distributed import together
+from harness.execution.scoring import query_table, score_model
+from harness.execution.training import Watch, prepare, stages_before, train
+from harness.execution.training_log import Monitor, Send
+from harness.plan.task import Task
+from harness.store.checkpoints import Checkpoints
+from harness.store.claims import Owner
+from harness.store.record_file import Record
+from harness.store.records import Results
+from harness.system.devices import peak_memory
+from harness.system.provenance import describe_origin
+from pivl.errors import TrainingFailed, UserError
+from pivl.recipe import Recipe, Stage
+
+LAST_LINES = 20
+
+
+def execute(
+    task: Task, results: Results, device: torch.device, send: Send, watch: Watch | None = None
+) -> str:
+    """Do one task, store what comes of it and say in a few words what that is. TrainingFailed, UserError.
+
+    `watch` is told the score of every epoch, and only of held-out people: the test people are scored once, after the
+    last. The weights of a run that was watched are not kept.
+    """
+    if watch and task.inputs.held_out is None:
+        raise ValueError("only runs whose test people are held out may be watched")
+    monitor, run = Monitor(send), task.run
+    record: Record = {"id": task.id, "status": "finished", **describe_origin(device), **_what(task)}
+    files: dict[str, Callable[[Path], object]] = {}
+    folder, summary = results.stage_folder(task.id), "stored"
+    if task.rerank:
+        trainer, state = prepare(task, device, monitor), results.read_tensors(results.run_folder(run.id))
+    else:
+        with together(task, results, device):
+            trainer, state, traits = train(task, results, device, monitor, watch)
+        record |= traits
+        if watch is None:
+            files["model.safetensors"] = lambda path: path.write_bytes(save(state))
+        files["history.jsonl"] = lambda path: path.write_text(
+            "".join(json.dumps(x) + "\n" for x in monitor.history)
+        )
+    if task.is_run or task.rerank:
+        send({"event": "phase", "phase": "scoring"})
+        found, retrieval = score_model(trainer, state, task.rerank)
+        files["queries.parquet"] = lambda path: query_table(retrieval).to_parquet(path, index=False)
+        folder = results.reranked_folder(run.id) if task.rerank else results.run_folder(run.id)
+        summary = f"mAP {found['metrics']['mAP']:.1f}, Rank-1 {found['metrics']['rank1']:.1f}"
+        record |= found
+    record["codes"] = _codes(task, record, results)
+    record["cost"] = _cost(monitor, device)
+    results.write(folder, record, files)
+    Checkpoints.of(task.id, task.interval, results).remove()
+    return summary
+
+
+def _what(task: Task) -> Record:
+    run = task.run
+    return {
+        "stage": task.stage,
+        "stages": stages_before(task),
+        "seed": run.seed,
+        "recipe": asdict(run.recipe),
+        "dataset": run.dataset,
+        "fingerprint": run.fingerprint,
+        **({"maps": run.maps} if run.maps else {}),
+        "weights": run.weights,
+        **({"student_weights": run.student_weights} if run.recipe.student else {}),
+        "inputs": {**asdict(task.inputs), "called": task.inputs.called, "partial": dict(task.partial)},
+        **({} if run.limit_steps is None else {"limit_steps": run.limit_steps}),
+    }
+
+
+def _codes(task: Task, record: Record, results: Results) -> list[str]:
+    """The digests of all code that the task's weights owe to: its own, that of the stages before it, and of earlier ones.
+
+    Empty stands for code from before records had a digest.
+    """
+    found = {record["code"], *(one.get("code", "") for one in record.get("earlier", ()))}
+    folders = [results.stage_folder(stage_id) for stage_id in record["stages"].values()]
+    folders += [results.run_folder(task.run.id)] if task.rerank else []
+    for folder in folders:
+        found.update((results.read_record(folder) or {}).get("codes", [""]))
+    return sorted(found)
+
+
+def _cost(monitor: Monitor, device: torch.device) -> Record:
+    rate = round(monitor.images / monitor.seconds, 1) if monitor.seconds else 0.0
+    seconds, memory = round(monitor.elapsed, 2), peak_memory(device)
+    return {"seconds": seconds, "images_per_second": rate, "peak_memory_mb": memory}
+
+
+def describe_shortage(recipe: Recipe, stage: Stage) -> str:
+    """What to try when the GPU's memory did not suffice for `stage`."""
+    pictures = recipe.people_per_batch * recipe.images_per_person
+    batch, smaller = f"{pictures} pictures", f"--set people_per_batch={max(2, recipe.people_per_batch // 2)}"
+    if stage != "image-tower":
+        half = max(1, recipe.prompt_batch // recipe.images_per_person // 2) * recipe.images_per_person
+        batch, smaller = f"{recipe.prompt_batch} pictures", f"--set prompt_batch={half}"
+    precise = "--precision bf16, or else " if recipe.precision == "fp32" else ""
+    return f"CUDA out of memory in {stage}, with batches of {batch} in {recipe.precision}; try {precise}{smaller}"
+
+
+def attempt(task: Task, results: Results, device: torch.device, send: Send) -> dict[str, Any]:
+    """Do one task as its only owner and record its failure; the event that says how it ended. UserError."""
+    began, claim = time.monotonic(), results.claims.take(task.id)
+    if isinstance(claim, Owner):
+        return {"event": "owned", "owner": str(claim)}
+    with claim:
+        try:
+            stored = task.is_stored(results)
+            summary = "done by another command" if stored else execute(task, results, device, send)
+        except (UserError, BrokenPipeError):
+            raise
+        except Exception as error:  # whatever it is, it is this run's failure and not the next one's
+            kind = "" if isinstance(error, TrainingFailed) else f"{type(error).__name__}: "
+            said = f"{kind}{error}".splitlines()[0]
+            if isinstance(error, torch.OutOfMemoryError):
+                said = describe_shortage(task.run.recipe, task.stage)
+            if task.is_run:
+                results.write_failure(task.run, said, traceback.format_exc().splitlines()[-LAST_LINES:])
+            return {"event": "failed", "error": said}
+    return {"event": "done", "summary": summary, "seconds": time.monotonic() - began}

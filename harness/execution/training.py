@@ -1,0 +1,122 @@
+"""A stage of a task, trained from where a process before this one left it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.execution.training_log import Monitor, ignore
+from harness.inputs.loading import load, load_start, load_student_start
+from harness.inputs.spec import Inputs
+from harness.plan.task import Task
+from harness.store.checkpoints import NEVER, Checkpoint, Checkpoints
+from harness.store.record_file import Record
+from harness.store.records import Results
+from harness.system.devices import check_precision
+from harness.system.provenance import describe_origin
+from pivl.data.pictures import Split
+from pivl.errors import UserError
+from pivl.evaluation.assessment import search
+from pivl.evaluation.retrieval import rank
+from pivl.loop import Step
+from pivl.recipe import Stage
+from pivl.snapshot import Snapshot, UnfitSnapshot
+from pivl.system import data_parallel
+from pivl.towers.clip import Clip
+from pivl.train import Trainer, run_stage
+
+
+def train_stage(
+    trainer: Trainer, stage: Stage, before: Mapping[Stage, Mapping[str, Tensor]],
+    checkpoints: Checkpoints, monitor: Monitor, origin: Record,
+) -> tuple[dict[str, Tensor], list[Record]]:  # fmt: skip
+    """Run `stage` from its newest checkpoint, where it has one, and keep checkpoints as it goes.
+
+    Its tensors, and the origins of the processes that began it where they differ from `origin` in more than the date.
+    Raises UserError when the disk refuses a checkpoint.
+    """
+    here = {name: value for name, value in origin.items() if name != "date"}
+
+    def train(begun: Checkpoint) -> tuple[dict[str, Tensor], list[Record]]:
+        earlier = [one for one in begun.origins if one != here]
+
+        def keep(step: Step, take: Callable[[], Snapshot]) -> None:
+            if checkpoints.is_due(step):
+                checkpoints.write(Checkpoint(take(), monitor.kept(), [*earlier, here]))
+
+        monitor.go_on(begun.account)
+        monitor.begin(stage)
+        return run_stage(replace(trainer, keep=keep, resume=begun.snapshot), stage, before), earlier
+
+    try:
+        return train(checkpoints.read())
+    except UnfitSnapshot as error:
+        checkpoints.warn(f"{checkpoints.folder} cannot be gone on from, {error}; the stage begins anew")
+        return train(Checkpoint())
+
+
+Watch = Callable[[int, float], object]
+"""Takes an epoch of stage 2, from 1, and the mAP after it in percent; may raise to end the training."""
+
+
+def prepare(task: Task, device: torch.device, monitor: Monitor) -> Trainer:
+    """What trains and scores the task's run. UserError when its pictures are no longer what names it."""
+    run = task.run
+    check_precision(device, run.recipe.precision)
+    monitor.send({"event": "phase", "phase": "loading"})
+    split = _load_split(task.inputs, run.recipe.image_size, run.recipe.align_pixels == "confidence")
+    clip = _load_clip(task.inputs, run.recipe.image_size, run.recipe.patch_stride)
+    if split.fingerprint != run.fingerprint or run.maps not in ("", split.maps):
+        raise UserError(f"{run.dataset} is no longer what it was when this began; run the command again")
+    student = _load_student(task.inputs, run.recipe.student, run.recipe.image_size)
+    return Trainer(
+        run.recipe, split, clip, run.seed, device, monitor.report, run.limit_steps, student=student
+    )
+
+
+def train(
+    task: Task, results: Results, device: torch.device, monitor: Monitor, watch: Watch | None = None
+) -> tuple[Trainer, dict[str, Tensor], Record]:
+    """Train the task's stage as one of its ranks: the trainer, the tensors, and what a record says of how it went."""
+    trainer = prepare(task, device, monitor)
+    if watch is not None:
+        trainer = replace(
+            trainer, after_epoch=lambda epoch, trained: watch(epoch, 100 * search(trainer, trained, rank).map)
+        )
+    before = {stage: results.read_stage(stage_id) for stage, stage_id in stages_before(task).items()}
+    checkpoints = Checkpoints.of(task.id, task.interval, results)
+    if data_parallel.number() > 0:
+        checkpoints.interval = NEVER  # rank 0 has the same to store
+    state, earlier = train_stage(trainer, task.stage, before, checkpoints, monitor, describe_origin(device))
+    traits = {"ranks": data_parallel.count() if data_parallel.count() > 1 else None, "earlier": earlier}
+    return trainer, state, {name: value for name, value in traits.items() if value}
+
+
+def follow(tasks: Iterable[Mapping[str, Any]], results: Results, device: torch.device) -> None:
+    """Train tasks as another rank than 0; an error ends the process, and with it the task on all ranks."""
+    for value in tasks:
+        train(Task.from_json(value), results, device, Monitor(ignore))
+
+
+def stages_before(task: Task) -> dict[Stage, str]:
+    """The ids of the stages that the task starts from."""
+    stages = task.run.recipe.stages()
+    return {stage: task.run.stage_id(stage) for stage in stages[: stages.index(task.stage)]}
+
+
+@lru_cache(maxsize=1)
+def _load_split(inputs: Inputs, size: tuple[int, int], confidence: bool) -> Split:
+    return load(inputs, size, confidence=confidence)
+
+
+@lru_cache(maxsize=1)
+def _load_clip(inputs: Inputs, image_size: tuple[int, int], patch_stride: int) -> Clip:
+    return load_start(inputs, image_size, patch_stride)
+
+
+@lru_cache(maxsize=1)
+def _load_student(inputs: Inputs, student: str, image_size: tuple[int, int]) -> dict[str, Tensor] | None:
+    return load_student_start(inputs, student, image_size) if student else None

@@ -1,0 +1,78 @@
+"""What goes on in a task, step by step: kept for its record, and some of it sent on with rate and time left."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.store.record_file import Record
+from pivl.loop import Step
+
+Send = Callable[[Mapping[str, Any]], None]
+REPORT_INTERVAL = 0.25  # seconds between step events; the history keeps every step
+
+
+def ignore(event: Mapping[str, Any]) -> None:
+    """Send nothing on."""
+
+
+@dataclass
+class Monitor:
+    """Keeps the loss terms of every step and sends some of them on, with rate and time left."""
+
+    send: Send
+    history: list[Record] = field(default_factory=list)
+    images: int = 0
+    seconds: float = 0.0  # spent in training steps
+    _earlier: float = 0.0  # seconds that processes before this one spent on the task
+    _born: float = field(default_factory=time.monotonic)
+    _stage: str = ""
+    _began: float = 0.0
+    _last: float = 0.0
+    _stage_images: int = 0
+    _share: float | None = None  # of the stage, done when its clock started
+    _sent: float = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds spent on the task, by this process and by those whose checkpoints it goes on from."""
+        return self._earlier + time.monotonic() - self._born
+
+    def begin(self, stage: str) -> None:
+        """Start the clock of `stage`."""
+        self._stage, self._stage_images, self._share = stage, 0, None
+        self._began = self._last = time.monotonic()
+
+    def report(self, stage: str, step: Step) -> None:
+        """Take one step; called by the training core after each."""
+        if stage != self._stage:
+            self.begin(stage)
+        now = time.monotonic()
+        self.seconds += now - self._last
+        self._last = now
+        self._stage_images += step.images
+        self.images += step.images
+        place = {"stage": stage, "epoch": step.epoch, "step": step.step}
+        terms = {name: float(value) for name, value in step.terms.items()}
+        self.history.append({**place, "factor": step.factor, "terms": terms})
+        if self._share is None:
+            self._share = (step.epoch - 1 + (step.step - 1) / step.steps) / step.epochs
+        if now - self._sent >= REPORT_INTERVAL:
+            self._sent = now
+            done = (step.epoch - 1 + step.step / step.steps) / step.epochs
+            elapsed = now - self._began or 1e-9
+            rate, left = self._stage_images / elapsed, elapsed * (1 - done) / (done - self._share)
+            self.send(
+                {"event": "step", **place, "epochs": step.epochs, "terms": terms, "rate": rate, "left": left}
+            )
+
+    def kept(self) -> Record:
+        """What `go_on` needs, as JSON has it."""
+        sums = {"images": self.images, "seconds": self.seconds, "elapsed": self.elapsed}
+        return {"history": self.history, **sums}
+
+    def go_on(self, kept: Record | None) -> None:
+        """Go on, before the first step, from what another process had kept; from nothing with None."""
+        kept = kept or {"history": [], "images": 0, "seconds": 0.0, "elapsed": 0.0}
+        self.history = list(kept["history"])
+        self.images, self.seconds, self._earlier = kept["images"], kept["seconds"], kept["elapsed"]

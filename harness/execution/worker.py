@@ -1,0 +1,101 @@
+"""One process that does tasks: `python -m harness.execution.worker TASK.json` for one, or one a line on standard input.
+
+It writes stages and finished runs to the results folder and tells what goes on as JSON lines on standard output.
+Loading torch takes seconds, so the launcher lets a process take task after task; a crash costs only the task at
+hand. The process ends when its input does, at once: then the launcher that gave it tasks is gone.
+"""
+
+import argparse
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.execution.distributed import join_by_environment
+from harness.execution.task_runner import attempt
+from harness.execution.training import follow
+from harness.execution.training_log import Send, ignore
+from harness.plan.task import Task
+from harness.store.claims import Claims
+from harness.store.records import Results
+from harness.system.devices import choose_device, suitable_slots
+from harness.system.process import begin_computing
+from pivl.errors import UserError
+from pivl.system import data_parallel
+
+
+def serve(tasks: Iterable[Mapping[str, Any]], results: Results, device: torch.device, send: Send) -> bool:
+    """Do tasks one after the other; whether all went well. A UserError ends it: no other task would fare better."""
+    well = True
+    for value in tasks:
+        try:
+            event = attempt(Task.from_json(value), results, device, send)
+        except UserError as error:
+            send({"event": "user-error", "message": str(error)})
+            return False
+        send(event)
+        well = well and event["event"] != "failed"
+    return well
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run as a process of its own; 0 when every task ended well, 1 when one failed, 2 for a user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m harness.execution.worker", description=__doc__)
+    parser.add_argument("task", nargs="?", type=Path, help="a file with one task; standard input without it")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--device", default="auto")
+    asked = parser.parse_args(arguments)
+    send = ignore if os.environ.get("RANK", "0") != "0" else take_stdout()
+    results = Results(asked.results, lambda text: send({"event": "warning", "message": text}))
+    try:
+        device = choose_device(asked.device)
+        send({"event": "ready", "device": device.type, "slots": suitable_slots(device)})
+        begin_computing()
+        lines = [asked.task.read_text()] if asked.task else hear_launcher(results.claims)
+        tasks = (json.loads(line) for line in lines)
+        join_by_environment(device)
+        if data_parallel.number() > 0:
+            follow(tasks, results, device)
+            return 0
+        return 0 if serve(tasks, results, device, send) else 1
+    except UserError as error:
+        send({"event": "user-error", "message": str(error)})
+        return 2
+    except BrokenPipeError:
+        return 1  # nobody listens any more: the launcher is gone
+
+
+def hear_launcher(claims: Claims) -> Iterator[str]:
+    """The lines of standard input. At its end the launcher is gone, and this process with it, whatever it is at."""
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            lines.put(line)
+        claims.leave()
+        os._exit(1)
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        yield lines.get()
+
+
+def take_stdout() -> Send:
+    """Keep standard output for events; whatever else prints goes to standard error."""
+    channel = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+
+    def send(event: Mapping[str, Any]) -> None:
+        channel.write(json.dumps(event) + "\n")
+
+    return send
+
+
+if __name__ == "__main__":
+    sys.exit(main())

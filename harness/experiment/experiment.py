@@ -1,0 +1,130 @@
+"""Experiment: a study on given data, backbone and seeds, resolved from a request."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.experiment.overrides import override
+from harness.inputs.backbones import find_base
+from harness.inputs.spec import Inputs
+from pivl.recipe import Recipe
+from studies.backbones import EMBEDDED_BACKBONE, STUDENT, STUDENTS_PRINTED, Base
+from studies.presets import Preset
+from studies.published import DATASETS
+from studies.study import Row, Study
+
+
+@dataclass(frozen=True)
+class Question:
+    """A study's rows and seeds, the pictures and weights that answer them, and what is changed in every recipe.
+
+    limit_steps: stop each stage after so many steps; the runs are then no results. rerank: about re-ranked figures.
+    parser_maps: folders of part maps by the name that rows have for them. student: the name of the student that rows
+    with one train; empty where no row has one.
+    """
+
+    study: Study
+    preset: Preset
+    rows: tuple[str, ...]
+    seeds: tuple[int, ...]
+    inputs: Inputs
+    changes: Mapping[str, Any]
+    limit_steps: int | None
+    rerank: bool
+    parser_maps: Mapping[str, str] = field(default_factory=dict)
+    student: str = ""
+
+    @property
+    def base(self) -> Base:
+        """What its rows start from."""
+        return find_base(self.inputs.backbone)
+
+    @property
+    def printed(self) -> tuple[str, ...]:
+        """What the paper's tables call the backbone, and the student, at hand."""
+        names = STUDENTS_PRINTED.get(self.student)
+        return (*self.base.printed, names) if names and self.base.printed else self.base.printed
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set that answers it."""
+        return self.inputs.called
+
+    @property
+    def setting(self) -> str:
+        """Data set and backbone as a table names them; a csv file is never taken for a public data set."""
+        dataset = f"{self.dataset}.csv" if self.inputs.is_csv else self.dataset
+        return dataset if self.inputs.backbone == EMBEDDED_BACKBONE else f"{dataset}, {self.inputs.backbone}"
+
+    @property
+    def published(self) -> str:
+        """What the paper calls the data set; empty for what it does not have, as a csv file whatever its name."""
+        return "" if self.inputs.is_csv else DATASETS.get(self.dataset, "")
+
+    @property
+    def precision(self) -> str:
+        """That of all its recipes."""
+        return self.recipe(self.study.rows[0]).precision
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pictures that all rows train on."""
+        return self.recipe(self.study.rows[0]).image_size
+
+    @property
+    def name(self) -> str:
+        """`ablation`, and behind it whatever is not as usual: `ablation-smoke`, `ablation-market1501-rn50`."""
+        usual = self.preset.dataset or self.study.dataset
+        parts = [self.study.name]
+        parts += [self.preset.name] if self.preset.name != "default" else []
+        parts += [self.dataset] if self.inputs.dataset != usual else []
+        parts += [self.inputs.backbone] if self.inputs.backbone != EMBEDDED_BACKBONE else []
+        parts += [re.sub(r"[^\w.]+", "-", self.student)] if self.student not in ("", STUDENT) else []
+        return "-".join([*parts, *(["reranked"] if self.rerank else [])])
+
+    @property
+    def needs_confidence(self) -> bool:
+        """Whether one of its rows weights pixels by the confidence of their part maps."""
+        asked = [row for row in self.study.rows if row.name in self.rows]
+        return any(self.recipe(row).align_pixels == "confidence" for row in asked)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The rows of its table: those asked for, and the one that they are compared with."""
+        return tuple(row.name for row in self.study.rows if row.name in (*self.rows, self.study.reference))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it leaves out no usual row and no seed and changes nothing."""
+        usual = {row.name for row in self.study.rows if row.usual}
+        seeds = self.preset.seeds or self.study.seeds
+        as_defined = not self.limit_steps and not set(self.changes) - {"precision"}
+        return usual <= set(self.rows) and set(seeds) <= set(self.seeds) and as_defined
+
+    def inputs_of(self, row: Row) -> Inputs:
+        """What a row starts from: the inputs of all, with part maps of its own where it names some."""
+        if row.maps is None:
+            return self.inputs
+        return replace(self.inputs, part_maps=self.parser_maps.get(row.maps, row.maps))
+
+    def all_inputs(self, rows: Sequence[str]) -> tuple[Inputs, ...]:
+        """The different inputs of `rows` (names)."""
+        return tuple(dict.fromkeys(self.inputs_of(row) for row in self.study.rows if row.name in rows))
+
+    def recipe(self, row: Row) -> Recipe:
+        """The recipe of a row here; what was typed and the preset give way to what the row itself changes."""
+        base, own = self.base.recipes[row.method], row.changes
+        if row.student:
+            base, own = replace(base, **self.base.students), {**own, "student": self.student}
+        return override(base, {**self.preset.changes, **self.changes, **own})
+
+    @property
+    def kept(self) -> dict[str, list[str]]:
+        """The changed fields that rows of its table set themselves, to other values, which they keep; and those rows."""
+        shown = [row for row in self.study.rows if row.name in self.shown]
+        owners = {
+            name: [row.name for row in shown if row.changes.get(name, value) != value]
+            for name, value in self.changes.items()
+        }
+        return {name: rows for name, rows in owners.items() if rows}

@@ -1,0 +1,60 @@
+"""`--set FIELD=VALUE`: any choice of the recipe, for all rows at once."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, fields, replace
+from typing import Any, get_args
+
+from harness.inputs.choices import choose
+from pivl.errors import UserError
+from pivl.recipe import Recipe
+from pivl.system.ranges import LONGEST
+
+FIELDS = {item.name: item for item in fields(Recipe)}
+OWN_OPTION = ("backbone", "precision", "student")  # set by options of their own
+
+
+def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
+    """Recipe fields and values from `epochs=60`, `image_size=128x64`; UserError for unknown fields and other types."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        choose("recipe field", name, [known for known in FIELDS if known not in OWN_OPTION])
+        if name in found:
+            raise UserError(f"--set {name}: it is set twice; leave one out")
+        try:
+            found[name] = _parse(FIELDS[name], value)
+        except ValueError as error:
+            raise UserError(
+                f"--set {name}={value[:LONGEST]}: {name} takes {_example(FIELDS[name])}"
+            ) from error
+    return found
+
+
+def override(base: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe with `changes`. Raises UserError where it refuses them, field by field, with the range."""
+    try:
+        return replace(base, **changes)
+    except ValueError as error:
+        raise UserError(f"--set: {error}") from error
+
+
+def _parse(item: Field[Any], text: str) -> Any:
+    """The value, as the field's default where it equals that: 10 and 10.0 are one choice and must give one id."""
+    value: Any = text
+    if isinstance(item.default, tuple):
+        value = tuple(int(part) for part in re.split("[x,]", text))
+        if ... not in get_args(item.type) and len(value) != len(item.default):
+            raise ValueError(text)
+    elif item.type in (int, float):
+        value = item.type(text)
+        if not math.isfinite(value):
+            raise ValueError(text)
+    return item.default if value == item.default else value
+
+
+def _example(item: Field[Any]) -> str:
+    if isinstance(item.default, tuple):
+        return f"whole numbers, as {'x'.join(map(str, item.default))}"
+    return f"a {'whole number' if item.type is int else 'number'}, as {item.default}"

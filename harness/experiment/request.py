@@ -1,0 +1,47 @@
+"""Request: what was typed about a study, and its seeds, before anything is resolved."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pivl.errors import UserError
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """`0-2`, `0,3` or `1,4-6` as sorted seeds; UserError for anything else."""
+    seeds: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        if match is None:
+            raise UserError(f"--seeds {text}: {part.strip()!r} is no seed; write 0-2 or 0,3")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise UserError(f"--seeds {text}: {first}-{last} runs backwards; write {last}-{first}")
+        if last - first >= 1000:
+            raise UserError(f"--seeds {text}: more than 1000 seeds")
+        seeds.update(range(first, last + 1))
+    return tuple(sorted(seeds))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was typed about a study; None where nothing was."""
+
+    study: str
+    preset: str = "default"
+    rows: str | None = None
+    seeds: str | None = None
+    dataset: str | None = None
+    data_root: Path | None = None
+    part_maps: Path | None = None
+    backbone: str | None = None
+    weights: str | None = None
+    student: str | None = None
+    student_weights: str | None = None
+    precision: str = "auto"
+    overrides: tuple[str, ...] = ()
+    allow_partial: bool = False
+    limit_steps: int | None = None
+    rerank: bool = False
+    device: str = "auto"
+    parser_maps: tuple[str, ...] = ()

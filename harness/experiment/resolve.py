@@ -1,0 +1,143 @@
+"""What is asked: a study, or rows and seeds of it, on a data set and a backbone, from what a person typed."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from harness.experiment.experiment import Question
+from harness.experiment.overrides import parse_overrides
+from harness.experiment.parser_maps import check_maps, parse_parser_maps, with_maps
+from harness.experiment.request import Asked, parse_seeds
+from harness.inputs.backbones import choose_backbone, find_base
+from harness.inputs.choices import choose, choose_all
+from harness.inputs.spec import EMBEDDED_SETS, Inputs, choose_dataset
+from harness.inputs.student_weights import RANDOM
+from harness.inputs.weights import OPENAI
+from harness.system.devices import suitable_precision
+from pivl.errors import UserError
+from pivl.system.homes import expand_home
+from pivl.towers.architecture import check_image_size
+from pivl.towers.clip_catalog import named_clips
+from pivl.towers.student_names import parse_student
+from studies.backbones import EMBEDDED_BACKBONE, STUDENT
+from studies.catalog import ALL, PRESETS, STUDIES
+from studies.parsers import PARSERS
+from studies.presets import Preset
+from studies.study import Study
+
+USUAL_BACKBONE = "rn50"  # for pictures from disk: the paper's ablations are all on it
+
+
+def ask_each(asked: Asked) -> tuple[Question, ...]:
+    """The questions that were typed: that of one study, or with `all` those of studies.catalog.ALL, in their order.
+
+    Table 4 is among them for pictures on disk where parsers' maps are named.
+    """
+    if choose("study", asked.study, [*STUDIES, "all"]) != "all":
+        return (ask(asked),)
+    if asked.rows is not None:
+        raise UserError("--rows: each study of all has rows of its own; name one study instead")
+    without = () if asked.parser_maps or asked.dataset in (None, *EMBEDDED_SETS) else (PARSERS,)
+    return tuple(ask(_about(asked, study)) for study in ALL if study not in without)
+
+
+def has_students(study: Study) -> bool:
+    """Whether a row of it trains a student."""
+    return any(row.student for row in study.rows)
+
+
+def _about(asked: Asked, study: Study) -> Asked:
+    """What was typed of several studies, about one: options of students and of folders of maps go where they belong."""
+    about = replace(asked, study=study.name, parser_maps=asked.parser_maps if study == PARSERS else ())
+    return about if has_students(study) else replace(about, student=None, student_weights=None)
+
+
+def ask(asked: Asked) -> Question:
+    """The question that was typed; UserError for unknown names, for seeds that are none, for what does not agree."""
+    return ask_about(STUDIES[choose("study", asked.study, STUDIES)], asked, PRESETS)
+
+
+def ask_about(study: Study, asked: Asked, presets: Mapping[str, Preset]) -> Question:
+    """The question about `study`, whatever its name; errors as for `ask`."""
+    folders = parse_parser_maps(asked.parser_maps)
+    study = with_maps(study, folders)
+    preset = presets[choose("preset", asked.preset, presets)]
+    names = [row.name for row in study.rows]
+    usual = [row.name for row in study.rows if row.usual]
+    chosen = usual if asked.rows is None else choose_all("row", asked.rows, names)
+    rows = [name for name in names if name in chosen or name in study.always]
+    seeds = parse_seeds(asked.seeds) if asked.seeds else preset.seeds or study.seeds
+    inputs = _inputs(asked, preset.dataset or study.dataset)
+    check_maps(study, inputs, folders)
+    base = find_base(inputs.backbone)
+    changes = parse_overrides(asked.overrides)
+    if (precision := _precision(asked)) != base.recipes["CLIP-ReID"].precision:
+        changes["precision"] = precision
+    question = Question(
+        study,
+        preset,
+        tuple(rows),
+        seeds,
+        inputs,
+        changes,
+        asked.limit_steps,
+        asked.rerank,
+        folders,
+        student=_student(asked, study),
+    )
+    _check_changes(question)
+    return question
+
+
+def _check_changes(question: Question) -> None:
+    """Raise UserError where a row or the backbone refuses what is changed, or no row asked for takes it on."""
+    base = question.base
+    patch = named_clips()[base.clip].architecture.vision.patch if base.clip else None
+    for row in question.study.rows:
+        if row.name in question.shown:
+            check_image_size(question.recipe(row).image_size, base.kind, patch)
+    for name, owners in question.kept.items():
+        if set(question.rows) <= set(owners):
+            raise UserError(
+                f"--set {name}: each row asked for has its own ({', '.join(question.rows)}); leave it out"
+            )
+
+
+def _student(asked: Asked, study: Study) -> str:
+    if has_students(study):
+        name = asked.student or STUDENT
+        parse_student(name)
+        return name
+    if asked.student or asked.student_weights:
+        option = "--student" if asked.student else "--student-weights"
+        raise UserError(f"{option}: {study.name} has no students; transfer is the study of them")
+    return ""
+
+
+def _inputs(asked: Asked, usual: str) -> Inputs:
+    dataset = choose_dataset(asked.dataset or usual)
+    found = Inputs(dataset)
+    if found.is_embedded and (asked.data_root or asked.part_maps):
+        option = "--data-root" if asked.data_root else "--part-maps"
+        raise UserError(f"{option}: {dataset} is rendered and has its part maps; name a --dataset on disk")
+    usual_backbone = EMBEDDED_BACKBONE if found.is_embedded else USUAL_BACKBONE
+    return Inputs(
+        dataset=os.path.realpath(expand_home(dataset)) if found.is_csv else dataset,
+        data_root=_whole(asked.data_root),
+        part_maps=_whole(asked.part_maps),
+        allow_partial=asked.allow_partial,
+        backbone=choose_backbone(asked.backbone or usual_backbone),
+        weights=OPENAI if asked.weights == OPENAI else _whole(asked.weights),
+        student_weights=RANDOM if asked.student_weights == RANDOM else _whole(asked.student_weights),
+    )
+
+
+def _whole(path: Path | str | None) -> str | None:
+    """A path that means the same from any folder."""
+    return None if path is None else os.path.realpath(expand_home(path))
+
+
+def _precision(asked: Asked) -> str:
+    """What was typed; `auto` is what suits the device."""
+    return suitable_precision(asked.device) if asked.precision == "auto" else asked.precision

@@ -1,0 +1,138 @@
+"""Computes the digests of data sets and initial weights that enter run ids, and notes them in the results folder."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pivl
+from harness.display.progress import Progress
+from harness.inputs.backbones import find_base
+from harness.store.records import Results
+from pivl.data.cache.digests import digest_file
+from pivl.errors import UserError
+from studies.backbones import EMBEDDED_BACKBONE
+
+if TYPE_CHECKING:
+    pass
+from harness.inputs.spec import Found, Inputs, Size, find_config
+from harness.inputs.weights import find_weights
+from harness.store.manifest import read_note, write_note
+
+
+def find(inputs: Inputs, size: Size, results: Results, progress: Progress, confidence: bool = False) -> Found:
+    """What the data set is. Rendered pictures are taken as noted; files on disk are listed and checked again.
+
+    Raises UserError for whatever is wrong with the data set, and warns of what is doubtful.
+    """
+    if inputs.is_embedded and confidence:
+        raise UserError(
+            f"{inputs.dataset}: its part maps are exact; rows weighted by confidence need a parser's"
+        )
+    if inputs.is_embedded:
+        if (known := noted(inputs, size, results)) is not None:
+            return known
+        from harness.inputs.loading import load
+
+        split = load(inputs, size, progress)
+        return Found(split.fingerprint, split.maps)
+    from harness.inputs.on_disk import find_on_disk
+
+    return find_on_disk(inputs, progress, confidence)
+
+
+def noted(inputs: Inputs, size: Size, results: Results) -> Found | None:
+    """What `note` kept of the data set for the code as it is now, or None."""
+    entry = read_note(results).get(_key(inputs, size), {})
+    if inputs.is_embedded and entry.get("code") != _code_digest(inputs):
+        return None
+    if not {"fingerprint", "part_maps"} <= entry.keys():
+        return None
+    partial = {which: (found, expected) for which, (found, expected) in entry.get("partial", {}).items()}
+    more = partial, tuple(entry.get("untrained", ())), entry.get("people", 0)
+    return Found(entry["fingerprint"], entry["part_maps"], entry.get("confident", ""), *more)
+
+
+def note(inputs: Inputs, size: Size, found: Found, results: Results) -> None:
+    """Keep what the data set is."""
+    code = {"code": _code_digest(inputs)} if inputs.is_embedded else {}
+    entry: dict[str, Any] = {**code, "fingerprint": found.fingerprint, "part_maps": found.maps}
+    further = ("confident", "partial", "untrained", "people")
+    entry |= {name: value for name in further if (value := getattr(found, name))}
+    write_note(results, _key(inputs, size), entry)
+
+
+def count_people(inputs: Inputs, results: Results) -> Mapping[int, int] | None:
+    """How many training people have how many pictures, by their number; None where no folder is named and none noted.
+
+    Looks at no picture. UserError for a data set that cannot be listed.
+    """
+    noted = read_note(results).get(_people_key(inputs))
+    if noted is not None and inputs.data_root is None:
+        return {int(pictures): int(people) for pictures, people in noted.items()}
+    if inputs.is_embedded:
+        config = find_config(inputs.dataset)
+        return {config.training_shots: config.training_people}
+    if inputs.data_root is None and not inputs.is_csv:
+        return None
+    from pivl.data.datasets.catalog import list_pictures
+
+    listing = list_pictures(inputs.dataset, Path(inputs.data_root) if inputs.data_root else None)
+    return Counter(Counter(entry.person for entry in listing.entries["train"]).values())
+
+
+def note_people(inputs: Inputs, results: Results) -> None:
+    """Keep what `count_people` says, which costs seconds to find out."""
+    if (people := count_people(inputs, results)) is not None:
+        write_note(results, _people_key(inputs), {str(pictures): people[pictures] for pictures in people})
+
+
+def weights_digest(inputs: Inputs, results: Results) -> str:
+    """The SHA-256 of the weights file; of OpenAI's, that of their tensors, fetched once.
+
+    Where no weights are named, those that runs of this backbone started from last.
+    """
+    key = f"weights {inputs.backbone}"
+    if inputs.weights is None and inputs.backbone != EMBEDDED_BACKBONE:
+        entry = read_note(results).get(key, {})
+        if "sha256" in entry:
+            return str(entry["sha256"])
+    path = find_weights(inputs)
+    if path is not None:
+        return digest_file(path)
+    openai = f"weights openai {find_base(inputs.backbone).clip}"
+    entry = read_note(results).get(openai, {})
+    if "sha256" not in entry:
+        from harness.inputs.loading import openai_digest
+
+        entry = {"sha256": openai_digest(inputs)}
+        write_note(results, openai, entry)
+    return str(entry["sha256"])
+
+
+def note_weights(inputs: Inputs, digest: str, results: Results) -> None:
+    """Keep the digest for tables that are asked for without naming weights."""
+    write_note(results, f"weights {inputs.backbone}", {"sha256": digest})
+
+
+def _people_key(inputs: Inputs) -> str:
+    return f"people {inputs.dataset}"
+
+
+def _key(inputs: Inputs, size: Size) -> str:
+    """Of pictures on disk the last that was looked at, since a table may be asked for without naming folders."""
+    maps = f" {inputs.part_maps}" if inputs.part_maps else ""
+    return f"{inputs.dataset} {size[0]}x{size[1]}{maps}" if inputs.is_embedded else inputs.dataset
+
+
+def _code_digest(inputs: Inputs) -> str:
+    """A hash over every source file that may decide the pictures of an embedded data set, or their part maps."""
+    root = Path(pivl.__file__).parent
+    digest = hashlib.sha256()
+    folders = ("data", "synthped", *(("parsers",) if inputs.part_maps else ()))
+    sources = [path for name in folders for path in sorted((root / name).rglob("*.py"))]
+    weights = sorted((root / "parsers").glob("*.safetensors")) if inputs.part_maps else []
+    for path in [root / "system" / "random_streams.py", *sources, *weights]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

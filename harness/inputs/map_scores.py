@@ -1,0 +1,41 @@
+"""Measures how good part maps are (mIoU) where a study's table has a column for it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from harness.display.progress import Progress
+from harness.inputs.loading import load
+from harness.inputs.spec import Found, Inputs, Size
+from harness.store.manifest import read_note, write_note
+from harness.store.records import Results
+
+if TYPE_CHECKING:
+    from pivl.data.pictures import Split
+from harness.store.manifest import name_maps
+
+
+def measure_maps(found: Mapping[Inputs, Found], size: Size, results: Results, progress: Progress) -> None:
+    """Hold the part maps of rendered training pictures to the exact ones, where this is not noted yet."""
+    for inputs, data in found.items():
+        key = name_maps(data.fingerprint, data.maps or "")
+        if inputs.is_embedded and data.maps is not None and key not in read_note(results):
+            progress.update(inputs.part_maps or "renderer", "scoring its part maps")
+            exact = load(replace(inputs, part_maps=None), size)
+            write_note(results, key, _score(load(inputs, size) if inputs.part_maps else exact, exact))
+            progress.close()
+
+
+def _score(split: "Split", exact: "Split") -> dict[str, Any]:
+    """mIoU in percent as an Estimate has it, and mean and standard deviation of single pictures' mIoU."""
+    from pivl.parsers.score_interval import score_with_spread
+    from pivl.system.random_streams import numpy_stream
+
+    assert split.train.part_map is not None
+    assert exact.train.part_map is not None
+    maps = split.train.part_map.numpy(), exact.train.part_map.numpy()
+    person, draws = exact.train.person.numpy(), numpy_stream(0, "people of a parser's score")
+    found = score_with_spread(*maps, person, exact.labels, draws)
+    interval = {"mean": found.score.mean_iou, "low": found.low, "high": found.high, "error": found.error}
+    each = {"each": float(found.each.mean()), "deviation": float(found.each.std(ddof=1))}
+    return {name: round(100 * value, 4) for name, value in {**interval, **each}.items()}

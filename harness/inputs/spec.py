@@ -1,0 +1,101 @@
+"""What runs start from, by name: data sets and initial weights, and the digests of both, which name runs.
+
+A note in the results folder keeps the digests that cost much to find: the fingerprint of a rendered data set needs
+its pictures and those need torch, OpenAI's weights need the network. It also lets a table be made from records where
+the pictures are not at hand.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.inputs.choices import choose
+from pivl.data.benchmarks import BENCHMARKS
+from pivl.recipe import Recipe
+from studies.backbones import EMBEDDED_BACKBONE
+
+if TYPE_CHECKING:
+    from pivl.synthped.benchmark import SynthpedConfig
+
+EMBEDDED_SETS = (
+    "synthped",
+    "synthped-mini",
+)  # VARIANTS of pivl.synthped.benchmark, known without loading torch
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Where the pictures, part maps and initial weights of a study lie; ids of runs hash what is found there.
+
+    dataset: an embedded set, a public one or a csv file. part_maps: of pictures on disk a folder; of rendered ones a
+    source that stands in for the exact maps (pivl.parsers.map_sources). backbone: of harness.inputs.backbones. weights: a
+    file,
+    `openai`, or None for the CLIP that comes with the package. held_out: not the test people but training people that
+    this seed draws are query and gallery (pivl.data.holdout). student_weights: what students start from
+    (harness.inputs.student_weights).
+    """
+
+    dataset: str
+    data_root: str | None = None
+    part_maps: str | None = None
+    allow_partial: bool = False
+    backbone: str = EMBEDDED_BACKBONE
+    weights: str | None = None
+    held_out: int | None = None
+    student_weights: str | None = None
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the pictures are rendered, not read from disk."""
+        return self.dataset in EMBEDDED_SETS
+
+    @property
+    def called(self) -> str:
+        """The data set's name as files and tables have it."""
+        return Path(self.dataset).stem if self.is_csv else self.dataset
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether the data set is a csv file of a person's own."""
+        return self.dataset.lower().endswith(".csv")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a data set is: the fingerprint of its pictures, and the digest of its training pictures' part maps.
+
+    maps: None where there are none, empty where the fingerprint covers them. confident: their digest together with
+    their confidence, for recipes that use it. partial: found and expected pictures of each set that is not a public
+    benchmark's whole. untrained: cameras of its test pictures that no training picture is by. people: how many are
+    trained on, 0 where that is not known.
+    former: what it was to versions that hashed sizes of files. place: the inputs with the folders that were looked at.
+    """
+
+    fingerprint: str
+    maps: str | None
+    confident: str = ""
+    partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    untrained: tuple[str, ...] = ()
+    people: int = 0
+    former: "Found | None" = field(default=None, compare=False)
+    place: Inputs | None = field(default=None, compare=False)
+
+    def maps_of(self, recipe: Recipe) -> str:
+        """The digest of the part maps that `recipe` trains on; empty where it needs none."""
+        if recipe.part_text == "none":
+            return ""
+        return self.confident if recipe.align_pixels == "confidence" else self.maps or ""
+
+
+def choose_dataset(name: str) -> str:
+    """`name` if it is known or a csv file; UserError with the known names and the nearest."""
+    return name if name.lower().endswith(".csv") else choose("data set", name, [*EMBEDDED_SETS, *BENCHMARKS])
+
+
+def find_config(name: str) -> "SynthpedConfig":
+    """The embedded data set `name`; UserError with the known names and the nearest."""
+    from pivl.synthped.benchmark import VARIANTS
+
+    return VARIANTS[choose("data set", name, VARIANTS)]

@@ -1,0 +1,37 @@
+"""Where the initial weights of a CLIP lie: a file, the package's own, or OpenAI's."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pivl
+from harness.inputs.backbones import find_base
+from pivl.errors import UserError
+from pivl.system.files import check_regular
+from pivl.towers.clip_catalog import named_clips
+from studies.backbones import EMBEDDED_BACKBONE
+
+if TYPE_CHECKING:
+    pass
+from harness.inputs.spec import Inputs
+
+SHIPPED = Path(pivl.__file__).parent / "synthped" / "tiny_clip.safetensors"
+OPENAI = "openai"
+
+
+def find_weights(inputs: Inputs) -> Path | None:
+    """The file that runs start from, None where OpenAI's are fetched; UserError where there is none."""
+    if inputs.weights == OPENAI:
+        clip = find_base(inputs.backbone).clip
+        if clip is None or not named_clips()[clip].openai:
+            raise UserError(f"--weights openai: {inputs.backbone} is none of OpenAI's; name a weights file")
+        return None
+    if inputs.weights is None and inputs.backbone != EMBEDDED_BACKBONE:
+        raise UserError(
+            f"{inputs.backbone}: name CLIP's weights with --weights: a file, or openai to have them downloaded"
+        )
+    path = SHIPPED if inputs.weights is None else Path(inputs.weights)
+    made = inputs.weights is None
+    check_regular(
+        path, "weights file", "pivl-bench pretrain makes it in half an hour" if made else "check the path"
+    )
+    return path

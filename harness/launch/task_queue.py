@@ -1,0 +1,143 @@
+"""Which tasks may begin, and what became of the others: what all launchers have in common.
+
+A task begins when what it needs is stored and no other command has it; those that another has are done last, or
+not at all where their results appear meanwhile. A failure costs the task at hand and what needs it; the others go on.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from harness.display.progress import Progress
+from harness.display.text import abbreviate_step, abbreviate_summary, describe_step, duration
+from harness.plan.task import Task
+from harness.store.claims import Owner
+from harness.store.records import Failed, Results
+from pivl.errors import UserError
+
+POLL = 1.0  # seconds after which a launcher with nothing to hear looks again at what other commands have done
+
+State = Literal["waiting", "at work", "done", "failed"]
+
+
+@dataclass
+class Agenda:
+    """The state of each of `tasks`, in their order."""
+
+    tasks: Sequence[Task]
+    results: Results
+    progress: Progress
+    failed: dict[str, str] = field(default_factory=dict)
+    _state: dict[str, State] = field(default_factory=dict)
+    _before: dict[str, Failed | None] = field(default_factory=dict)
+    _told: dict[str, Owner] = field(default_factory=dict)
+    _later: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._state = {task.id: "waiting" for task in self.tasks}
+        self._before = {task.id: self._failure(task) for task in self.tasks}
+        self.progress.lay_out({task.name: (task.row, task.run.seed) for task in self.tasks})
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to do or being done, here or by another command."""
+        return any(state in ("waiting", "at work") for state in self._state.values())
+
+    def begin(self) -> Task | None:
+        """The next task that can begin, which the caller now gives to a worker; None if there is none now."""
+        for task in self.tasks:
+            if self._state[task.id] == "waiting" and self._may_begin(task):
+                self._state[task.id] = "at work"
+                self.progress.update(task.name, "starting")
+                return task
+        return None
+
+    def hear(self, task: Task, event: Mapping[str, Any]) -> bool:
+        """Take what the worker at `task` says; whether it has now done with it. UserError ends the command."""
+        match event["event"]:
+            case "step":
+                self.progress.update(task.name, describe_step(event), *abbreviate_step(event))
+            case "phase":
+                self.progress.update(task.name, event["phase"])
+            case "warning":
+                self.progress.warn(event["message"])
+            case "user-error":
+                raise UserError(event["message"])
+            case "failed":
+                self._fail(task, event["error"])
+            case "done":
+                self._finish(task, event["summary"], f" in {duration(event['seconds'])}")
+            case "owned":
+                self.give_back(task)
+        return self._state[task.id] != "at work"
+
+    def give_back(self, task: Task) -> None:
+        """Let `task`, which has not been done, wait again."""
+        self._state[task.id] = "waiting"
+        self._later[task.id] = time.monotonic() + POLL
+        self.progress.wait(task.name)
+
+    def lose(self, task: Task, error: str, lines: Sequence[str]) -> None:
+        """Take it that the worker at `task` ended without a word of its own, and record why."""
+        if self._record(task, error, lines):
+            self._fail(task, error)
+        else:
+            self.give_back(task)
+
+    def close(self) -> None:
+        """Take away what ended workers left, once there are none any more."""
+        self.results.sweep()
+        self.progress.close()
+
+    def _may_begin(self, task: Task) -> bool:
+        if any(self._state[need] != "done" for need in task.needs if need in self._state):
+            return False
+        if self._later.get(task.id, 0.0) > time.monotonic():
+            return False
+        owner = self.results.claims.owner(task.id)
+        if owner is not None:
+            if self._told.get(task.id) != owner:
+                self._told[task.id] = owner
+                self.progress.note(f"{task.name}: left to {owner}")
+                self.progress.wait(task.name, "elsewhere")
+            return False
+        failure = self._failure(task)
+        if failure is not None and failure != self._before[task.id]:
+            self._fail(task, failure.error)
+            return False
+        if task.is_stored(self.results):
+            self._finish(task, "done by another command")
+            return False
+        return True
+
+    def _failure(self, task: Task) -> Failed | None:
+        found = self.results.read_run(task.id) if task.is_run else None
+        return found if isinstance(found, Failed) else None
+
+    def _finish(self, task: Task, summary: str, took: str = "") -> None:
+        self._state[task.id] = "done"
+        runs = [self._state[one.id] for one in self.tasks if one.is_run]
+        count = f" ({runs.count('done')} of {len(runs)} runs)" if task.is_run else ""
+        self.progress.finish(task.name, f"{summary}{took}{count}", "done", *abbreviate_summary(summary))
+
+    def _fail(self, task: Task, error: str) -> None:
+        """Take `task`, whose failure is recorded, as failed, and record the same of what needs it."""
+        self._state[task.id] = "failed"
+        self.failed[task.id] = error
+        self.progress.finish(task.name, f"failed: {error}", "failed")
+        reason = error if task.is_run else f"{task.name}: {error}"
+        for other in self.tasks:
+            if task.id in other.needs and self._state[other.id] == "waiting":
+                self._record(other, reason, ())
+                self._fail(other, reason)
+
+    def _record(self, task: Task, error: str, lines: Sequence[str]) -> bool:
+        """Record the failure of a run; False if another command has it by now, whose word counts."""
+        claim = self.results.claims.take(task.id)
+        if isinstance(claim, Owner):
+            return False
+        with claim:
+            if task.is_run and not task.is_stored(self.results):
+                self.results.write_failure(task.run, error, lines)
+        return True

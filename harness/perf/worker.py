@@ -1,0 +1,91 @@
+"""The process that measures: `python -m harness.perf.worker`, asked by a line of JSON, a JSON line a block in return.
+
+It is set up as workers are (harness.system.process.begin_computing).
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from harness.perf.blocks import dense, embedded, growth, input, ranking, start, step, text
+from harness.perf.report import Block
+from harness.perf.setting import Setting, choose_paper_size
+from harness.system.devices import (
+    available_cores,
+    check_precision,
+    choose_device,
+    describe_device,
+    suitable_precision,
+)
+from harness.system.process import begin_computing, when_input_ends
+from harness.system.provenance import read_commit, versions
+from pivl.errors import UserError
+
+MEASURE: Mapping[str, Callable[[Setting], Block]] = {
+    "text": text.measure,
+    "dense": dense.measure,
+    "input": input.measure,
+    "step": step.measure,
+    "ranking": ranking.measure,
+    "start": start.measure,
+    "embedded": embedded.measure,
+    "growth": growth.measure,
+}
+
+
+def tell(**facts: Any) -> None:
+    """A line to whoever asked."""
+    print(json.dumps(facts), flush=True)
+
+
+def prepare(asked: Mapping[str, Any]) -> Setting:
+    """What was asked for, as this machine can do it; UserError where it cannot."""
+    device = choose_device(asked["device"])
+    precision = suitable_precision(device.type) if asked["precision"] == "auto" else asked["precision"]
+    check_precision(device, precision)
+    backbone = choose_paper_size(asked["backbone"])
+    return Setting(device, precision, backbone, asked["quick"], Path(asked["results"]))
+
+
+def describe(setting: Setting) -> dict[str, str]:
+    """Where and when this is measured, and with what."""
+    commit, dirty = read_commit()
+    quick = "; quick, so that its figures say little" if setting.quick else ""
+    no_gpu = (
+        {} if setting.device.type == "cuda" else {"GPU": "none was at hand; nothing here was measured on one"}
+    )
+    return {
+        "Device": f"{describe_device(setting.device)}, {available_cores()} cores",
+        "Asked": f"paper-size figures with {setting.backbone} at {setting.precision}{quick}",
+        "Versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
+        "Commit": commit + ("+changes" if dirty else ""),
+        "Date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        **no_gpu,
+    }
+
+
+def main() -> int:
+    """Measure the blocks that standard input asks for; 2 for a user's mistake, which is told."""
+    asked = json.loads(sys.stdin.readline())
+    when_input_ends(partial(os._exit, 1))
+    begin_computing()
+    try:
+        setting = prepare(asked)
+        tell(setting=describe(setting))
+        for name in asked["blocks"]:
+            tell(doing=name)
+            tell(block=asdict(MEASURE[name](setting)))
+    except UserError as error:
+        tell(mistake=str(error))
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""What questions come to before anything is started: every run and stage with its state, its work, time and disk.
+
+A piece is a run or a stage that runs start from. It stands here once however many rows and studies need it, as it is
+trained once.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from harness.plan.planner import Plan
+from harness.plan.task import Cell
+from harness.plan.throughput import Measured
+from harness.plan.workload import Work, count_work
+from harness.store.claims import Owner
+from harness.store.record_file import Record
+from harness.store.records import Results
+from pivl.recipe import Stage
+
+State = Literal["finished", "failed", "running", "to do", "not needed"]
+
+
+@dataclass(frozen=True)
+class Asker:
+    """A cell, the study that asks for it, and its training set: people by their number of pictures."""
+
+    study: str
+    cell: Cell
+    people: Mapping[int, int] | None
+
+
+Use = tuple[Asker, Stage]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A run or stage at one seed, and the `rows` that need it, as pairs of study and row.
+
+    `told`: why it failed, or who is at it. `work`, `seconds` and `size` (bytes) are None where nothing tells them.
+    """
+
+    id: str
+    stage: Stage
+    is_run: bool
+    seed: int
+    rows: tuple[tuple[str, str], ...]
+    state: State
+    told: str
+    work: Work | None
+    seconds: float | None
+    size: int | None
+    before: tuple[str, ...]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to end."""
+        return self.state in ("to do", "running")
+
+    @property
+    def saved(self) -> int | None:
+        """The steps that are not done because rows share it."""
+        return None if self.work is None else (len(self.rows) - 1) * self.work.steps
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where it would be done: a device as records name it, how many pieces at a time, and what was measured there."""
+
+    device: str
+    slots: int
+    measured: Measured
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """The pieces of all that is asked, stages first; on `device`, `slots` at a time; `free` bytes for results.
+
+    `identified`: whether their ids are known, which needs the pictures. `rerankings`: the models to be scored anew, once
+    their runs are there.
+    """
+
+    names: tuple[str, ...]
+    device: str
+    slots: int
+    pieces: tuple[Piece, ...]
+    free: int
+    identified: bool
+    rerankings: int
+
+    @cached_property
+    def rows(self) -> dict[str, set[str]]:
+        """The rows of each study that need a piece of it."""
+        pairs = [pair for piece in self.pieces for pair in piece.rows]
+        return {name: {row for of, row in pairs if of == name} for name in self.names}
+
+    @property
+    def runs(self) -> tuple[Piece, ...]:
+        """The runs among the pieces."""
+        return tuple(piece for piece in self.pieces if piece.is_run)
+
+    @property
+    def open(self) -> tuple[Piece, ...]:
+        """The pieces that are still to end."""
+        return tuple(piece for piece in self.pieces if piece.is_open)
+
+    def count(self, state: State) -> int:
+        """How many runs are in this state."""
+        return sum(piece.state == state for piece in self.runs)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long what is open takes: shared out among the slots, but no shorter than its longest chain of pieces."""
+        known = {piece.id: piece.seconds for piece in self.open}
+        lengths = {name: length for name, length in known.items() if length is not None}
+        if len(lengths) < len(known):
+            return None
+        chains = [sum(lengths.get(name, 0.0) for name in (*run.before, run.id)) for run in self.runs]
+        return max([sum(lengths.values()) / self.slots, *chains])
+
+    @property
+    def unmeasured(self) -> tuple[Piece, ...]:
+        """What is open and was never measured on this device."""
+        return tuple(piece for piece in self.open if piece.seconds is None)
+
+
+def draw_up(
+    names: Sequence[str], askers: Sequence[Asker], plan: Plan, results: Results, spot: Spot, identified: bool
+) -> Campaign:
+    """The campaign that answers `askers`, of whom `plan` says what is still to do; reads records and starts nothing."""
+    todo = {task.id for task in plan.tasks}
+    owners = {owner.task: owner for owner in results.claims.owners() if not results.claims.looks_dead(owner)}
+    users: dict[str, list[Use]] = {}
+    for asker in askers:
+        run = asker.cell.run
+        *stages, last = run.recipe.stages()
+        for stage in stages:
+            users.setdefault(run.stage_id(stage), []).append((asker, stage))
+        users.setdefault(run.id, []).append((asker, last))
+    states = {name: _state(name, used, todo, owners, results) for name, used in users.items()}
+    pieces = [_piece(name, used, states[name], spot.measured) for name, used in users.items()]
+    order = [piece for piece in pieces if not piece.is_run] + [piece for piece in pieces if piece.is_run]
+    again = sum(task.rerank for task in plan.tasks)
+    return Campaign(
+        tuple(names), spot.device, spot.slots, tuple(order), _free(results.root), identified, again
+    )
+
+
+def _piece(name: str, used: Sequence[Use], state: tuple[State, str], measured: Measured) -> Piece:
+    asker, stage = used[0]
+    run = asker.cell.run
+    stages = run.recipe.stages()
+    work = asker.people and count_work(run.recipe, stage, asker.people, run.limit_steps)
+    pace = measured.pace(run.recipe, stage)
+    return Piece(
+        id=name,
+        stage=stage,
+        is_run=stage == stages[-1],
+        seed=run.seed,
+        rows=tuple((one.study, one.cell.row) for one, _ in used),
+        state=state[0],
+        told=state[1],
+        work=work or None,
+        seconds=pace.seconds(work.images) if pace and work else None,
+        size=measured.size(run.recipe, stage),
+        before=tuple(run.stage_id(one) for one in stages[: stages.index(stage)]),
+    )
+
+
+def _state(
+    name: str, used: Sequence[Use], todo: set[str], owners: Mapping[str, Owner], results: Results
+) -> tuple[State, str]:
+    """How it stands with a run or stage, and why it failed or who is at it."""
+    asker, stage = used[0]
+    is_run = stage == asker.cell.run.recipe.stages()[-1]
+    if name in todo:
+        return ("running", str(owners[name])) if name in owners else ("to do", "")
+    record: Record | None = results.find_run(name) if is_run else None
+    if record is not None and record["status"] == "failed":
+        return "failed", record["error"]
+    if is_run or results.has_stage(name):
+        return "finished", ""
+    return "not needed", ""
+
+
+def _free(folder: Path) -> int:
+    there = next(one for one in (folder, *folder.resolve().parents) if one.is_dir())
+    return shutil.disk_usage(there).free

@@ -1,0 +1,115 @@
+"""What is to be done: the cells of a study's table, and the tasks that fill those not yet filled.
+
+A task is what one process does at a time: a stage that several runs start from, stored once, or a run.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.experiment.experiment import Question
+from harness.inputs.spec import Found, Inputs
+from harness.plan.task import Cell, Task
+from harness.store.records import Results
+from harness.store.run import Run
+
+
+def lay_out(
+    question: Question,
+    rows: Sequence[str],
+    found: Mapping[Inputs, Found],
+    weights: str,
+    student_weights: str = "",
+) -> list[Cell]:
+    """The cells of `rows` (names) at the question's seeds, row by row.
+
+    found: what each row's inputs are (Question.inputs_of); the digests are of the weights that all start from, and of
+    those of students.
+    """
+    cells = []
+    for row in question.study.rows:
+        if row.name in rows:
+            recipe, inputs = question.recipe(row), question.inputs_of(row)
+            data, limit, start = found[inputs], question.limit_steps, student_weights if row.student else ""
+            for seed in question.seeds:
+                maps = data.maps_of(recipe)
+                run = Run(recipe, question.dataset, data.fingerprint, weights, seed, limit, maps, start)
+                cells.append(Cell(row.name, row.title, run, inputs, data.partial))
+    return cells
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How far a question is answered, in numbers of runs, and the tasks that are still to do."""
+
+    finished: int
+    failed: int
+    todo: int
+    tasks: tuple[Task, ...]
+
+
+def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, rerank: bool = False) -> Plan:
+    """What is still to do of `cells`: each task once, stages before the runs that start from them.
+
+    A finished run is never done again, a failed one only with `retry_failed`. With `rerank`, runs are finished when
+    their re-ranked scores are stored.
+    """
+    runs: dict[str, Cell] = {}
+    for cell in cells:
+        runs.setdefault(cell.run.id, cell)  # which goes by the title that it has in the first study
+    found = {run_id: record["status"] for run_id in runs if (record := results.find_run(run_id)) is not None}
+    failed = [] if retry_failed else [run_id for run_id in runs if found.get(run_id) == "failed"]
+    todo = [cell for run_id, cell in runs.items() if run_id not in failed and found.get(run_id) != "finished"]
+    stages: dict[str, Task] = {}
+    names: set[str] = set()
+    for cell in todo:
+        for stage in cell.run.recipe.stages()[:-1]:
+            stage_id = cell.run.stage_id(stage)
+            if stage_id in stages:
+                continue
+            task = Task(stage_id, stage, stage, cell.run, cell.inputs, partial=cell.partial)
+            if task.name in names:
+                task = replace(task, row=f"{stage} of {cell.title}")  # rows of two methods may not share it
+            names.add(task.name)
+            stages[stage_id] = task
+    missing = {stage_id for stage_id in stages if not results.has_stage(stage_id)}
+    tasks = [task for task in stages.values() if task.id in missing]
+    names = {task.name for task in tasks}
+    for cell in todo:
+        last = cell.run.recipe.stages()[-1]
+        task = Task(cell.run.id, cell.title, last, cell.run, cell.inputs, partial=cell.partial)
+        if task.name in names:
+            task = replace(task, row=f"{cell.title} ({cell.run.id[:6]})")  # two studies have it for two runs
+        names.add(task.name)
+        tasks.append(task)
+    ordered = [replace(task, needs=_needs(task, missing)) for task in tasks]
+    finished = [run_id for run_id in runs if found.get(run_id) == "finished"]
+    if rerank:
+        finished = [run_id for run_id in finished if results.find_reranked(run_id) is not None]
+        ordered += _rerankings(
+            [cell for run_id, cell in runs.items() if run_id not in {*finished, *failed}], todo
+        )
+    return Plan(len(finished), len(failed), len(runs) - len(finished) - len(failed), tuple(ordered))
+
+
+def _rerankings(cells: Sequence[Cell], todo: Sequence[Cell]) -> list[Task]:
+    """The re-rankings of `cells`, each after its run where that is still to do."""
+    waiting = {cell.run.id for cell in todo}
+    return [
+        Task(
+            f"{cell.run.id}-reranked",
+            f"{cell.title}, re-ranked",
+            cell.run.recipe.stages()[-1],
+            cell.run,
+            cell.inputs,
+            needs=(cell.run.id,) if cell.run.id in waiting else (),
+            rerank=True,
+            partial=cell.partial,
+        )
+        for cell in cells
+    ]
+
+
+def _needs(task: Task, missing: set[str]) -> tuple[str, ...]:
+    stages = task.run.recipe.stages()
+    before = [task.run.stage_id(stage) for stage in stages[: stages.index(task.stage)]]
+    return tuple(stage_id for stage_id in before if stage_id in missing)

@@ -1,0 +1,77 @@
+"""Cell and Task: a row at a seed, and what one process does for it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from harness.inputs.spec import Inputs
+from harness.store.checkpoints import Interval
+from harness.store.records import Results
+from harness.store.run import Run
+from pivl.recipe import Stage
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of a table at one seed, the run that answers it, what that run starts from and what its data lack."""
+
+    row: str
+    title: str
+    run: Run
+    inputs: Inputs
+    partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Train and store `stage` of `run`; the last stage also scores the model and stores the whole run.
+
+    `row` is what it goes by, together with its seed. `needs` are the ids of the tasks that must have ended well before.
+    `rerank`: train nothing, score the stored model with re-ranking. `checkpoint_every`, as
+    harness.store.checkpoints.Interval reads it, changes no result; that `ranks` processes train it together
+    changes no more than rounding does.
+    `partial`: what its data lack (harness.inputs.spec.Found).
+    """
+
+    id: str
+    row: str
+    stage: Stage
+    run: Run
+    inputs: Inputs
+    needs: tuple[str, ...] = ()
+    rerank: bool = False
+    checkpoint_every: str = "auto"
+    ranks: int = 1
+    partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What a person calls it; no other task of a plan has it."""
+        return f"{self.row}, seed {self.run.seed}"
+
+    @property
+    def is_run(self) -> bool:
+        """Whether this is the run itself, not one of the stages it starts from nor its re-ranking."""
+        return self.stage == self.run.recipe.stages()[-1] and not self.rerank
+
+    @property
+    def interval(self) -> Interval:
+        """How often it stores a checkpoint."""
+        return Interval.read(self.checkpoint_every, self.inputs.is_embedded)
+
+    def is_stored(self, results: Results) -> bool:
+        """Whether what it makes is there and sound."""
+        if not (self.is_run or self.rerank):
+            return results.has_stage(self.id)
+        record = results.find_reranked(self.run.id) if self.rerank else results.find_run(self.id)
+        return record is not None and record["status"] == "finished"
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads, in JSON's types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Task":
+        """A task from `to_json`, in this process or another."""
+        run, inputs = Run.from_json(value["run"]), Inputs(**value["inputs"])
+        return cls(**{**value, "run": run, "inputs": inputs, "needs": tuple(value["needs"])})

@@ -1,0 +1,90 @@
+"""What stored runs and stages took: how fast a recipe's stage trains on a device, and how much it leaves on disk."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from harness.store.record_file import Record
+from harness.store.records import Results
+from pivl.recipe import Recipe, Stage
+
+Key = tuple[Stage, str]
+"""A stage and the choices that its weights depend on: whatever agrees on them takes as long."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Images per second of training, and the seconds that went by beside it: loading, texts, scoring."""
+
+    rate: float
+    beside: float
+
+    def seconds(self, images: int) -> float:
+        """How long a stage over so many images takes."""
+        return images / self.rate + self.beside
+
+
+@dataclass
+class Measured:
+    """What is known from records: the pace of stages on one device, and bytes by stage and backbone."""
+
+    paces: dict[Key, list[Pace]] = field(default_factory=dict)
+    sizes: dict[tuple[Stage, str], int] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, results: Results, device: str) -> "Measured":
+        """From every sound record of a run or stage; paces from those of `device`, as a record names it."""
+        measured = cls()
+        for kind in ("stages", "runs"):
+            for folder, record in results.records(kind):
+                if record["status"] == "finished" and (recipe := _recipe(record)) is not None:
+                    measured._take(record, recipe, _steps(folder), device)
+        return measured
+
+    def pace(self, recipe: Recipe, stage: Stage) -> Pace | None:
+        """The median over what is recorded of this stage of this recipe."""
+        found = self.paces.get(_key(recipe, stage))
+        if not found:
+            return None
+        return Pace(median(one.rate for one in found), median(one.beside for one in found))
+
+    def size(self, recipe: Recipe, stage: Stage) -> int | None:
+        """Bytes, the most that this stage left with this backbone."""
+        return self.sizes.get((stage, recipe.backbone))
+
+    def _take(self, record: Record, recipe: Recipe, steps: int, device: str) -> None:
+        stage, cost = record["stage"], record["cost"]
+        size = sum(facts["bytes"] for facts in record["files"].values())
+        place = stage, recipe.backbone
+        self.sizes[place] = max(size, self.sizes.get(place, 0))
+        if record["device"] == device and cost["images_per_second"] > 0:
+            training = steps * _batch(recipe, stage) / cost["images_per_second"]
+            beside = max(0.0, cost["seconds"] - training)
+            self.paces.setdefault(_key(recipe, stage), []).append(Pace(cost["images_per_second"], beside))
+
+
+def _steps(folder: Path) -> int:
+    history = folder / "history.jsonl"
+    return history.read_bytes().count(b"\n") if history.exists() else 0
+
+
+def _recipe(record: Record) -> Recipe | None:
+    """The record's recipe, None where it is of a version that has other choices."""
+    stored: Mapping[str, Any] = record["recipe"]
+    choices: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in stored.items()}
+    try:
+        return Recipe(**choices)
+    except (TypeError, ValueError):
+        return None
+
+
+def _key(recipe: Recipe, stage: Stage) -> Key:
+    return stage, json.dumps(recipe.stage_choices(stage), sort_keys=True)
+
+
+def _batch(recipe: Recipe, stage: Stage) -> int:
+    alone = recipe.people_per_batch * recipe.images_per_person
+    return alone if stage == "image-tower" else recipe.prompt_batch

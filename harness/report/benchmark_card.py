@@ -1,0 +1,105 @@
+"""The card of the embedded benchmark: its make, and the criteria it was fixed by, with the figures that were measured.
+
+The criteria were set before any part-informed row was run on the test people; the card says of each whether it is met.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from tabulate import tabulate
+
+from harness.store.records import Finished
+from pivl.recipe import EMBEDDED
+from pivl.synthped.benchmark import SynthpedConfig
+
+BASELINE = (45.0, 65.0)  # mAP of CLIP-ReID in percent: room to rise and to fall
+CAPTIONS = 0.27  # R@1 among 500 captions of unseen people
+KEPT = 0.5  # of the pictures that show a part, the share that keep it on the alignment grid
+
+INTRODUCTION = """# Card of {name}
+
+Rendered pedestrians with exact part maps, and the criteria by which their difficulty and their CLIP were fixed before any
+part-informed row met the test people. Written by `pivl-bench data card {name}` from records and from the weights' own
+metadata; do not edit it.
+"""
+
+
+def describe(config: SynthpedConfig, baseline: Sequence[Finished], known: dict[str, Any]) -> str:
+    """The card as Markdown, from finished runs of CLIP-ReID and from the criteria that the tiny CLIP's file holds."""
+    sections = [
+        INTRODUCTION.format(name=config.name),
+        "## Make\n",
+        tabulate(
+            _make(config, baseline[0].record["fingerprint"]),
+            ("choice", "value"),
+            tablefmt="pipe",
+            disable_numparse=True,
+        ),
+        "\n## Criteria\n",
+        tabulate(
+            _criteria(baseline, known),
+            ("criterion", "asked", "measured", "met"),
+            tablefmt="pipe",
+            disable_numparse=True,
+        ),
+        "\n## Parts on the alignment grid\n",
+        f"Of the held-out pictures that show a part, the share that keep it, in percent; the fused map has stride "
+        f"{EMBEDDED.align_stride}, the tower's own tokens 16, and a cell's part is voted by `{EMBEDDED.label_vote}`.\n",
+        tabulate(_kept(known), ("part", *_columns()), tablefmt="pipe", disable_numparse=True),
+    ]
+    return "\n".join(sections) + "\n"
+
+
+def _make(config: SynthpedConfig, fingerprint: str) -> list[tuple[str, str]]:
+    facts = {"fingerprint": fingerprint, **asdict(config)}
+    return [(name.replace("_", " "), str(value)) for name, value in facts.items() if name != "name"]
+
+
+def _criteria(baseline: Sequence[Finished], known: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    scores = [run.metrics["mAP"] for run in baseline]
+    mean = sum(scores) / len(scores)
+    forth, back = known["image_to_text"]["at_1"], known["text_to_image"]["at_1"]
+    parts = known["parts"]
+    kept = known["kept"][_columns()[0]]
+    worst = min(kept, key=kept.__getitem__)
+    low, high = BASELINE
+    return [
+        (
+            "CLIP-ReID's mAP on the test people",
+            f"{low:g} to {high:g} %",
+            f"{mean:.1f} % ({', '.join(f'{score:.1f}' for score in scores)})",
+            _yes(low <= mean <= high),
+        ),
+        (
+            "caption retrieval of the tiny CLIP, R@1 of 500, image to text",
+            f"{CAPTIONS:.0%} or more",
+            f"{forth:.1%} (text to image {back:.1%})",
+            _yes(forth >= CAPTIONS),
+        ),
+        (
+            "its zero-shot part accuracy",
+            f"above the commonest part's share, {parts['majority']:.1%}",
+            f"{parts['accuracy']:.1%}",
+            _yes(parts["accuracy"] > parts["majority"]),
+        ),
+        (
+            "every part survives on the alignment grid",
+            f"in {KEPT:.0%} of the pictures that show it",
+            f"least: {worst}, {kept[worst]:.0%}",
+            _yes(kept[worst] >= KEPT),
+        ),
+    ]
+
+
+def _kept(known: dict[str, Any]) -> list[tuple[str, ...]]:
+    columns = [known["kept"][column] for column in _columns()]
+    return [(part, *(f"{100 * column[part]:.0f}" for column in columns)) for part in columns[0]]
+
+
+def _columns() -> tuple[str, ...]:
+    return tuple(f"{EMBEDDED.label_vote} {stride}" for stride in (EMBEDDED.align_stride, 8, 16))
+
+
+def _yes(met: bool) -> str:
+    return "yes" if met else "no"

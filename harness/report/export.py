@@ -1,0 +1,186 @@
+"""A Table for programs: JSON with everything, CSV with a line per row. Nothing missing is filled in."""
+
+import csv
+import io
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from harness.analysis.statistics import Estimate, Judgement
+from harness.analysis.table import CONSISTENCY, METRICS, Column, Footer, Line, Table
+from harness.display.text import describe_changes, describe_partial
+from studies.published import Published
+
+KEYS = {"Rank-1": "rank1", "mAP": "map"}
+
+
+def to_json(table: Table) -> str:
+    """A list under "rows" and what they share under "footer"; null stands for what is missing or unbounded."""
+    document = {
+        "study": table.study.name,
+        "title": table.study.title,
+        "question": table.study.question,
+        "dataset": table.dataset,
+        "changes": table.setting.changes,
+        "partial": {
+            which: {"found": found, "expected": expected}
+            for which, (found, expected) in table.setting.partial.items()
+        },
+        "departures": table.setting.departures,
+        "rows": [_row(table, line) for line in table.lines],
+        "published": [_published(item) for item in table.study.beside],
+        "contradictions": [asdict(item) for item in table.study.contradictions],
+        "footer": {
+            "warning": table.warning or None,
+            "reference": table.study.reference,
+            "equivalence_margin_map": table.study.margin,
+            "rows_also_differ": table.setting.note or None,
+            **(_footer(table.footer) if table.footer else {}),
+        },
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _row(table: Table, line: Line) -> dict[str, Any]:
+    return {
+        "row": line.row.name,
+        "title": line.row.title,
+        "paper": _published(line.row.published),
+        **{column.key: _further(column, line.row.name) for column in table.columns},
+        **{KEYS[metric]: _estimate(line.means.get(metric)) for metric in METRICS},
+        **{f"{KEYS[metric]}_gain": _gain(line.gains.get(metric)) for metric in METRICS},
+        **{
+            f"{KEYS[metric]}_less_paper": _plain(line.differences[metric]) if line.differences else None
+            for metric in METRICS
+        },
+        "consistency": {item.key: _estimate(line.consistency.get(item.key)) for item in CONSISTENCY},
+        **({"cost": asdict(line.cost)} if line.cost else {}),
+        "verdict": line.verdict,
+        "seeds": line.finished,
+        "seeds_planned": line.planned,
+        "problems": list(line.problems),
+        "code": [code or None for code in _codes(table, line)],
+    }
+
+
+def _codes(table: Table, line: Line) -> tuple[str, ...]:
+    return table.footer.codes.get(line.row.name, ()) if table.footer else ()
+
+
+def _further(column: Column, row: str) -> dict[str, float | None] | float | None:
+    value = column.values.get(row)
+    return _estimate(value) if value is None or isinstance(value, Estimate) else _plain(value)
+
+
+def _published(published: Published | None) -> dict[str, Any] | None:
+    if published is None:
+        return None
+    return {
+        "method": published.method,
+        "rank1": published.rank1,
+        "map": published.mean_ap,
+        "dataset": published.dataset,
+        "backbone": published.backbone,
+        "source": published.source,
+        **({} if published.parser_miou is None else {"parser_miou": published.parser_miou}),
+    }
+
+
+def _estimate(estimate: Estimate | None) -> dict[str, float | None] | None:
+    if estimate is None:
+        return None
+    names = ("mean", "low", "high", "standard_error", "degrees")
+    return {name: _plain(getattr(estimate, name)) for name in names}
+
+
+def _gain(judgement: Judgement | None) -> dict[str, Any] | None:
+    if judgement is None:
+        return None
+    comparison = judgement.comparison
+    return {
+        **(_estimate(comparison.gain) or {}),
+        "randomisation_p": _plain(comparison.p),
+        "interval_p": _plain(comparison.gain.p),
+        "adjusted_p": _plain(judgement.adjusted_p),
+        "verdict": judgement.verdict,
+        "marked": judgement.marked,
+        "minimum_detectable": _plain(comparison.gain.minimum_detectable),
+        "seeds": comparison.seeds,
+        "row_alone": comparison.row_alone,
+        "reference_alone": comparison.reference_alone,
+    }
+
+
+def _footer(footer: Footer) -> dict[str, Any]:
+    return {
+        "signature": footer.signature,
+        "queries": footer.queries,
+        "people": footer.people,
+        "seeds": list(footer.seeds),
+        "devices": list(footer.devices),
+        "precisions": list(footer.precisions),
+        "weights": list(footer.weights),
+        "commits": list(footer.commits),
+        "dates": list(footer.dates),
+        "minimum_detectable": {
+            KEYS[name]: _plain(value) for name, value in footer.minimum_detectable.items()
+        },
+    }
+
+
+def _plain(value: float) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None
+
+
+def to_csv(table: Table) -> str:
+    """A line per row: the paper's numbers, ours with interval, gains with interval and p; empty where missing."""
+    buffer = io.StringIO()
+    rows = [_flat(table, line) for line in table.lines]
+    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _flat(table: Table, line: Line) -> dict[str, Any]:
+    paper = _published(line.row.published) or {}
+    flat: dict[str, Any] = {"row": line.row.name, "title": line.row.title}
+    for column in table.columns:
+        flat |= _flat_interval(column.key, column.values.get(line.row.name))
+    flat |= {f"paper_{name}": paper.get(name) for name in ("dataset", "rank1", "map")}
+    for metric in METRICS:
+        flat |= _flat_interval(KEYS[metric], line.means.get(metric))
+    for metric in METRICS:
+        flat[f"{KEYS[metric]}_less_paper"] = _plain(line.differences.get(metric, float("nan")))
+    for metric in METRICS:
+        name, judgement = f"{KEYS[metric]}_gain", line.gains.get(metric)
+        flat |= _flat_interval(name, judgement.comparison.gain if judgement else None)
+        flat[f"{name}_adjusted_p"] = _plain(judgement.adjusted_p) if judgement else None
+    flat |= {"verdict": line.verdict, "seeds": line.finished, "seeds_planned": line.planned}
+    for item in CONSISTENCY:
+        flat |= _flat_interval(item.key, line.consistency.get(item.key))
+    if table.study.costs:
+        names = ("parameters", "macs", "images_per_second")
+        flat |= {name: getattr(line.cost, name) if line.cost else None for name in names}
+    signature = table.footer.signature if table.footer else None
+    shared = {
+        "dataset": table.dataset,
+        "signature": signature,
+        "warning": table.warning,
+        "changes": describe_changes(table.setting.changes),
+        "partial": describe_partial(table.setting.partial),
+        "departures": "; ".join(f"{name}: {text}" for name, text in table.setting.departures.items()),
+        "precision": " ".join(table.footer.precisions) if table.footer else None,
+    }
+    codes = " ".join(code or "unknown" for code in _codes(table, line))
+    return {**flat, "problems": "; ".join(line.problems), **shared, "code": codes}
+
+
+def _flat_interval(name: str, estimate: Estimate | float | None) -> dict[str, Any]:
+    """Name, name_low and name_high; a plain number has no bounds."""
+    if isinstance(estimate, float | int):
+        return {name: _plain(estimate), f"{name}_low": None, f"{name}_high": None}
+    record = _estimate(estimate) or {}
+    return {name: record.get("mean"), f"{name}_low": record.get("low"), f"{name}_high": record.get("high")}

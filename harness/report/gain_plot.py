@@ -1,0 +1,59 @@
+"""The figure below Table 4: gain in mAP against how good the part maps are, parsers and degraded maps told apart."""
+
+from pathlib import Path
+
+from harness.analysis.columns import MIOU
+from harness.analysis.table import MEAN_AP, Line, Table
+from pivl.system.files import write_atomically
+
+Point = tuple[float, Line]  # mIoU in percent, and the row
+
+
+def points_of(table: Table) -> list[Point]:
+    """The rows that have both a gain and an mIoU, by rising mIoU."""
+    found = []
+    for line in table.lines:
+        for column in table.columns:
+            value = column.values.get(line.row.name)
+            if column.heading == MIOU and value is not None and MEAN_AP in line.gains:
+                found.append((value if isinstance(value, float | int) else value.mean, line))
+    return sorted(found, key=lambda point: point[0])
+
+
+def draw_gains(table: Table, path: Path) -> None:
+    """Write the figure as PNG; its bytes depend on the table alone. UserError where it cannot be written."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7.5, 4.5), dpi=150, layout="constrained")
+    points = points_of(table)
+    for section, marker, label in (("", "o", "parsers and exact maps"), ("other", "s", "degraded maps")):
+        chosen = [(miou, line) for miou, line in points if bool(line.row.section) == bool(section)]
+        if chosen:
+            gains = [line.gains[MEAN_AP].comparison.gain for _, line in chosen]
+            mean = [gain.mean for gain in gains]
+            reach = [[gain.mean - gain.low for gain in gains], [gain.high - gain.mean for gain in gains]]
+            miou = [value for value, _ in chosen]
+            axes.errorbar(miou, mean, reach, fmt=marker, capsize=3, label=label)
+        for value, line in chosen:
+            gain = line.gains[MEAN_AP].comparison.gain.mean
+            axes.annotate(line.row.name, (value, gain), xytext=(5, 5), textcoords="offset points", fontsize=7)
+    margin = table.study.margin
+    axes.axhspan(-margin, margin, color="0.9", zorder=0, label=f"equivalent to {table.reference}")
+    axes.axhline(0, color="0.5", linewidth=0.8)
+    axes.set(
+        xlim=(0, 110),
+        xlabel="mIoU of the training pictures' part maps, %",
+        title=f"{table.study.title}, {table.heading}",
+    )
+    axes.set_ylabel(f"mAP gain over {table.reference}\n95 % interval")
+    axes.legend(fontsize=8)
+    if table.warning:
+        axes.text(0.5, 0.5, table.warning.partition(":")[0], transform=axes.transAxes, alpha=0.3, fontsize=30,
+                  ha="center", va="center")  # fmt: skip
+    try:
+        write_atomically(path, lambda file: figure.savefig(file, metadata={"Software": None}))
+    finally:
+        pyplot.close(figure)

@@ -1,0 +1,217 @@
+"""How a search is conducted: what was typed made a search, its shared stages trained once, its trials done."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.display.progress import Progress
+from harness.experiment.experiment import Question
+from harness.experiment.request import Asked
+from harness.experiment.resolve import ask_about
+from harness.inputs import identity
+from harness.inputs.choices import choose
+from harness.launch.launcher import Options
+from harness.launch.local import LocalLauncher
+from harness.launch.task_queue import Agenda
+from harness.plan.planner import make_plan
+from harness.plan.task import Task
+from harness.search.agreement import check_trials
+from harness.search.report import show
+from harness.search.snapshot import KeptSearch, keep, kept_searches, show_search
+from harness.search.space import around, confirmation
+from harness.search.spec import PRUNERS, SAMPLERS, Place, Search, begun_in
+from harness.search.trials import Trial, best
+from harness.store.records import Results
+from harness.store.run import Run
+from harness.system.addresses import masked
+from harness.tracking.view import Experiment
+from pivl.errors import UserError
+from pivl.recipe import fields_before
+from pivl.system.files import write_text
+from studies.searches import SEARCH_PRESETS, SEARCHES, Space
+from studies.study import Study
+
+if TYPE_CHECKING:
+    import optuna
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What was typed about a search: its space, and as a question what its base row is and starts from."""
+
+    asked: Asked
+    space: Space
+    question: Question
+    seed: int
+    sampler: str
+    pruner: str
+    url: str | None
+
+    @property
+    def name(self) -> str:
+        """The name of the space, and behind it whatever is not as usual."""
+        return self.question.name
+
+    def place(self, results: Results) -> Place:
+        """Where its trials are kept."""
+        return Place(results.root / "searches" / self.name, self.url)
+
+
+def ask_search(
+    asked: Asked, seed: int = 0, url: str | None = None, sampler: str = "tpe", pruner: str = "median"
+) -> Topic:
+    """The search that was typed, its space in the place of a study; UserError for what is unknown or does not agree."""
+    space = SEARCHES[choose("search", asked.study, SEARCHES)]
+    if url is not None and not url.startswith("postgresql://"):
+        raise UserError(
+            f"--storage {masked(url).partition('://')[0]}: only postgresql://USER@HOST/DATABASE; without it, a file"
+        )
+    study = Study(space.name, space.title, "", (space.base,), space.base.name, "", space.dataset, (seed,))
+    question = ask_about(study, asked, SEARCH_PRESETS)
+    for name in space.parameters:
+        if name in question.changes:
+            raise UserError(f"--set {name}: it is what {space.name} varies; leave it out")
+    sampler, pruner = choose("sampler", sampler, SAMPLERS), choose("pruner", pruner, PRUNERS)
+    return Topic(asked, space, question, seed, sampler, pruner, url)
+
+
+def prepare(topic: Topic, results: Results, progress: Progress) -> Search:
+    """The search, with its pictures in the cache and the digests of all that it starts from.
+
+    Raises UserError for whatever is wrong with the data set or the weights.
+    """
+    from harness.inputs.loading import load, load_start
+    from pivl.data.datasets.enough import check_enough
+    from pivl.data.holdout import hold_out, seal
+
+    question = topic.question
+    recipe = question.recipe(topic.space.base)
+    load_start(question.inputs, recipe.image_size, recipe.patch_stride)
+    split = load(question.inputs, question.size, progress, question.needs_confidence)
+    if split.train.part_map is None:
+        raise UserError(
+            f"{question.dataset} has no part maps, which PI-VL needs; name their folder with --part-maps"
+        )
+    held = hold_out(seal(split), topic.seed)
+    check_enough(held.name, int(held.train.person.max()) + 1, [recipe])
+    digest = identity.weights_digest(question.inputs, results)
+    run = Run(recipe, f"{question.dataset}-held-out", held.fingerprint, digest, topic.seed, maps=split.maps)
+    return Search(
+        name=topic.name,
+        space=topic.space.name,
+        title=topic.space.title,
+        parameters=around(topic.space, recipe),
+        run=run,
+        inputs=replace(question.inputs, held_out=topic.seed),
+        sampler=topic.sampler,
+        pruner=topic.pruner,
+    )
+
+
+def shared_stages(search: Search, results: Results) -> list[Task]:
+    """The stages, not stored yet, that no parameter touches: every trial starts from them."""
+    tasks = make_plan([search.cell(search.usual)], results, retry_failed=True).tasks
+    return [
+        task for task in tasks if not task.is_run and not fields_before(task.stage) & set(search.parameters)
+    ]
+
+
+def do_trials(
+    search: Search, place: Place, total: int, options: Options, results: Results, progress: Progress
+) -> list[Trial]:
+    """Do trials until `total` are done, and return them all. UserError where another search has the name."""
+    from harness.search import storage
+    from harness.search.worker_pool import Fleet
+
+    found = storage.find(search.name, place)
+    begun, trials = (found[0], storage.trials(found[1])) if found else (search, [])
+    check_trials(begun, trials, place, results)
+    study = storage.begin(search, place)
+
+    def remaining() -> int:
+        return max(0, total - sum(trial.done for trial in storage.trials(study)))
+
+    progress.note(f"{search.name}: {total - remaining()} of {total} trials are done")
+    if remaining():
+        agenda = Agenda(shared_stages(search, results), results, progress)
+        LocalLauncher(agenda, options.device, 1).run()
+        for reason in agenda.failed.values():
+            raise UserError(f"{search.name}: {reason}; every trial would start from that stage")
+        work = {
+            "search": search.to_json(),
+            "folder": str(place.folder),
+            "url": place.url,
+            "results": str(results.root),
+            "device": options.device,
+            "total": total,
+        }
+        Fleet(work, options.jobs, progress, remaining).run()
+    return storage.trials(study)
+
+
+def report(topic: Topic, results: Results) -> str:
+    """What the search has found, in markdown; kept with its figures in its folder. UserError if it was not begun."""
+    from harness.search import storage
+    from harness.search.figures import draw
+    from harness.search.report import markdown
+
+    search, study = _find(topic, results)
+    trials, folder = storage.trials(study), topic.place(results).folder
+    check_trials(search, trials, topic.place(results), results)
+    text = markdown(search, trials, storage.importance(study), draw(search, trials, folder))
+    write_text(folder / "report.md", text)
+    keep(KeptSearch(search, trials, folder), results)
+    return text
+
+
+def track(topic: Topic, results: Results, progress: Progress) -> None:
+    """Show MLflow the trials, as `report` kept them."""
+    from harness.tracking.refresh import show_experiments
+
+    def read() -> list[Experiment]:
+        folder = topic.place(results).folder
+        return [show_search(one, results) for one in kept_searches(results) if one.folder == folder]
+
+    show_experiments(read, results, progress)
+
+
+def ask_confirmation(topic: Topic, results: Results, seeds: str | None) -> Question | None:
+    """What the best setting is worth on the test people; None where it is that of the recipe as it is.
+
+    Raises UserError where no trial has finished.
+    """
+    from harness.search import storage
+
+    search, study = _find(topic, results)
+    trials = storage.trials(study)
+    check_trials(search, trials, topic.place(results), results)
+    winner = best(trials)
+    if winner is None:
+        raise UserError(
+            f"{topic.name}: no trial has finished; pivl-bench search {topic.space.name} goes on with it"
+        )
+    if winner.setting == search.usual:
+        return None
+    said = (
+        f"Its setting is the best of {len(trials)} trials, number {winner.number}, by mAP {winner.value:.1f} of held-out "
+        f"training people: {', '.join(f'{name} {show(value)}' for name, value in winner.setting.items())}."
+    )
+    study_of_two = confirmation(topic.space, winner.setting, said)
+    question = ask_about(study_of_two, replace(topic.asked, seeds=seeds), SEARCH_PRESETS)
+    if question.recipe(topic.space.base) != search.run.recipe:
+        raise UserError(
+            f"{topic.name} was begun with another recipe; name the same options as for the search"
+        )
+    return question
+
+
+def _find(topic: Topic, results: Results) -> "tuple[Search, optuna.Study]":
+    from harness.search import storage
+
+    found = storage.find(topic.name, topic.place(results))
+    if found is None:
+        begun = begun_in(results.root)
+        there = f"; there are {', '.join(begun)}" if begun else ""
+        raise UserError(
+            f"{topic.name} was not begun in {results.root}{there}; pivl-bench search {topic.space.name} begins it"
+        )
+    return found

@@ -1,0 +1,150 @@
+"""What a search is: a space around one recipe, on people of the training set, with one seed.
+
+Nothing here needs optuna. The test people play no part: the run that a search varies is one on the held-out split.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.inputs.spec import Inputs
+from harness.plan.task import Cell
+from harness.store.claims import Claims
+from harness.store.run import Run
+from pivl.errors import UserError
+from studies.searches import Choice, Float
+
+SAMPLERS: Mapping[str, Mapping[str, Any]] = {
+    "tpe": {
+        "n_startup_trials": 10,
+        "n_ei_candidates": 24,
+        "multivariate": True,
+        "group": False,
+        "constant_liar": True,
+    },
+    "random": {},
+}
+"""Options of Optuna's samplers, all of them said: its defaults change, and with them the trials."""
+
+PRUNERS: Mapping[str, Mapping[str, Any]] = {
+    "median": {"n_startup_trials": 5, "interval_steps": 1, "n_min_trials": 1},
+    "hyperband": {"min_resource": 1, "reduction_factor": 3, "bootstrap_count": 0},
+    "none": {},
+}
+"""The same of its pruners, but for what depends on the number of epochs (`Search.pruner_options`)."""
+
+Setting = Mapping[str, Any]
+"""From recipe fields to values."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """`parameters` are varied in the recipe of `run`, whose pictures and weights lie where `inputs` say.
+
+    The seed of `run` is that of the search: of the people held out, of the sampler and of every training.
+    """
+
+    name: str
+    space: str
+    title: str
+    parameters: Mapping[str, Float | Choice]
+    run: Run
+    inputs: Inputs
+    sampler: str
+    pruner: str
+
+    def __post_init__(self) -> None:
+        if self.inputs.held_out != self.run.seed:
+            raise ValueError("a search holds out people by its own seed; it never sees the test people")
+
+    @property
+    def usual(self) -> Setting:
+        """The setting of the recipe as it is."""
+        return {name: getattr(self.run.recipe, name) for name in self.parameters}
+
+    @property
+    def pruner_options(self) -> dict[str, Any]:
+        """The options of its pruner; the median judges no trial in the first quarter of its epochs."""
+        epochs = self.run.recipe.epochs
+        own = {"median": {"n_warmup_steps": max(2, epochs // 4)}, "hyperband": {"max_resource": epochs}}
+        return {**PRUNERS[self.pruner], **own.get(self.pruner, {})}
+
+    def cell(self, setting: Setting) -> Cell:
+        """The run of the recipe with `setting`."""
+        run = replace(self.run, recipe=replace(self.run.recipe, **setting))
+        return Cell(self.space, self.space, run, self.inputs)
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides its trials, in JSON's types; a search that goes on must have the same."""
+        kinds = {name: [type(one).__name__, asdict(one)] for name, one in self.parameters.items()}
+        run = self.run
+        return {
+            "space": kinds,
+            "recipe": run.recipe.choices(),
+            "data": " ".join(filter(None, (run.dataset, run.fingerprint, run.maps))),
+            "weights": run.weights,
+            "seed": run.seed,
+            "sampler": {self.sampler: dict(SAMPLERS[self.sampler])},
+            "pruner": {self.pruner: self.pruner_options},
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads, in JSON's types."""
+        return {**asdict(self), "parameters": self.identity()["space"]}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Search":
+        """A search from `to_json`, in another process."""
+        parameters = {
+            name: Float(**fields) if kind == "Float" else Choice(tuple(fields["values"]))
+            for name, (kind, fields) in value["parameters"].items()
+        }
+        run, inputs = Run.from_json(value["run"]), Inputs(**value["inputs"])
+        return cls(**{**value, "parameters": parameters, "run": run, "inputs": inputs})
+
+
+JOURNAL, TRIALS = "journal.log", "trials.json"  # in the folder of a search: Optuna's, and what is kept of it
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the trials of a search are kept: in its folder, or in a database at `url`."""
+
+    folder: Path
+    url: str | None = None
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's journal, where no database is named."""
+        return self.folder / JOURNAL
+
+    @property
+    def claims(self) -> Claims:
+        """Which workers are alive, and whose turn it is."""
+        return Claims(self.folder / "claims")
+
+
+def check_same(begun: Search, search: Search, place: Place) -> None:
+    """Raise UserError if the search that was `begun` in `place` is not this one."""
+    before = begun.identity()
+    for what, wanted in search.identity().items():
+        if before[what] != wanted:
+            had, asked = before[what], wanted
+            if isinstance(wanted, dict):
+                had, asked = (
+                    {k: v for k, v in one.items() if other.get(k) != v}
+                    for one, other in ((before[what], wanted), (wanted, before[what]))
+                )
+            where = "that database" if place.url else place.folder
+            raise UserError(
+                f"{search.name} was begun in {where} with {what} {had}, not {asked}; go on as it was begun, or begin "
+                "another with --results"
+            )
+
+
+def begun_in(results: Path) -> list[str]:
+    """The names of the searches that have a folder in the results."""
+    return sorted(
+        {path.parent.name for name in (JOURNAL, TRIALS) for path in results.glob(f"searches/*/{name}")}
+    )

@@ -1,0 +1,256 @@
+"""What is stored of a run or a stage: found again by what it is, whole or not at all, checked when read.
+
+A folder `runs/<id>/` holds record.json, queries.parquet, history.jsonl and model.safetensors; `stages/<id>/` the same
+without queries. It is filled under a temporary name, flushed and renamed. What does not agree with record.json, as
+harness.store.record_file has it, is said in one line and counts as not there.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.store import record_file
+from harness.store.atomic import write_folder, writing
+from harness.store.claims import Claims
+from harness.store.record_file import Files, Record
+from pivl.errors import UserError, explain
+from pivl.system.files import remove_abandoned
+from pivl.system.outputs import check_folder
+from pivl.system.reading import parse_json, read_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from torch import Tensor
+from harness.store.run import Run
+
+KINDS = ("runs", "stages", "reranked")  # the folders below the results that hold records
+FOLDERS = (*KINDS, "checkpoints", "claims", "searches", "tables")  # all that there may be
+QUERIES = "queries.parquet"
+SCORES = ("query", "person", "camera", "average_precision", "first_match")  # its columns that all runs have
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run as read: `queries` has a line per query, `record` is record.json as it was written."""
+
+    id: str
+    seed: int
+    metrics: dict[str, float]
+    signature: str
+    queries: "pd.DataFrame"
+    device: str
+    commit: str
+    record: Record
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A run that failed: why, in one line, and the last lines that its process wrote."""
+
+    id: str
+    seed: int
+    error: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The runs and stages under one results folder; `warn` takes a line about anything found broken."""
+
+    root: Path
+    warn: Callable[[str], None]
+
+    @property
+    def claims(self) -> Claims:
+        """Who is at which task of these."""
+        return Claims(self.root / "claims")
+
+    def run_folder(self, run_id: str) -> Path:
+        """Where a run is, or would be."""
+        return self.root / "runs" / run_id
+
+    def reranked_folder(self, run_id: str) -> Path:
+        """Where the re-ranked scores of a run are, or would be."""
+        return self.root / "reranked" / run_id
+
+    def stage_folder(self, stage_id: str) -> Path:
+        """Where a stage is, or would be."""
+        return self.root / "stages" / stage_id
+
+    def checkpoint_folder(self, task_id: str) -> Path:
+        """Where the checkpoints of a stage or run that is under way are."""
+        return self.root / "checkpoints" / task_id
+
+    def prepare(self) -> None:
+        """Make sure of the results folder, and take away what killed processes left half written in it.
+
+        Raises UserError now, not after an hour of training, when it cannot be written.
+        """
+        with writing(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            for name in FOLDERS:
+                check_folder(self.root / name)
+            for path in filter(Path.is_dir, self.root.glob("tables/*.*")):
+                raise UserError(f"{path} is a folder where a table's file goes; move it away")
+            with tempfile.TemporaryFile(dir=self.root) as probe:
+                probe.write(b"0" * 4096)
+                probe.flush()
+            self.sweep()
+            stored = replace(self, warn=lambda text: None)  # what is broken is said by those who want it
+            for left in self.root.glob("checkpoints/*"):
+                ended = (stored.find_run(left.name) or {}).get("status") == "finished"
+                if ended or stored.has_stage(left.name):
+                    shutil.rmtree(left, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Take away what killed processes left: claims, and what they had half written."""
+        self.claims.sweep()
+        for pattern in (*KINDS, "tables", "checkpoints/*"):
+            for folder in self.root.glob(pattern):
+                remove_abandoned(folder)
+        remove_abandoned(self.root)
+
+    def records(self, kind: str) -> "Iterator[tuple[Path, Record]]":
+        """The folders of `kind`, one of KINDS, and their records; what cannot be read is said and left out."""
+        for folder in sorted(self.root.glob(f"{kind}/[!.]*")):
+            if (record := self.read_record(folder)) is not None:
+                yield folder, record
+
+    def find_run(self, run_id: str) -> Record | None:
+        """The record of a run, finished or failed, whose scores are as they were written; None where there is none."""
+        return self._find(self.run_folder(run_id))
+
+    def find_reranked(self, run_id: str) -> Record | None:
+        """The same of a run's re-ranked scores, or of its own failure."""
+        run, found = self.find_run(run_id), self._find(self.reranked_folder(run_id))
+        return run if found is None and run is not None and run["status"] == "failed" else found
+
+    def read_run(self, run_id: str) -> Finished | Failed | None:
+        """The run with its queries, a failure, or None where there is nothing or nothing sound."""
+        return self._read(run_id, self.run_folder(run_id), self.find_run(run_id))
+
+    def read_reranked(self, run_id: str) -> Finished | Failed | None:
+        """The run with its re-ranked scores in place of the others; a failure of the run stays one."""
+        return self._read(run_id, self.reranked_folder(run_id), self.find_reranked(run_id))
+
+    def _find(self, folder: Path) -> Record | None:
+        record = self.read_record(folder)
+        sound = record is not None and self.is_sound(folder, record, hashed=(QUERIES,))
+        return record if sound else None
+
+    def _read(self, run_id: str, folder: Path, record: Record | None) -> Finished | Failed | None:
+        if record is None:
+            return None
+        if record["status"] == "failed":
+            return Failed(run_id, record["seed"], record["error"], tuple(record["lines"]))
+        queries = self._read_queries(folder)
+        if queries is None:
+            return None
+        return Finished(
+            id=run_id,
+            seed=record["seed"],
+            metrics={
+                name: float("nan") if value is None else value for name, value in record["metrics"].items()
+            },
+            signature=record["signature"],
+            queries=queries,
+            device=record["device"],
+            commit=record["commit"] + ("+changes" if record["dirty"] else ""),
+            record=record,
+        )
+
+    def _read_queries(self, folder: Path) -> "pd.DataFrame | None":
+        import pandas as pd
+
+        try:
+            found = pd.read_parquet(folder / QUERIES)
+            if not all(pd.api.types.is_numeric_dtype(found[name]) for name in SCORES):
+                raise ValueError("scores are numbers")
+            return found
+        except (
+            Exception
+        ) as error:  # Arrow has errors of its own for each way in which a file may be none of its
+            self._broken(folder, f"{QUERIES} cannot be read ({explain(error, folder / QUERIES)})")
+            return None
+
+    def has_stage(self, stage_id: str) -> bool:
+        """Whether the stage is there, every file of it as it was written."""
+        folder = self.stage_folder(stage_id)
+        record = self.read_record(folder)
+        return record is not None and self.is_sound(folder, record, hashed=record["files"])
+
+    def read_stage(self, stage_id: str) -> "dict[str, Tensor]":
+        """The tensors of a stage that `has_stage`."""
+        return self.read_tensors(self.stage_folder(stage_id))
+
+    def read_tensors(self, folder: Path) -> "dict[str, Tensor]":
+        """The tensors of a stored run or stage. Raises UserError if they are not as they were written."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        try:
+            tensors = load(self._read_file(folder, "model.safetensors"))
+        except (OSError, ValueError, SafetensorError) as error:
+            raise UserError(
+                f"{folder}: model.safetensors is not as it was written; remove it with pivl-bench results rm "
+                f"{folder.name}, and run makes it again"
+            ) from error
+        # Cloned: memory of Python's own has no fixed alignment, on which the last bits of a product may depend.
+        return {name: value.clone() for name, value in tensors.items()}
+
+    def read_history(self, folder: Path) -> list[dict[str, Any]]:
+        """The loss terms of a run or stage by step; empty where there are none and, with a warning, none sound."""
+        if not (folder / "history.jsonl").exists():
+            return []
+        try:
+            content = self._read_file(folder, "history.jsonl")
+            return [dict(parse_json(line)) for line in content.splitlines()]
+        except (OSError, ValueError, TypeError):
+            self.warn(f"{folder}: history.jsonl is not as it was written; its curves are left out")
+            return []
+
+    def _read_file(self, folder: Path, name: str) -> bytes:
+        """What a file of a stored folder holds. Raises OSError or ValueError if it is not as it was written."""
+        facts = (self.read_record(folder) or {"files": {}})["files"].get(name)
+        content = read_bytes(folder / name)
+        if facts is None or hashlib.sha256(content).hexdigest() != facts["sha256"]:
+            raise ValueError("not as it was written")
+        return content
+
+    def write(self, folder: Path, record: Record, files: Files) -> None:
+        """Store `record` and `files` as `folder`, whole or not at all.
+
+        What stood there, a failed or broken record, is replaced. Raises UserError when the disk refuses.
+        """
+        write_folder(folder, lambda temporary: record_file.fill(temporary, record, files))
+
+    def write_failure(self, run: Run, error: str, lines: Sequence[str]) -> None:
+        """Store that `run` failed, why in one line, and the last lines that its process wrote."""
+        record = {"id": run.id, "status": "failed", "seed": run.seed, "error": error, "lines": list(lines)}
+        self.write(self.run_folder(run.id), record, {})
+
+    def read_record(self, folder: Path) -> Record | None:
+        """record.json as it was written; None where there is none and, with a warning, none that can be believed."""
+        try:
+            return record_file.read(folder)
+        except ValueError as error:
+            self._broken(folder, str(error))
+            return None
+
+    def is_sound(self, folder: Path, record: Record, hashed: Collection[str]) -> bool:
+        """Whether all files of `record` are there at their size, and those `hashed` as they were written."""
+        try:
+            record_file.check_files(folder, record, hashed)
+        except ValueError as error:
+            self._broken(folder, str(error))
+            return False
+        return True
+
+    def _broken(self, folder: Path, why: str) -> None:
+        self.warn(f"{folder}: {why}; it counts as missing and is done again by run")

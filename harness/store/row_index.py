@@ -1,0 +1,123 @@
+"""Which runs answer which rows of which table, kept beside the records so that MLflow's view can be made again.
+
+A run does not know who asked for it: it is named by what it is, and may stand in several tables. So whoever is
+answered leaves a line for each row in asked.jsonl. Lines are only ever added, in one piece, so that several commands
+may do so at once; each has a checksum, and what a killed one leaves half is passed over.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.store.atomic import writing
+from harness.store.record_file import digest
+from harness.store.records import Results
+from pivl.errors import explain
+from pivl.system.reading import parse_json, read_bytes
+
+NOTE = "asked.jsonl"
+SAID = 5  # broken lines that are said one by one
+
+
+@dataclass(frozen=True)
+class AskedRow:
+    """A row of a table and the runs that answer it, by seed.
+
+    table: its study, and whatever is not as usual. dataset, fingerprint: what it was asked of. changed: what was typed to
+    change every recipe; rows that differ in it are two. choices: those of its recipe. file: the name of the files
+    of the table that it stood in last; empty in old lines: `table`. apart: what sets its runs apart from the study's own.
+    """
+
+    table: str
+    dataset: str
+    fingerprint: str
+    row: str
+    title: str
+    changed: Mapping[str, Any]
+    choices: Mapping[str, Any]
+    runs: Mapping[int, str]
+    file: str = ""
+    apart: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The same for whatever is one row, whichever seeds were asked for."""
+        return _text(replace(self, runs={}, title="", file="", apart={}))
+
+
+def note_rows(rows: Sequence[AskedRow], results: Results) -> None:
+    """Keep `rows`, but for those that are kept just so. Raises UserError where that cannot be written."""
+    path = results.root / NOTE
+    with writing(path):
+        before = _content(path)
+        known = set(before.splitlines())
+        new = [line for line in map(_line, rows) if line not in known]
+        if new:
+            start = b"" if before.endswith(b"\n") or not before else b"\n"
+            handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            try:
+                os.write(handle, start + b"".join(line + b"\n" for line in new))
+            finally:
+                os.close(handle)
+
+
+def asked_rows(results: Results) -> list[AskedRow]:
+    """Every row that was ever asked for, with all its seeds, in the order of their first lines.
+
+    What is not as it was written is left out with a warning.
+    """
+    path = results.root / NOTE
+    rows: dict[str, AskedRow] = {}
+    broken: list[int] = []
+    try:
+        lines = _content(path).splitlines()
+    except OSError as error:
+        results.warn(
+            f"{path} cannot be read ({explain(error, path)}); remove it, and run STUDY writes it again"
+        )
+        return []
+    for number, line in enumerate(lines, 1):
+        row = _parse(line)
+        if row is None:
+            broken.append(number)
+            continue
+        before = rows.get(row.key)
+        rows[row.key] = replace(row, runs={**before.runs, **row.runs}) if before else row
+    for number in broken[:SAID]:
+        results.warn(f"{path}: line {number} is not as it was written; run STUDY writes it again")
+    if broken[SAID:]:
+        results.warn(f"{path}: nor are {len(broken[SAID:])} more lines")
+    return list(rows.values())
+
+
+def _content(path: Path) -> bytes:
+    """What the note has; nothing where there is none. Raises OSError for what is no file."""
+    try:
+        return read_bytes(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+
+
+def _line(row: AskedRow) -> bytes:
+    value = json.loads(_text(row))  # in JSON's types, as it will be read
+    return json.dumps({"asked": value, "checksum": digest(value)}, sort_keys=True).encode()
+
+
+def _parse(line: bytes) -> AskedRow | None:
+    try:
+        found = parse_json(line)
+        value = found["asked"]
+        if found["checksum"] == digest(value):
+            return AskedRow(**{**value, "runs": {int(seed): run for seed, run in value["runs"].items()}})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    return None
+
+
+def _text(row: AskedRow) -> str:
+    """All of it as JSON, without what old lines have not where that is empty: their keys stay as they are."""
+    value = {name: one for name, one in asdict(row).items() if one or name not in ("file", "apart")}
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

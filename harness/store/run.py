@@ -1,0 +1,57 @@
+"""Run: what decides a run's weights, and the id that is the hash of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from harness.store.record_file import SCHEMA, digest
+from pivl.recipe import STAGES, Recipe, Stage
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is: nothing else decides its weights.
+
+    `weights` is the SHA-256 of the checkpoint it starts from; the name of the data set is not hashed, its
+    fingerprint is. `limit_steps`: each stage ended after so many steps, so that this is a trial and no result. `maps`
+    is the digest of the part maps where the fingerprint does not cover them; only what is trained on them has it in
+    its id. `student_weights`: the SHA-256 of those that the recipe's student starts from, empty for random ones.
+    """
+
+    recipe: Recipe
+    dataset: str
+    fingerprint: str
+    weights: str
+    seed: int
+    limit_steps: int | None = None
+    maps: str = ""
+    student_weights: str = ""
+
+    @cached_property
+    def id(self) -> str:
+        """16 hexadecimal digits of the hash over recipe, data, initial weights, seed and schema version."""
+        return self._hash("run", "image-tower", self.recipe.choices())
+
+    def stage_id(self, stage: Stage) -> str:
+        """The same over the choices that `stage` depends on: rows which agree on them share the stage."""
+        return self._stage_ids[stage]
+
+    @cached_property
+    def _stage_ids(self) -> dict[Stage, str]:
+        return {one: self._hash(one, one, self.recipe.stage_choices(one)) for one in STAGES}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Run":
+        """The run that `asdict` and JSON made `value` of. KeyError, TypeError, ValueError for what is none."""
+        return cls(**{**value, "recipe": Recipe.from_json(value["recipe"])})
+
+    def _hash(self, kind: str, reached: Stage, choices: Mapping[str, Any]) -> str:
+        what = {"kind": kind, "schema": SCHEMA, "choices": choices, "data": self.fingerprint}
+        trial: dict[str, Any] = {} if self.limit_steps is None else {"limit_steps": self.limit_steps}
+        trial |= {"maps": self.maps} if self.maps and self.recipe.sees_maps(reached) else {}
+        trial |= {"student_weights": self.student_weights} if "student" in choices else {}
+        return digest({**what, "weights": self.weights, "seed": self.seed, **trial})[:16]

@@ -1,0 +1,78 @@
+"""Sets up a process that computes: threads, memory, float32 products, environment."""
+
+import ctypes
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+import sys
+import threading
+from collections.abc import Callable, Sequence
+
+from harness.system.gpus import VARIABLE
+
+TRIM, MMAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+KEPT = 2**31 - 1  # bytes of free memory that are not returned, the most that glibc takes
+LARGEST = 2**25  # bytes; larger requests are served by the system, the most that glibc allows
+
+
+def keep_memory() -> None:
+    """Let this process keep what it frees, unless someone has chosen glibc's tunables."""
+    if "GLIBC_TUNABLES" not in os.environ:
+        set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+        if set_option is not None:
+            set_option(TRIM, KEPT)
+            set_option(MMAP, LARGEST)
+
+
+def begin_computing() -> None:
+    """Make this process one that computes: with one thread on a CPU, in memory that it keeps, and without TF32."""
+    import torch
+
+    torch.set_num_threads(1)
+    keep_memory()
+    forbid_tf32()
+
+
+def forbid_tf32() -> None:
+    """Let float32 be float32: mixed precision leaves only losses and scores in it."""
+    import torch
+
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def allows_tf32() -> bool:
+    """Whether a GPU may round the products or convolutions of float32 to TF32 here."""
+    import torch
+
+    return torch.get_float32_matmul_precision() != "highest" or torch.backends.cudnn.allow_tf32
+
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def worker_environment(gpus: Sequence[str] = ()) -> dict[str, str]:
+    """The environment of a process that computes: one thread, and `gpus` where some are named."""
+    seen = {VARIABLE: ",".join(gpus)} if gpus else {}
+    path = {"PYTHONPATH": os.pathsep.join(import_path())}
+    return {**os.environ, **dict.fromkeys(THREADS, "1"), **seen, **path}
+
+
+def when_input_ends(act: Callable[[], object]) -> None:
+    """In such a process: do `act` as soon as standard input ends, for then whoever asked is gone, even killed."""
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+        act()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def import_path() -> list[str]:
+    """Where a worker finds this very copy of the packages, whatever folder it is started from."""
+    earlier = os.environ.get("PYTHONPATH")
+    return [str(Path(__file__).parents[2]), *([earlier] if earlier else [])]

@@ -1,0 +1,73 @@
+"""What went wrong with MLflow, in one line that says what to do and holds no password. Nothing here imports mlflow."""
+
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from sqlalchemy.exc import DBAPIError
+
+from harness.system.addresses import without_login
+from harness.tracking.place import Place
+from pivl.errors import UserError
+
+ANEW = "delete it: pivl-bench mlflow sync makes it again from the records"
+DAMAGED = ("not a database", "malformed", "disk I/O error")
+FOREIGN = ("unsupported URI", "maintenance mode", "Could not parse SQLAlchemy URL", "Can't load plugin")
+CLOSED = ("readonly", "read-only", "unable to open")
+
+
+def advice(error: Exception, place: Place) -> str:
+    """The line for what was raised while `place` was opened, asked or written to."""
+    causes = list(_causes(error))
+    missing = next((cause for cause in causes if isinstance(cause, ModuleNotFoundError)), None)
+    text = _first_line(next((cause.orig for cause in causes if isinstance(cause, DBAPIError)), error))
+    if isinstance(error, UserError):
+        return str(error)
+    if missing is not None:
+        return f"{place.name} needs the package {missing.name}, which is not installed"
+    if "out-of-date database schema" in text:
+        anew = f", or {ANEW}" if place.is_own else ""
+        return f"{place.name} was made by an older MLflow; mlflow db upgrade {place.typed}{anew}"
+    if place.database and any(word in text for word in DAMAGED):
+        return f"{place.name} is damaged ({text}); {ANEW if place.is_own else 'put back a copy of it'}"
+    if place.database and any(word in text for word in CLOSED):
+        return f"{place.name} cannot be written ({text}); let it be written, or set MLFLOW_TRACKING_URI to another place"
+    if place.database and "locked" in text:
+        return f"{place.name} is held by another program ({text}); try again when that has ended"
+    if any(word in text for word in FOREIGN):
+        return (
+            f"{place.name} is no address that MLflow takes; MLFLOW_TRACKING_URI can be http://HOST:PORT, sqlite:///FILE "
+            "or postgresql://USER@HOST/DATABASE"
+        )
+    return f"{place.name}: {without_login(text, place.given)}"
+
+
+def newer(place: Place) -> UserError:
+    """That the database has a schema which this MLflow does not know."""
+    anew = f", or {ANEW}" if place.is_own else ""
+    return UserError(
+        f"{place.name} was made by a newer MLflow than {version('mlflow')}, which is here; pip install -U mlflow{anew}"
+    )
+
+
+def foreign(place: Place) -> UserError:
+    """That the database is no MLflow's."""
+    return UserError(f"{place.name} is a database of another program; set MLFLOW_TRACKING_URI to another one")
+
+
+def no_answer(place: Place, error: BaseException) -> UserError:
+    """That nothing answers there, and the system's word for it."""
+    *_, last = _causes(error)
+    reason = "in time" if isinstance(last, TimeoutError) else without_login(_first_line(last), place.given)
+    return UserError(f"{place.name} does not answer{' ' if reason == 'in time' else ': '}{reason}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it came from, to the first cause."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,118 @@
+"""MLflow beside a run: what was asked is noted, and shown there. What goes wrong with it costs a line and no result."""
+
+import os
+import time
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from harness.display.progress import Progress
+from harness.store.claims import Owner
+from harness.store.records import Results
+from harness.store.row_index import asked_rows
+from pivl.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.tracking.place import Place
+    from harness.tracking.view import Experiment
+
+
+ABSENT = "the package mlflow is not installed"
+PATIENCE = 120.0  # seconds that another command may take to show what it has
+POLL = 0.5  # seconds between looks at whether it is done
+
+
+def prepare(results: Results, progress: Progress) -> None:
+    """Make the database where there is none yet, before runs begin: whoever looks on finds it, and so does the end."""
+    if os.environ.get("MLFLOW_TRACKING_URI") or (results.root / "mlflow.db").exists():
+        return
+    try:
+        from harness.tracking import mlflow_client
+
+        with _alone(results):
+            mlflow_client.connect(results)
+    except Exception as error:
+        progress.warn(
+            f"MLflow will not be brought up to date ({_reason(error)}); --no-mlflow leaves it alone"
+        )
+
+
+def show(tables: Container[str], results: Results, progress: Progress) -> None:
+    """Bring MLflow up to date with what is recorded for the rows of `tables`, by name."""
+    show_experiments(lambda: _asked(tables, results), results, progress)
+
+
+def show_experiments(
+    read: "Callable[[], Sequence[Experiment]]", results: Results, progress: Progress
+) -> None:
+    """Bring MLflow up to date with the experiments that `read` gives."""
+    progress.update("MLflow", "bringing it up to date")
+    try:
+        added, place = _sync(read(), results)
+        progress.close()
+        if added:
+            progress.note(f"MLflow: {added} runs added; look at them {place.how_to_look}")
+    except Exception as error:
+        progress.close()
+        progress.warn(
+            f"MLflow was not brought up to date ({_reason(error)}); the results are recorded all the same, and "
+            "pivl-bench mlflow sync catches up"
+        )
+
+
+def show_all(results: Results, searches: "Sequence[Experiment]" = ()) -> str:
+    """Bring MLflow up to date with everything that is recorded, and with `searches`; returns a line. UserError."""
+    rows = asked_rows(results)
+    if not rows and not searches:
+        raise UserError(f"{results.root}: nothing was asked for here yet; pivl-bench run STUDY does that")
+    try:
+        added, place = _sync([*_asked(None, results), *searches], results)
+    except Exception as error:
+        raise UserError(f"MLflow was not brought up to date: {_reason(error)}") from error
+    placed = {run for row in rows for run in row.runs.values()}
+    placed |= {
+        child.run or child.id for search in searches for parent in search.parents for child in parent.children
+    }
+    strays = sum(
+        record["id"] not in placed and "limit_steps" not in record for _, record in results.records("runs")
+    )
+    unknown = (
+        f"; {strays} runs are of no study that was asked for here: pivl-bench run STUDY says which"
+        if strays
+        else ""
+    )
+    return f"MLflow at {place.shown}: {added} runs added{unknown}"
+
+
+def _asked(tables: "Container[str] | None", results: Results) -> "list[Experiment]":
+    """What was asked for of `tables`, or of all."""
+    from harness.tracking.view import show_rows
+
+    rows = [row for row in asked_rows(results) if tables is None or row.table in tables]
+    return show_rows(rows, results)
+
+
+def _sync(experiments: "Sequence[Experiment]", results: Results) -> "tuple[int, Place]":
+    from harness.tracking import mlflow_client
+    from harness.tracking.place import place_of
+
+    with _alone(results):
+        return mlflow_client.sync(experiments, results), place_of(results)
+
+
+@contextmanager
+def _alone(results: Results) -> Iterator[None]:
+    """One process at a time, of all that work on these results. TimeoutError where another takes too long."""
+    end = time.monotonic() + PATIENCE
+    while isinstance(claim := results.claims.take("mlflow"), Owner):
+        if time.monotonic() > end:
+            raise TimeoutError(f"{claim} is still at it")
+        time.sleep(POLL)
+    with claim:
+        yield
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name == "mlflow":
+        return ABSENT
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

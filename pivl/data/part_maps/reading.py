@@ -1,0 +1,61 @@
+"""Reads one part map and the label set of a folder of them, strictly."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pivl.data.part_maps.labels import IGNORE, LABEL_SETS, LabelSet
+from pivl.data.picture_file import read_ids
+from pivl.errors import Unreadable, UserError, explain
+from pivl.system.json_files import read_json
+
+
+def read_map(path: Path, labels: LabelSet, size: tuple[int, int] | None = None) -> Tensor:
+    """A part map from disk, uint8 [H, W]: an 8-bit grey or palette PNG of class ids, 255 for no label.
+
+    Raises UserError, one line that names the file, if it is missing, unreadable, of another depth or kind
+    (a coloured picture, say), not of `size` (height, width) where that is given, or holds an id that `labels` does not.
+    The size is that of its picture as pivl.data.picture_file reads it, turned by its EXIF tag: so SCHP's maps are.
+    """
+    if not os.path.lexists(path):
+        raise UserError(f"{path}: no such part map; parse the image or correct the folder")
+    try:
+        pixels = read_ids(path)
+    except Unreadable as error:
+        raise UserError(f"{path}: not a readable PNG ({error.reason}); write the part map again") from error
+    if size is not None and pixels.shape != size:
+        advice = "resize the map with nearest neighbours"
+        if pixels.shape == size[::-1]:
+            advice = "turn the map as the image's EXIF tag turns the image, or parse the image again"
+        raise UserError(
+            f"{path}: the map is {pixels.shape[0]} x {pixels.shape[1]} (height x width), not "
+            f"{size[0]} x {size[1]} as its image; {advice}"
+        )
+    unknown = sorted({*np.unique(pixels).tolist()} - {*range(len(labels.parts)), IGNORE})
+    if unknown:
+        raise UserError(
+            f"{path}: class id {unknown[0]} is not in label set {labels.name} (0 to "
+            f"{len(labels.parts) - 1}, or {IGNORE}); name the label set the map was made with"
+        )
+    return torch.from_numpy(pixels)
+
+
+def read_label_set(folder: Path) -> LabelSet:
+    """The label set that the maps of `folder` use, from the "label_set" entry of its meta.json.
+
+    Raises UserError if the file is missing, no JSON object, or names no known label set.
+    """
+    path = folder / "meta.json"
+    try:
+        name = read_json(path)["label_set"]
+        return LABEL_SETS[name]
+    except Unreadable as error:
+        reason = error.reason
+    except (KeyError, TypeError) as error:
+        reason = f"{type(error).__name__} {explain(error)}"
+    raise UserError(
+        f'{path}: no {{"label_set": NAME}} with NAME one of {", ".join(LABEL_SETS)} ({reason}); write it'
+    )

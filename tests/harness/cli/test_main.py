@@ -1,0 +1,112 @@
+"""What a person types: mistakes cost one clear line and status 2, help costs nothing."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from harness.cli.main import main
+from harness.experiment.request import parse_seeds
+from harness.inputs.choices import choose, choose_all
+from pivl.errors import UserError
+
+
+def run_main(*typed):
+    """The exit status of the command line, in this process."""
+    with pytest.raises(SystemExit) as end:
+        main(typed)
+    return end.value.code
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (
+            ["run", "ablatoin"],
+            "unknown study 'ablatoin'; known: ablation, controls, comparison, parsers, transfer, all; did you mean "
+            "'ablation'?",
+        ),
+        (["run", "all", "--rows", "pi-vl"], "--rows: each study of all has rows of its own"),
+        (["run", "ablation", "--rows", "pivl"], "did you mean 'pi-vl'?"),
+        (["run", "ablation", "--rows", ","], "no row named"),
+        (["run", "ablation", "--preset", "smok"], "known: default, smoke; did you mean 'smoke'?"),
+        (["run", "ablation", "--seeds", "3-1"], "3-1 runs backwards; write 1-3"),
+        (["run", "ablation", "--seeds", "one"], "'one' is no seed"),
+        (["run", "ablation", "--jobs", "0"], "--jobs 0"),
+        (["run", "ablation", "--scheduler", "tcp://host:8786"], "say --launcher dask with it"),
+        (["run", "ablation", "--results", "/dev/null/results"], "cannot write /dev/null/results"),
+        (["run", "ablation", "--device", "tpu"], "'tpu' is not one of"),
+        (["run"], "Missing argument 'STUDY'"),
+        (["rum"], "No such command 'rum'"),
+        (["run", "ablation", "--sedes", "0"], "--seeds"),
+        (["table", "ablation", "--format", "jsn"], "did you mean 'json'?"),
+        (["data", "show", "synthpad"], "did you mean 'synthped'?"),
+        (["data", "export", "synthped", "/tmp/nowhere", "--size", "256"], "as 256x128"),
+        (["data", "export", "synthped", "/tmp/nowhere", "--layout", "market"], "did you mean 'market1501'?"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_to_do_and_status_2(typed, said, capsys):
+    assert run_main(*typed) == 2
+    told = capsys.readouterr()
+    assert said in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+
+
+def test_an_unexpected_error_is_one_line_without_debug(capsys, monkeypatch):
+    monkeypatch.setattr("harness.experiment.resolve.ask", lambda *_: 1 / 0)
+    assert run_main("table", "ablation") == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "ZeroDivisionError" in told
+    assert "--debug" in told
+    assert run_main("table", "ablation", "--debug") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_unexpected_error_does_not_tell_the_password_of_an_address(capsys, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no answer from http://reid:s3cret@host")
+
+    monkeypatch.setattr("harness.experiment.resolve.ask", fail)
+    assert run_main("table", "ablation", "--debug") == 1
+    told = capsys.readouterr().err
+    assert "s3cret" not in told
+    assert (
+        told.count("RuntimeError: no answer from http://***@host\n") == 2
+    )  # in the traceback and in the line
+
+
+def test_help_answers_at_once_and_loads_nothing_heavy():
+    code = (
+        "import sys; from harness.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: print([name for name in ('torch', 'mlflow', 'pandas', 'scipy') if name in sys.modules])"
+    )
+    began = time.monotonic()
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert time.monotonic() - began < 2.0  # half a second on a quiet machine; this one may be busy
+    assert said.splitlines()[-1] == "[]"
+    assert "pivl-bench run ablation --preset smoke" in said  # what to type next
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("0-2", (0, 1, 2)), ("3,0", (0, 3)), ("1,4-6", (1, 4, 5, 6)), ("7", (7,)), ("1,1", (1,))],
+)
+def test_seeds(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1-", "a", "1..3", "0-5000"])
+def test_seeds_that_are_none(text):
+    with pytest.raises(UserError, match="--seeds"):
+        parse_seeds(text)
+
+
+def test_choosing():
+    known = ["clip-reid", "part-labels", "pi-vl"]
+    assert choose_all("row", "pi-vl, clip-reid", known) == ["clip-reid", "pi-vl"]  # in the study's order
+    with pytest.raises(UserError, match=r"unknown row .zzzz.; known: clip-reid, part-labels, pi-vl$"):
+        choose("row", "zzzz", known)

@@ -1,0 +1,185 @@
+"""The whole way from a command to a table, on the smoke preset, with real worker processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import pytest
+
+from harness.store.records import Finished, Results
+from tests.support.recorded_runs import complain
+
+SMOKE = ("run", "ablation", "--preset", "smoke", "--seeds", "0")
+
+
+def start(folder, *typed):
+    """The command line in a process of its own, in `folder`."""
+    code = "from harness.cli.main import main; main()"
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *typed],
+        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def run(folder, *typed):
+    """Status, standard output and standard error of a command that ends by itself."""
+    process = start(folder, *typed)
+    out, err = process.communicate(timeout=900)
+    return process.returncode, out, err
+
+
+def wait_for(condition, process):
+    """Wait until `condition` holds while `process` goes on."""
+    end = time.monotonic() + 600  # patience for a busy machine
+    while not condition():
+        assert time.monotonic() < end
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def stored(folder, kind):
+    """The whole folders of runs or stages."""
+    path = folder / "results" / kind
+    return sorted(one for one in path.iterdir() if not one.name.startswith(".")) if path.exists() else []
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory):
+    """A folder in which CLIP-ReID and PI-VL were run at seed 0, and what was printed."""
+    folder = tmp_path_factory.mktemp("answered")
+    status, out, err = run(folder, *SMOKE, "--rows", "clip-reid,pi-vl")
+    assert status == 0, err
+    return folder, out, err
+
+
+def test_a_study_is_answered_recorded_and_shown(answered):
+    folder, out, err = answered
+    assert "SMOKE RUN" in out
+    assert "2 of 2 runs" in err
+    results = Results(folder / "results", complain)
+    assert len(stored(folder, "stages")) == 2  # one stage 1a serves both rows
+    assert all(results.has_stage(stage.name) for stage in stored(folder, "stages"))
+    runs = [results.read_run(one.name) for one in stored(folder, "runs")]
+    assert len(runs) == 2
+    for found in runs:
+        assert isinstance(found, Finished)
+        assert found.record["id"] == found.id
+        assert found.metrics["mAP"] == pytest.approx(100 * found.queries["average_precision"].mean())
+        assert found.metrics["rank1"] == pytest.approx(100 * (found.queries["first_match"] == 0).mean())
+        assert f"q{len(found.queries)} " in found.signature
+        steps = results.read_history(results.run_folder(found.id))
+        assert steps[-1]["epoch"] == found.record["recipe"]["epochs"]
+    assert (folder / "results" / "mlflow.db").exists()
+
+
+def test_the_second_time_takes_seconds_loads_no_torch_and_prints_the_same(answered):
+    folder, out, _ = answered
+    code = (
+        "import sys; from harness.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit as end: print(end.code, 'torch' in sys.modules, file=sys.stderr)"
+    )
+    typed = [*SMOKE, "--rows", "clip-reid,pi-vl", "--quiet", "--no-mlflow"]
+    began = time.monotonic()
+    again = subprocess.run(
+        [sys.executable, "-c", code, *typed],
+        cwd=folder, env={**os.environ, "PYTHONPATH": os.getcwd()}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert time.monotonic() - began < 10
+    assert again.stderr == "0 False\n"
+    assert again.stdout == out
+
+
+def test_other_forms_of_the_same_table(answered):
+    folder, out, _ = answered
+    asked = ("table", "ablation", "--preset", "smoke", "--rows", "clip-reid,pi-vl", "--seeds", "0")
+    assert run(folder, *asked)[1] == out
+    status, _, err = run(folder, *asked, "--format", "json", "--output", "table.json")
+    assert (status, err) == (0, "")
+    assert len(json.loads((folder / "table.json").read_text())["rows"]) == 2
+    assert run(folder, *asked, "--format", "csv")[1].count("\n") == 3
+
+
+def test_a_killed_study_goes_on_and_ends_with_the_same_bits(answered, tmp_path):
+    """SIGKILL in the first stage and once it is stored; what is stored then is not done again."""
+    for begun in (
+        lambda: list(tmp_path.glob("results/checkpoints/*/[0-9]*")) or stored(tmp_path, "stages"),
+        lambda: stored(tmp_path, "stages"),
+    ):
+        process = start(tmp_path, *SMOKE, "--rows", "clip-reid", "--no-mlflow")
+        wait_for(begun, process)
+        kill_all(process)
+    kept = stored(tmp_path, "stages")[0] / "record.json"
+    before = kept.stat().st_mtime_ns
+    status, _, err = run(tmp_path, *SMOKE, "--rows", "clip-reid", "--no-mlflow")
+    assert status == 0, err
+    assert kept.stat().st_mtime_ns == before
+    (ours,) = stored(tmp_path, "runs")
+    undisturbed = answered[0] / "results" / "runs" / ours.name
+    for name in ("model.safetensors", "queries.parquet", "history.jsonl"):
+        assert (ours / name).read_bytes() == (undisturbed / name).read_bytes(), name
+    assert timeless_record(ours) == timeless_record(undisturbed)
+    assert not list(tmp_path.glob("results/checkpoints/*"))
+
+
+@pytest.mark.slow  # three more studies, half a minute
+def test_a_lost_worker_costs_one_run_and_ctrl_c_loses_nothing(tmp_path):
+    process = start(tmp_path, *SMOKE[:-1], "0,1", "--rows", "clip-reid", "--no-mlflow", "--jobs", "1")
+    wait_for(lambda: stored(tmp_path, "stages"), process)
+    (worker,) = children(process.pid)
+    os.kill(worker, signal.SIGKILL)
+    out, err = process.communicate(timeout=900)
+    assert process.returncode == 1, err
+    assert "SIGKILL" in err
+    assert "1 of 2" in out
+    again = start(tmp_path, *SMOKE[:-1], "0,1", "--rows", "clip-reid", "--no-mlflow", "--retry-failed")
+    wait_for(lambda: children(again.pid), again)
+    workers = children(again.pid)
+    again.send_signal(signal.SIGINT)
+    out, err = again.communicate(timeout=5)
+    assert again.returncode == 130
+    assert "the same command goes on" in err
+    assert not any(is_running(one) for one in workers)
+    status, out, err = run(
+        tmp_path, *SMOKE[:-1], "0,1", "--rows", "clip-reid", "--no-mlflow", "--retry-failed"
+    )
+    assert status == 0, err
+    assert "failed" not in out
+
+
+def kill_all(process):
+    """Kill a command and its workers, as when the machine is switched off."""
+    for one in (process.pid, *children(process.pid)):
+        with suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
+    process.communicate()
+
+
+def timeless_record(folder):
+    """The record of a run but for what depends on when and how fast it was made."""
+    record = json.loads((folder / "record.json").read_text())
+    record.get("inference", {}).pop("images_per_second", None)
+    return {name: value for name, value in record.items() if name not in ("date", "cost", "checksum")}
+
+
+def children(parent):
+    """The processes that `parent` started."""
+    listed = subprocess.run(
+        ["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+    ).stdout
+    pairs = [line.split() for line in listed.splitlines()]
+    return [int(pid) for pid, ppid in pairs if int(ppid) == parent]
+
+
+def is_running(pid):
+    """Whether a process is there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

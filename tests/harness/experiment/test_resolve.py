@@ -1,0 +1,185 @@
+"""What a person typed becomes one question; what does not agree is one line."""
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from harness.experiment.request import Asked
+from harness.experiment.resolve import ask
+from harness.inputs.backbones import backbones, find_base
+from harness.inputs.spec import EMBEDDED_SETS
+from harness.search.session import ask_search
+from pivl.data.benchmarks import BENCHMARKS
+from pivl.errors import UserError
+from pivl.recipe import RECIPES
+from pivl.synthped.benchmark import VARIANTS
+from pivl.towers.clip_catalog import named_clips
+from studies.published import DATASETS, TABLE_2
+
+
+def recipe(row="clip-reid", **typed):
+    question = ask(Asked("ablation", **typed))
+    return question.recipe(next(one for one in question.study.rows if one.name == row))
+
+
+def test_the_embedded_sets_are_those_that_are_rendered():
+    assert set(EMBEDDED_SETS) == set(VARIANTS)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "config"),
+    [("rn50", "clip-reid-cnn"), ("vit-b-16", "clip-reid-vit"), ("vit-b-16-sie-olp", "clip-reid-vit-sie-olp")],
+)
+def test_clip_reids_row_is_clip_reids_configuration(backbone, config):
+    assert recipe(dataset="market1501", backbone=backbone, precision="fp32") == RECIPES[config]
+
+
+def test_on_clips_backbones_pi_vl_has_the_papers_stage_1_and_is_made_equal_when_asked():
+    for backbone in backbones():
+        base = find_base(backbone)
+        ours, theirs = (asdict(base.recipes[method]) for method in ("PI-VL", "CLIP-ReID"))
+        differ = {name: ours[name] for name in ours if ours[name] != theirs[name]}
+        epochs = {"identity_epochs": 60} if base.kind == "vit" else {}
+        wanted = {} if backbone == "tiny" else {"prompt_sampling": "identity", **epochs}
+        assert differ == wanted, backbone
+    typed = {"dataset": "market1501", "backbone": "rn50", "overrides": ("prompt_sampling=shuffle",)}
+    labels, base = recipe("part-labels", **typed), recipe(**typed)
+    assert labels == replace(base, part_text="label")
+
+
+def test_a_backbone_of_a_name_has_its_patches_and_its_architecture():
+    for name in backbones():
+        base = find_base(name)
+        assert {one.backbone for one in base.recipes.values()} == {name.removesuffix("-sie-olp")}
+        if base.clip is None:
+            continue
+        vision = named_clips()[base.clip].architecture.vision
+        assert vision.kind == base.kind
+        if base.kind == "vit" and not name.endswith("olp"):
+            assert base.recipes["CLIP-ReID"].patch_stride == vision.patch
+
+
+@pytest.mark.parametrize(
+    ("typed", "backbone"),
+    [
+        ("RN50x16", "rn50x16"),
+        ("ViT-B-16", "vit-b-16"),
+        ("ViT-B/16", "vit-b-16"),
+        ("vit-l-14-336-quickgelu", "vit-l-14-336"),
+        ("ViT-B-16-gelu", "vit-b-16-gelu"),
+        ("ViT-H-14-quickgelu", "vit-h-14-quickgelu"),
+        ("resnet", "resnet"),
+    ],
+)
+def test_a_backbone_is_known_in_any_spelling(typed, backbone):
+    question = ask(Asked("ablation", dataset="market1501", backbone=typed, precision="fp32"))
+    assert question.inputs.backbone == backbone
+    assert question.recipe(question.study.rows[0]).backbone == backbone
+
+
+def test_every_public_data_set_has_the_papers_name_for_it():
+    assert set(DATASETS) == set(BENCHMARKS)
+    assert {item.dataset for item in TABLE_2} == set(DATASETS.values())
+
+
+def test_overrides_reach_every_row_and_give_way_to_what_makes_the_row():
+    typed = {"overrides": ("epochs=3", "image_size=64x32", "fusion=last", "warmup_epochs=1.2")}
+    changed = recipe("pi-vl", **typed)
+    assert (changed.epochs, changed.image_size, changed.fusion) == (3, (64, 32), "pyramid")
+    assert ask(Asked("ablation", **typed)).is_whole is False
+    assert ask(Asked("ablation")).is_whole is True
+
+
+def test_an_override_that_equals_the_default_in_another_type_is_no_other_choice():
+    overridden = recipe(dataset="market1501", precision="fp32", overrides=("warmup_epochs=10.0",))
+    assert isinstance(overridden.warmup_epochs, int)  # 10 and 10.0 would be two ids
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("epoch=3", "did you mean 'epochs'?"),
+        ("epochs=many", "epochs takes a whole number, as 120"),
+        ("rate=nan", "rate takes a number, as 0.00035"),
+        ("image_size=64", "image_size takes whole numbers, as 256x128"),
+        ("fusion=sum", "fusion is 'sum'; it must be one of 'last', 'pyramid'"),
+        ("epochs=-1", "epochs is -1; it must be at least 1"),
+        ("backbone=rn50", "unknown recipe field 'backbone'"),
+        ("people_per_batch=0", "--set: people_per_batch is 0; it must be at least 2"),
+        ("flip_probability=1.5", "flip_probability is 1.5; it must be at most 1"),
+        ("epochs=" + "9" * 30, "epochs is 999999999999999999999999999999; it must be at most 100000"),
+        ("epochs=" + "9" * 5000, f"--set epochs={'9' * 40}: epochs takes a whole number, as 120"),
+        ("rate=1e999", "rate takes a number, as 0.00035"),
+        ("image_size=100x50", "image size 100x50 does not fit a ResNet; use multiples of 16"),
+        ("milestones=70,40", "milestones is (70, 40); they must rise"),
+    ],
+)
+def test_a_wrong_override_is_one_line(override, said):
+    with pytest.raises(UserError) as refused:
+        ask(Asked("ablation", overrides=(override,)))
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (
+            {"rows": "pi-vl", "overrides": ("fusion=last",)},
+            "--set fusion: each row asked for has its own (pi-vl); leave it out",
+        ),
+        (
+            {"rows": "part-labels,pi-vl", "overrides": ("part_text=none",)},
+            "--set part_text: each row asked for has its own (part-labels, pi-vl)",
+        ),
+        ({"overrides": ("epochs=1", "epochs=2")}, "--set epochs: it is set twice"),
+        (
+            {
+                "rows": "pi-vl-joint",
+                "overrides": ("global_text=before-parts",),
+            },  # fine in other rows
+            "part_schedule joint leaves no tokens before parts",
+        ),
+    ],
+)
+def test_a_change_that_reaches_no_row_or_fits_none_is_refused(typed, said):
+    with pytest.raises(UserError) as refused:
+        ask(Asked("ablation", **typed))
+    assert said in str(refused.value)
+
+
+def test_a_change_that_reaches_some_rows_is_made_and_the_others_are_known():
+    question = ask(Asked("ablation", overrides=("fusion=pyramid", "part_text=label", "epochs=1")))
+    assert question.kept == {"part_text": ["identity-parts", "pi-vl"]}
+    assert ask(Asked("ablation", rows="pi-vl", overrides=("fusion=pyramid",))).kept == {}
+    with pytest.raises(UserError, match="each row asked for has its own"):
+        ask_search(Asked("loss-weights", overrides=("fusion=last",)))
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"dataset": "market"}, "unknown data set 'market'; known: synthped, synthped-mini, market1501"),
+        ({"backbone": "rn-50"}, "did you mean 'rn50'?"),
+        ({"backbone": "ViT-L-14-335"}, "did you mean 'vit-l-14-336'?"),
+        (
+            {"backbone": "ViT-L-14-CLIPA"},
+            "known: tiny, rn50, vit-b-16, vit-b-16-sie-olp, resnet, vit, rn101, rn50x4, ",
+        ),
+        ({"data_root": "/data"}, "--data-root: synthped is rendered"),
+        ({"part_maps": "/maps"}, "--part-maps: synthped is rendered"),
+    ],
+)
+def test_what_does_not_agree_is_one_line(typed, said):
+    with pytest.raises(UserError) as refused:
+        ask(Asked("ablation", **typed))
+    assert said in str(refused.value)
+
+
+def test_a_question_is_named_by_what_is_not_usual():
+    def name(**typed):
+        return ask(Asked("ablation", **typed)).name
+
+    assert name() == "ablation"
+    assert name(preset="smoke") == "ablation-smoke"
+    assert name(dataset="dukemtmc", precision="fp32") == "ablation-dukemtmc-rn50"
+    assert name(dataset="a/people.csv", backbone="tiny", rerank=True) == "ablation-people-reranked"

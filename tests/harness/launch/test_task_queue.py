@@ -1,0 +1,174 @@
+"""What launchers have in common: order, failures, and working around what other commands have."""
+
+import io
+import sys
+
+import pytest
+
+from harness.display.progress import Progress
+from harness.inputs.spec import Inputs
+from harness.launch.dask_cluster import DaskLauncher
+from harness.launch.task_queue import Agenda
+from harness.plan.planner import make_plan
+from harness.plan.task import Cell
+from harness.store.records import Failed, Finished, Results
+from harness.system.gpus import Gpus, visible_gpus
+from pivl.errors import UserError
+from pivl.system.processes import this_process
+from tests.support.foreign_claims import named, put_down
+from tests.support.recorded_runs import complain, draw_run, write_finished, write_stage
+
+DONE = {"event": "done", "summary": "stored", "seconds": 1.0}
+
+
+@pytest.fixture
+def results(tmp_path):
+    return Results(tmp_path / "results", complain)
+
+
+@pytest.fixture
+def screen():
+    return io.StringIO()
+
+
+@pytest.fixture
+def agenda(results, screen):
+    """CLIP-ReID and the second row at one seed: one stage that both start from, then two runs."""
+    cells = [Cell(row, row, draw_run(row), Inputs("drawn")) for row in ("clip-reid", "part-labels")]
+    return Agenda(make_plan(cells, results, False).tasks, results, Progress(screen, live=False, quiet=False))
+
+
+def test_runs_begin_when_their_stage_is_done(agenda):
+    stage = agenda.begin()
+    assert stage.name == "identity-prompts, seed 0"
+    assert agenda.begin() is None
+    assert agenda.hear(stage, {"event": "phase", "phase": "loading"}) is False
+    assert agenda.hear(stage, DONE) is True
+    first, second = agenda.begin(), agenda.begin()
+    assert [task.name for task in (first, second)] == ["clip-reid, seed 0", "part-labels, seed 0"]
+    assert agenda.is_open
+    agenda.hear(first, DONE)
+    agenda.hear(second, DONE)
+    assert not agenda.is_open
+    assert agenda.failed == {}
+
+
+def test_a_failed_stage_fails_what_needs_it(agenda, results):
+    stage = agenda.begin()
+    agenda.hear(stage, {"event": "failed", "error": "the loss is not finite"})
+    assert not agenda.is_open
+    for task in agenda.tasks[1:]:
+        found = results.read_run(task.id)
+        assert found == Failed(task.id, 0, "identity-prompts, seed 0: the loss is not finite", ())
+
+
+def test_a_lost_worker_costs_its_run_and_no_other(agenda, results):
+    agenda.hear(agenda.begin(), DONE)
+    lost, other = agenda.begin(), agenda.begin()
+    agenda.lose(lost, "its process was killed by SIGKILL", ["last", "words"])
+    assert results.read_run(lost.id) == Failed(
+        lost.id, 0, "its process was killed by SIGKILL", ("last", "words")
+    )
+    assert results.claims.owners() == []
+    agenda.hear(other, DONE)
+    assert not agenda.is_open
+    assert list(agenda.failed) == [lost.id]
+
+
+def test_a_mistake_of_the_user_ends_it(agenda):
+    with pytest.raises(UserError, match="no space left"):
+        agenda.hear(agenda.begin(), {"event": "user-error", "message": "no space left"})
+
+
+def test_what_another_command_has_is_done_last_or_not_at_all(agenda, results, screen, living):
+    agenda.hear(agenda.begin(), DONE)
+    first, second = agenda.tasks[1:]
+    owner = put_down(results.claims, named(living), first.id)
+    assert agenda.begin() == second  # around the other's
+    assert agenda.begin() is None
+    assert agenda.begin() is None
+    assert screen.getvalue().count(f"clip-reid, seed 0: left to {owner}") == 1
+    agenda.hear(second, DONE)
+    assert agenda.is_open
+    write_finished(results, first.run)
+    (results.claims.folder / owner.name).unlink()
+    assert agenda.begin() is None
+    assert not agenda.is_open
+    assert "clip-reid, seed 0: done by another command (2 of 2 runs)" in screen.getvalue()
+
+
+def test_what_a_dead_command_had_is_taken_over(agenda, results, living):
+    agenda.hear(agenda.begin(), DONE)
+    first = agenda.tasks[1]
+    owner = put_down(results.claims, named(living), first.id)
+    agenda.begin()
+    assert agenda.begin() is None
+    (results.claims.folder / owner.name).rename(results.claims.folder / f"{first.id}@h~{'0' * 8}~1~1@0")
+    assert agenda.begin() is None  # of another machine: its heart may beat
+    for claim in results.claims.owners(first.id):
+        (results.claims.folder / claim.name).unlink()
+    put_down(results.claims, type(this_process())("h", this_process().machine, 1, "never"), first.id)
+    assert agenda.begin() == first
+
+
+def test_a_run_that_fails_elsewhere_counts_as_failed(agenda, results, living):
+    agenda.hear(agenda.begin(), DONE)
+    first, second = agenda.tasks[1:]
+    owner = put_down(results.claims, named(living), first.id)
+    assert agenda.begin() == second
+    results.write_failure(first.run, "it broke there", ())
+    (results.claims.folder / owner.name).unlink()
+    assert agenda.begin() is None
+    assert agenda.failed == {first.id: "it broke there"}
+
+
+def test_a_failure_of_before_is_tried_again_and_not_taken_for_a_new_one(results, screen):
+    run = draw_run("clip-reid")
+    write_stage(results, run, "identity-prompts")
+    results.write_failure(run, "it broke", ())
+    tasks = make_plan([Cell("clip-reid", "CLIP-ReID", run, Inputs("drawn"))], results, True).tasks
+    agenda = Agenda(tasks, results, Progress(screen, live=False, quiet=False))
+    assert agenda.begin() == tasks[0]
+
+
+def test_who_comes_second_to_a_task_gives_it_back_and_looks_again_later(agenda, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    stage = agenda.begin()
+    assert agenda.hear(stage, {"event": "owned"}) is True
+    assert agenda.begin() is None
+    clock[0] += 1.5
+    assert agenda.begin() == stage
+
+
+def test_a_death_is_not_recorded_over_what_another_command_made_of_the_run(agenda, results, living):
+    agenda.hear(agenda.begin(), DONE)
+    lost, other = agenda.begin(), agenda.begin()
+    put_down(results.claims, named(living), lost.id)
+    agenda.lose(lost, "its process was killed by SIGKILL", ())
+    assert results.read_run(lost.id) is None
+    assert agenda.is_open
+    write_finished(results, other.run)
+    agenda.lose(other, "its process was killed by SIGKILL", ())
+    assert isinstance(results.read_run(other.id), Finished)
+
+
+def test_gpus_are_lent_to_one_at_a_time_while_they_suffice(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0, 2,GPU-5,7")
+    gpus = Gpus(visible_gpus())
+    assert gpus.borrow(2) == ["0", "2"]
+    with gpus.lend(2) as lent:
+        assert lent == ["GPU-5", "7"]
+        assert len(gpus.borrow(1)) == 1  # --jobs asked for more than there are
+    assert gpus.borrow(2) == ["GPU-5", "7"]
+    with pytest.raises(UserError, match="--gpus-per-run 5: there are 4 GPUs here"):
+        gpus.borrow(5)
+    for none in ("", "-1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", none)
+        assert Gpus(visible_gpus()).borrow(2) == []
+
+
+def test_dask_that_is_not_installed_is_one_line(agenda, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(UserError, match=r"pip install 'pivl-bench\[dask\]'$"):
+        DaskLauncher(agenda, "cpu").run()

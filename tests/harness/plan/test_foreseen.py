@@ -1,0 +1,150 @@
+"""What run and plan refuse before anything is decoded or trained: queries without a match, people too few for a batch."""
+
+from dataclasses import replace
+
+import pytest
+
+from harness.cli.main import main
+from harness.display.progress import Progress
+from harness.experiment.request import Asked
+from harness.experiment.resolve import ask
+from harness.inputs.identity import find, note, note_people, noted
+from harness.inputs.spec import Inputs
+from harness.plan.refusals import check_ahead
+from harness.store.manifest import write_note
+from harness.store.records import Results
+from pivl.data.datasets.enough import check_enough
+from pivl.data.sampler import identity_batches
+from pivl.errors import UserError
+from pivl.recipe import CLIP_REID_CNN
+from tests.support.recorded_runs import complain
+from tests.support.small_datasets import CSV_ROWS, write_csv, write_market, write_picture
+
+CLIP_REID = ("--rows", "clip-reid", "--seeds", "0", "--preset", "smoke", "--backbone", "tiny")
+NO_MATCH = (
+    "{}: no query has its person in the gallery under another camera, so that nothing can be scored; correct the "
+    "cameras, or add such pictures"
+)
+
+
+def said(tmp_path, capsys, command, *typed):
+    """What the command ends with, on stderr; it must be status 2."""
+    words = (command, "ablation", *CLIP_REID, *typed, "--results", str(tmp_path / "results"))
+    with pytest.raises(SystemExit) as ended:
+        main((*words, "--no-mlflow", "--quiet") if command == "run" else words)
+    told = capsys.readouterr()
+    assert ended.value.code == 2, told
+    assert not list((tmp_path / "results").glob("stages/*"))
+    return told.err
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("command", ["run", "plan"])
+@pytest.mark.parametrize("option", [(), ("--allow-partial",)])
+def test_no_query_with_a_match_is_refused_and_no_option_recommended(tmp_path, capsys, command, option):
+    one = [",".join([row.split(",")[0], row.split(",")[1], "1", row.split(",")[3]]) for row in CSV_ROWS]
+    told = said(tmp_path, capsys, command, "--dataset", str(write_csv(tmp_path, one)), *option)
+    assert told == f"pivl-bench: {NO_MATCH.format('people.csv')}\n"
+
+
+def test_no_match_in_a_partial_copy_is_refused_as_well(tmp_path, capsys):
+    write_market(tmp_path)
+    for path in (tmp_path / "bounding_box_test").glob("*.jpg"):
+        path.unlink()
+    for number, name in enumerate(("0003_c1s1_000007_01.jpg", "1500_c2s1_000008_01.jpg")):
+        write_picture(tmp_path / "bounding_box_test" / name, number)
+    copy = ("--dataset", "market1501", "--data-root", str(tmp_path), "--allow-partial")
+    assert said(tmp_path, capsys, "plan", *copy) == f"pivl-bench: {NO_MATCH.format('market1501')}\n"
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_too_few_people_for_a_batch_are_refused_with_the_option(tmp_path, capsys, command):
+    file = write_csv(tmp_path, CSV_ROWS)
+    told = said(tmp_path, capsys, command, "--dataset", str(file), "--allow-partial")
+    assert told.startswith("pivl-bench: people: 2 training people cannot fill a batch of ")
+    assert "; add --set people_per_batch=2" in told
+    assert told.endswith(", or train on more people\n")
+
+
+def test_what_an_older_csv_had_is_not_believed(tmp_path, capsys):
+    file = write_csv(tmp_path, CSV_ROWS)
+    note_people(Inputs(str(file)), results := Results(tmp_path / "results", complain))
+    write_note(results, f"people {file}", {"8": 900})
+    assert "people: 2 training people cannot" in said(tmp_path, capsys, "run", "--dataset", str(file))
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_so_are_rendered_people(tmp_path, capsys, command):
+    told = said(tmp_path, capsys, command, "--set", "people_per_batch=900")
+    assert "training people cannot fill a batch of 900; add --set people_per_batch=" in told
+
+
+PARTS = replace(CLIP_REID_CNN, part_text="identity+label")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "people", "options"),
+    [
+        (CLIP_REID_CNN, 16, ""),
+        (CLIP_REID_CNN, 15, "people_per_batch=15"),
+        (replace(CLIP_REID_CNN, prompt_batch=128), 16, ""),  # which shuffles
+        (replace(PARTS, people_per_batch=4), 15, "prompt_batch=60"),
+        (PARTS, 15, "people_per_batch=15 --set prompt_batch=60"),
+        (replace(CLIP_REID_CNN, prompt_sampling="identity", prompt_batch=128), 31, "prompt_batch=124"),
+        (
+            replace(CLIP_REID_CNN, prompt_sampling="identity", prompt_batch=128, image_to_text_weight=0.0),
+            31,
+            "",
+        ),
+    ],
+)
+def test_what_is_foreseen_is_what_the_sampler_says(recipe, people, options):
+    """And the options that are named are enough for it."""
+    if options:
+        with pytest.raises(UserError, match=f"; add --set {options}, or train on more people$"):
+            check_enough("people.csv", people, [recipe])
+    changed = replace(recipe, **{name: int(value) for name, value in _parse(options)})
+    check_enough("people.csv", people, [changed])
+    assert identity_batches(
+        _people(people), changed.people_per_batch, changed.images_per_person, _generator()
+    )
+    if options.startswith("people"):
+        with pytest.raises(UserError, match="cannot fill a batch of 16"):
+            identity_batches(_people(people), recipe.people_per_batch, recipe.images_per_person, _generator())
+
+
+@pytest.mark.parametrize(("backbone", "warned"), [("vit-b-16-sie-olp", True), ("vit-b-16", False)])
+def test_with_sie_a_camera_that_training_never_sees_is_warned_of(tmp_path, backbone, warned):
+    rows = [row.replace(",door,gallery", ",far,gallery") for row in CSV_ROWS]
+    sizes = ("people_per_batch=2", "prompt_batch=8")
+    asked = Asked("ablation", dataset=str(write_csv(tmp_path, rows)), backbone=backbone, overrides=sizes)
+    question, results, said = ask(asked), Results(tmp_path / "results", complain), []
+    progress = Progress.on_stderr(quiet=True)
+    progress.warn = said.append
+    found = {question.inputs: find(question.inputs, question.size, results, progress)}
+    check_ahead(question, found, results, progress)
+    note(question.inputs, question.size, found[question.inputs], results)
+    assert noted(question.inputs, question.size, results) == found[question.inputs]  # as plan has it
+    line = (
+        "people: training never sees 1 cameras of test pictures (first: far); as their embedding (SIE) they have the "
+        "mean of the others'"
+    )
+    assert said == [line] * warned
+
+
+def _parse(options):
+    return [one.split("=") for one in options.replace("--set ", "").split()]
+
+
+def _people(count):
+    import torch
+
+    return torch.arange(count)  # one picture each: the sampler draws it several times
+
+
+def _generator():
+    import torch
+
+    return torch.Generator().manual_seed(0)

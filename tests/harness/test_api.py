@@ -1,0 +1,68 @@
+"""Several studies at once: what they share is planned once, and each has its table and its say in the exit status."""
+
+import json
+
+import pytest
+
+from harness.cli.main import main
+from harness.experiment.request import Asked
+from harness.experiment.resolve import ask, ask_each
+from harness.plan.planner import make_plan
+from harness.store.records import Results
+from studies.catalog import ALL
+from tests.support.recorded_experiments import cells_of, record_all
+from tests.support.recorded_runs import complain, write_failed
+
+
+@pytest.fixture
+def results(tmp_path):
+    return Results(tmp_path / "results", complain)
+
+
+def run_all(results, *typed):
+    """The exit status of `run all` on `results`."""
+    with pytest.raises(SystemExit) as end:
+        main(["run", "all", "--no-mlflow", "--results", str(results.root), *typed])
+    return end.value.code
+
+
+def test_all_asks_every_study_of_the_catalog_and_a_name_asks_one():
+    assert [question.study for question in ask_each(Asked("all", preset="smoke"))] == list(ALL)
+    assert [question.name for question in ask_each(Asked("ablation"))] == ["ablation"]
+
+
+def test_what_studies_share_is_planned_once(results):
+    ablation, controls = (ask(Asked(name)) for name in ("ablation", "controls"))
+    cells = [cell for question in (ablation, controls) for cell in cells_of(question, results)]
+    tasks = make_plan(cells, results, False).tasks
+    assert len({task.id for task in tasks}) == len(tasks)
+    runs = [task for task in tasks if task.is_run]
+    assert len(runs) == 3 * (4 + 5 - 2)  # CLIP-ReID and PI-VL are in both
+    stages = [task for task in tasks if not task.is_run]
+    assert sorted(task.stage for task in stages) == 3 * ["identity-prompts"] + 3 * ["part-prompts"]
+    shared = next(task for task in runs if task.run.recipe.fusion == "pyramid")
+    assert shared.name.startswith("+ hierarchical fusion")  # by the title of the first study
+
+
+def test_each_study_has_its_table_and_its_files(results, capsys):
+    record_all(ask_each(Asked("all")), results)
+    assert run_all(results) == 0
+    told = capsys.readouterr()
+    for study in ALL:
+        kept = results.root / "tables" / study.name
+        table = kept.with_suffix(".md").read_text(encoding="utf-8")
+        assert f"### {study.title}" in table
+        assert table in told.out
+        assert json.loads(kept.with_suffix(".json").read_text(encoding="utf-8"))["study"] == study.name
+    assert told.err.count("runs are finished") == 1
+
+
+def test_a_failed_run_of_one_study_is_a_line_of_it_and_status_1(results, capsys):
+    asked = ask_each(Asked("all"))
+    record_all(asked, results)
+    cell = cells_of(asked[-1], results)[-1]
+    write_failed(results, cell.run)
+    assert run_all(results) == 1
+    told = capsys.readouterr().out
+    assert f"seed {cell.run.seed} failed: it broke" in told
+    assert told.count("### ") == len(ALL)

@@ -1,0 +1,66 @@
+"""The texts of people and parts: worded as in method.md 0, encoded as the whole sentence would be, tunable."""
+
+import torch
+
+from pivl.data.part_maps.labels import LIP
+from pivl.prompts import Prompts, draw_identity_tokens
+from tests.support.tiny_models import tiny_clip
+
+CLIP = tiny_clip()
+
+
+def _prompts() -> Prompts:
+    return Prompts(CLIP.text, CLIP.vocabulary, LIP)
+
+
+def _encode_whole(text: str) -> torch.Tensor:
+    """The sentence itself, padded to the full context, as CLIP would encode it."""
+    ids = CLIP.vocabulary.tokens(text)
+    padded = torch.tensor([ids + [0] * (CLIP.text.architecture.context - len(ids))])
+    return CLIP.text.encode(CLIP.text.embed_tokens(padded), torch.tensor([len(ids) - 1]))[0]
+
+
+def _words_as_tokens(words: str) -> torch.Tensor:
+    return CLIP.text.embed_tokens(torch.tensor([CLIP.vocabulary.tokens(words)[1:-1]]))
+
+
+def test_a_part_of_nobody_is_the_plain_sentence():
+    labels = _prompts().part_labels()
+    assert labels.shape == (20, 32)
+    for number, part in enumerate(LIP.parts):
+        torch.testing.assert_close(labels[number], _encode_whole(f"A photo of a person's {part}."))
+
+
+def test_identity_tokens_stand_between_article_and_person():
+    tokens = _words_as_tokens("person hat pants coat")
+    person = _prompts().people(tokens)[0]
+    torch.testing.assert_close(person, _encode_whole("A photo of a person hat pants coat person."))
+    part = _prompts().parts(tokens, torch.tensor([0]), torch.tensor([5]))[0]
+    torch.testing.assert_close(
+        part, _encode_whole("A photo of a person hat pants coat person's upper clothes.")
+    )
+
+
+def test_a_text_does_not_depend_on_the_others_in_its_batch():
+    tokens = draw_identity_tokens(3, 4, 32, torch.Generator().manual_seed(0))
+    part = torch.tensor([1, 5, 18])  # of one and of two words
+    together = _prompts().parts(tokens, torch.arange(3), part)
+    for row in range(3):
+        torch.testing.assert_close(
+            together[row], _prompts().parts(tokens, torch.tensor([row]), part[row : row + 1])[0]
+        )
+
+
+def test_gradients_reach_the_tokens_of_the_encoded_people_only():
+    tokens = draw_identity_tokens(3, 4, 32, torch.Generator().manual_seed(0)).requires_grad_()
+    _prompts().parts(tokens, torch.tensor([0, 2]), torch.tensor([4, 9])).square().sum().backward()
+    assert tokens.grad is not None
+    assert tokens.grad[0].abs().sum() > 0
+    assert tokens.grad[2].abs().sum() > 0
+    assert tokens.grad[1].abs().sum() == 0
+
+
+def test_fresh_tokens_have_the_spread_of_clip_reid():
+    tokens = draw_identity_tokens(200, 4, 64, torch.Generator().manual_seed(0))
+    assert tokens.shape == (200, 4, 64)
+    assert abs(float(tokens.std()) - 0.02) < 0.0005  # 51,200 draws: a standard error of 0.00006
