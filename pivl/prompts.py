@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pivl.data.part_maps.labels import LabelSet
-from pivl.towers.kv_cache import Beginning
+from pivl.towers.kv_cache import PrefixCache
 from pivl.towers.text import TextTower
 from pivl.towers.vocabulary import Vocabulary
 
@@ -71,7 +71,7 @@ class Prompts(nn.Module):
         nobody = self.text.embed_tokens(self.start[:, :0])
         return self.parts(nobody, torch.zeros_like(part), part)
 
-    def _with_identity(self, tokens: Tensor, then: Tensor) -> tuple[Tensor, Beginning]:
+    def _with_identity(self, tokens: Tensor, then: Tensor) -> tuple[Tensor, PrefixCache]:
         """Embeddings of tokens [P, M, W] and the ids [1, L] after them, and `A photo of a`, which they go on from."""
         after = self.text.embed_tokens(then).expand(len(tokens), -1, -1)
         start = self.text.begin(self.text.embed_tokens(self.start))

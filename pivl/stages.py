@@ -144,7 +144,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Supply:
+class BatchSource:
     """The training pictures of stage 2: the batches of each epoch, and how this rank's share of one is fetched."""
 
     batches: Batches
@@ -152,7 +152,12 @@ class Supply:
 
 
 def align_images(
-    recipe: Recipe, model: ReIDModel, head: nn.Module, texts: Texts, similarity: Similarity, supply: Supply
+    recipe: Recipe,
+    model: ReIDModel,
+    head: nn.Module,
+    texts: Texts,
+    similarity: Similarity,
+    supply: BatchSource,
 ) -> Fit[Tensor]:
     """Stage 2: the image tower, necks, classifiers and fusion head by Eq. 12; texts stay as they are.
 

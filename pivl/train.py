@@ -22,8 +22,8 @@ from pivl.recipe import Recipe, Stage
 from pivl.snapshot import Keep, Snapshot, Training
 from pivl.stages import (
     Batches,
+    BatchSource,
     Similarity,
-    Supply,
     Texts,
     align_images,
     cell_labels,
@@ -138,7 +138,7 @@ class Trainer:
         fresh = self.fresh()
         synchronize(fresh.model)
         batches = self._identity_batches(streams, "image-batches", recipe.people_per_batch)
-        supply = Supply(batches, self._augmented(streams, store))
+        supply = BatchSource(batches, self._augmented(streams, store))
         steps = align_images(recipe, fresh.model, fresh.head, texts, self.similarity(), supply)
 
         def look(step: Step) -> None:

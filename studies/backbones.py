@@ -16,7 +16,7 @@ PAPER_STAGE_1: Mapping[str, Any] = {"prompt_sampling": "identity", "identity_epo
 
 
 @dataclass(frozen=True)
-class Base:
+class Backbone:
     """A backbone: the recipe of each method on it, and which weights fit it.
 
     clip: the name of the CLIP (pivl.towers.clip_catalog), None where
@@ -46,15 +46,17 @@ STUDENTS_OF_VIT: Changes = {  # a ViT's rates would hardly move a light network:
     "milestones": CLIP_REID_CNN.milestones,
 }
 
-TINY = Base(
+TINY = Backbone(
     "resnet",
     {"CLIP-ReID": EMBEDDED, "PI-VL": EMBEDDED},
     clip=None,
     students={"epochs": 16, "rate": 3e-3},  # the only ones tried, on held-out training people
 )
-RN50 = Base("resnet", {"CLIP-ReID": CLIP_REID_CNN, "PI-VL": PI_VL_CNN}, "rn50", ("RN50", "CNN"))
-VIT_B_16 = Base("vit", {"CLIP-ReID": CLIP_REID_VIT, "PI-VL": PI_VL_VIT}, "vit-b-16", students=STUDENTS_OF_VIT)
-VIT_B_16_SIE_OLP = Base(  # the paper's row of ViT figures is CLIP-ReID's with both (method.md 2.5)
+RN50 = Backbone("resnet", {"CLIP-ReID": CLIP_REID_CNN, "PI-VL": PI_VL_CNN}, "rn50", ("RN50", "CNN"))
+VIT_B_16 = Backbone(
+    "vit", {"CLIP-ReID": CLIP_REID_VIT, "PI-VL": PI_VL_VIT}, "vit-b-16", students=STUDENTS_OF_VIT
+)
+VIT_B_16_SIE_OLP = Backbone(  # the paper's row of ViT figures is CLIP-ReID's with both (method.md 2.5)
     "vit",
     {"CLIP-ReID": CLIP_REID_VIT_SIE_OLP, "PI-VL": PI_VL_VIT_SIE_OLP},
     "vit-b-16",
@@ -65,7 +67,7 @@ VIT_B_16_SIE_OLP = Base(  # the paper's row of ViT figures is CLIP-ReID's with b
 STUDENT = "mobilenetv2-0.25"  # the paper's
 STUDENTS_PRINTED = {STUDENT: "MobileNetV2(0.25)"}  # as its Table 5 has them
 EMBEDDED_BACKBONE = "tiny"
-BASES = {
+BACKBONES = {
     EMBEDDED_BACKBONE: TINY,
     "rn50": RN50,
     "vit-b-16": VIT_B_16,

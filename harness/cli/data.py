@@ -113,9 +113,9 @@ def card_data(results: Path, output: Path, preset: str) -> None:
     """
     from harness import api
     from harness.display.progress import Progress
-    from harness.experiment.precision import settle
-    from harness.experiment.request import Asked
-    from harness.experiment.resolve import ask
+    from harness.experiment.precision import resolve_precision
+    from harness.experiment.request import Request
+    from harness.experiment.resolve import resolve
     from harness.inputs import spec
     from harness.report import benchmark_card
     from harness.store.records import Finished, Results
@@ -126,14 +126,14 @@ def card_data(results: Path, output: Path, preset: str) -> None:
 
     progress = Progress.on_stderr(quiet=False)
     store = Results(results, progress.warn)
-    question = ask(settle(Asked("ablation", preset, rows="clip-reid"), store))
-    recorded = api.read_answer(question, store, progress)["clip-reid"]
+    experiment = resolve(resolve_precision(Request("ablation", preset, rows="clip-reid"), store))
+    recorded = api.read_outcomes(experiment, store, progress)["clip-reid"]
     runs = [run for run in recorded.values() if isinstance(run, Finished)]
     if not runs:
         raise UserError(
             f"{results} has no finished run of CLIP-ReID; first: pivl-bench run ablation --rows clip-reid"
         )
     _, metadata = read_state(WEIGHTS)
-    config = spec.find_config(question.inputs.dataset)
+    config = spec.find_config(experiment.inputs.dataset)
     write_text_output(output, benchmark_card.describe(config, runs, metadata["extra"]["criteria"]))
     click.echo(f"{output}: the card of synthped")

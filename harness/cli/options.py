@@ -26,8 +26,8 @@ def output_option(help_text: str, default: str | None = None) -> Callable[[Comma
     )
 
 
-def question_options(command: Command) -> Command:
-    """The argument and options by which commands name an experiment; harness.experiment.request.Asked holds them."""
+def experiment_options(command: Command) -> Command:
+    """The argument and options by which commands name an experiment; harness.experiment.request.Request holds them."""
     return click.argument("study")(setting_options(command))
 
 
@@ -46,7 +46,7 @@ def setting_options(command: Command) -> Command:
 
 
 def start_options(command: Command) -> Command:
-    """The options by which a command says what runs start from and where they are recorded; Asked has them too."""
+    """The options by which a command says what runs start from and where they are recorded; Request has them too."""
     for option in (
         debug_option,
         path_option("--results", "results", "Where runs are recorded."),

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from harness.cli.options import parse_jobs, question_options
+from harness.cli.options import experiment_options, parse_jobs
 
 
 @click.command()
-@question_options
+@experiment_options
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True,
               help="Where run would train.")  # fmt: skip
 @click.option("--jobs", default="auto", show_default=True, metavar="N", help="Runs at a time, as run has it.")
@@ -23,9 +23,9 @@ def plan(results: Path, device: str, jobs: str, retry_failed: bool, form: str, *
     """
     from harness import api
     from harness.display.progress import Progress
-    from harness.experiment.precision import settle
-    from harness.experiment.request import Asked
-    from harness.experiment.resolve import ask_each
+    from harness.experiment.precision import resolve_precision
+    from harness.experiment.request import Request
+    from harness.experiment.resolve import resolve_all
     from harness.inputs.choices import choose
     from harness.launch import launcher as launcher_module
     from harness.report import plan as campaign_text
@@ -34,7 +34,7 @@ def plan(results: Path, device: str, jobs: str, retry_failed: bool, form: str, *
     print_as = campaign_text.PRINTERS[choose("format", form, campaign_text.PRINTERS)]
     progress = Progress.on_stderr(quiet=False)
     store = Results(results, progress.warn)
-    questions = ask_each(settle(Asked(**typed, device=device), store))
+    experiments = resolve_all(resolve_precision(Request(**typed, device=device), store))
     options = launcher_module.Options(device, parse_jobs(jobs), retry_failed)
-    campaign = api.survey(questions, store, progress, options)
+    campaign = api.survey(experiments, store, progress, options)
     click.echo(print_as(campaign), nl=False)

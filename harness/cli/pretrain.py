@@ -35,7 +35,7 @@ def pretrain(
     """
     from harness.display.progress import Progress
     from harness.display.text import describe_step
-    from harness.execution.training_log import Monitor
+    from harness.execution.training_log import TrainingLog
     from harness.system.devices import describe_machine
     from harness.system.process import keep_memory
     from harness.system.provenance import read_commit
@@ -44,7 +44,7 @@ def pretrain(
     output = _check_pretrained(output or Path(_pretrained(parsers, student)), parsers)
     keep_memory()
     progress = Progress.on_stderr(quiet)
-    monitor = Monitor(lambda event: progress.update("pretrain", describe_step(event)))
+    monitor = TrainingLog(lambda event: progress.update("pretrain", describe_step(event)))
     heard = {"report": monitor.report, "rendering": progress.count("pretrain", "rendering")}
     commit, changed = read_commit()
     origin = Origin(commit + ("+changes" if changed else ""), describe_machine())

@@ -83,12 +83,12 @@ def remove(results: Path, ids: tuple[str, ...], study: str | None, yes: bool, **
 def _runs_of(study: str, typed: dict[str, Any], results: "Results", progress: "Progress") -> list[str]:
     """The ids of the runs of a study that are stored."""
     from harness import api
-    from harness.experiment.precision import settle
-    from harness.experiment.request import Asked
-    from harness.experiment.resolve import ask
+    from harness.experiment.precision import resolve_precision
+    from harness.experiment.request import Request
+    from harness.experiment.resolve import resolve
 
-    question = ask(settle(Asked(study, **typed), results))
-    recorded = api.read_answer(question, results, progress)
+    experiment = resolve(resolve_precision(Request(study, **typed), results))
+    recorded = api.read_outcomes(experiment, results, progress)
     return [found.id for seeds in recorded.values() for found in seeds.values() if found is not None]
 
 

@@ -10,14 +10,14 @@ import click
 from harness.cli.options import (
     check_interval,
     device_options,
+    experiment_options,
     parse_jobs,
-    question_options,
 )
 from pivl.errors import UserError
 
 
 @click.command()
-@question_options
+@experiment_options
 @device_options
 @click.option("--launcher", type=click.Choice(["local", "dask"]), default="local", show_default=True,
               help="Run on this machine, or on a Dask cluster.")  # fmt: skip
@@ -44,9 +44,9 @@ def run(
     from harness import api
     from harness.cli.answer import show_answer
     from harness.display.progress import Progress
-    from harness.experiment.precision import settle
-    from harness.experiment.request import Asked
-    from harness.experiment.resolve import ask_each
+    from harness.experiment.precision import resolve_precision
+    from harness.experiment.request import Request
+    from harness.experiment.resolve import resolve_all
     from harness.launch import launcher as launcher_module
     from harness.plan import preparation
     from harness.store.records import Results
@@ -55,7 +55,7 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, workers and all
     progress = Progress.on_stderr(quiet)
     store = Results(results, progress.warn)
-    questions = ask_each(settle(Asked(**typed, device=device), store))
+    experiments = resolve_all(resolve_precision(Request(**typed, device=device), store))
     if scheduler is not None and launcher != "dask":
         raise UserError("--scheduler names a Dask cluster; say --launcher dask with it")
     every = check_interval(checkpoint_every)
@@ -63,12 +63,12 @@ def run(
         device, parse_jobs(jobs), retry_failed, every, gpus_per_run, launcher, scheduler, not no_mlflow
     )
     store.prepare()
-    api.answer(questions, store, progress, options)
+    api.answer(experiments, store, progress, options)
     complete = True
-    for number, question in enumerate(questions):
+    for number, experiment in enumerate(experiments):
         click.echo("\n" * (number > 0), nl=False)
-        complete &= show_answer(question, store, progress)
-    if options.mlflow and any(map(preparation.is_shown, questions)):
-        refresh.show({question.name for question in questions}, store, progress)
+        complete &= show_answer(experiment, store, progress)
+    if options.mlflow and any(map(preparation.is_shown, experiments)):
+        refresh.show({experiment.name for experiment in experiments}, store, progress)
     if not complete:
         sys.exit(1)

@@ -11,7 +11,7 @@ from harness.cli.options import Command, debug_option, device_options, parse_job
 
 if TYPE_CHECKING:
     from harness.display.progress import Progress
-    from harness.search.session import Topic
+    from harness.search.session import SearchRequest
     from harness.store.records import Results
 
 
@@ -131,15 +131,15 @@ def confirm(
     from harness.tracking import refresh
 
     store.prepare()
-    question = ask_confirmation(topic, store, seeds)
-    if question is None:
+    experiment = ask_confirmation(topic, store, seeds)
+    if experiment is None:
         click.echo(f"{topic.name}: no trial did better than the recipe as it is; there is nothing to confirm")
         return
     options = launcher.Options(device, parse_jobs(jobs), retry_failed, mlflow=not no_mlflow)
-    api.answer([question], store, progress, options)
-    complete = show_answer(question, store, progress)
+    api.answer([experiment], store, progress, options)
+    complete = show_answer(experiment, store, progress)
     if options.mlflow:
-        refresh.show({question.name}, store, progress)
+        refresh.show({experiment.name}, store, progress)
     if not complete:
         raise click.exceptions.Exit(1)
 
@@ -160,17 +160,17 @@ def list_searches(results: Path) -> None:
 
 def _begin(
     results: Path, quiet: bool, typed: dict[str, Any], device: str = "auto", **chosen: str
-) -> "tuple[Topic, Results, Progress]":
+) -> "tuple[SearchRequest, Results, Progress]":
     """The search that was typed, where it is kept, and a display."""
     from harness.display.progress import Progress
-    from harness.experiment.request import Asked
+    from harness.experiment.request import Request
     from harness.search.session import ask_search
     from harness.search.snapshot import kept_precision
     from harness.store.records import Results
 
     name, seed, url = (typed.pop(key) for key in ("name", "seed", "url"))
     progress = Progress.on_stderr(quiet)
-    store, asked = Results(results, progress.warn), Asked(name, **typed, device=device)
+    store, asked = Results(results, progress.warn), Request(name, **typed, device=device)
     topic = ask_search(asked, seed, url, **chosen)
     if asked.precision == "auto" and (precision := kept_precision(topic.name, store)):
         topic = ask_search(replace(asked, precision=precision), seed, url, **chosen)

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from harness.cli.options import output_option, question_options
+from harness.cli.options import experiment_options, output_option
 
 
 @click.command()
-@question_options
+@experiment_options
 @click.option("--format", "form", default="markdown", show_default=True, help="markdown, csv or json.")
 @output_option("A file instead of the screen.")
 def table(results: Path, form: str, output: Path | None, **typed: Any) -> None:
@@ -19,9 +19,9 @@ def table(results: Path, form: str, output: Path | None, **typed: Any) -> None:
     """
     from harness import api
     from harness.display.progress import Progress
-    from harness.experiment.precision import settle
-    from harness.experiment.request import Asked
-    from harness.experiment.resolve import ask
+    from harness.experiment.precision import resolve_precision
+    from harness.experiment.request import Request
+    from harness.experiment.resolve import resolve
     from harness.inputs.choices import choose
     from harness.report import markdown
     from harness.store.records import Results
@@ -30,9 +30,9 @@ def table(results: Path, form: str, output: Path | None, **typed: Any) -> None:
     print_as = markdown.PRINTERS[choose("format", form, markdown.PRINTERS)]
     progress = Progress.on_stderr(quiet=False)
     store = Results(results, progress.warn)
-    question = ask(settle(Asked(**typed), store))
-    recorded = api.read_answer(question, store, progress)
-    text = print_as(api.make_table(question, recorded, store))
+    experiment = resolve(resolve_precision(Request(**typed), store))
+    recorded = api.read_outcomes(experiment, store, progress)
+    text = print_as(api.make_table(experiment, recorded, store))
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from harness.store.record_file import Record
 from pivl.data.pictures import Split
-from pivl.evaluation.assessment import Assessment, assess, restore, search
+from pivl.evaluation.assessment import Assessment, assess, restore, retrieve
 from pivl.evaluation.inference_cost import measure_inference
 from pivl.evaluation.reranking import rerank
 from pivl.evaluation.retrieval import Retrieval
@@ -22,7 +22,7 @@ def score_model(trainer: Trainer, state: Mapping[str, Tensor], reranked: bool) -
     """What a record says of a trained model's scores, re-ranked or not, and the scores of every query."""
     split, trained = trainer.split, restore(trainer, state)
     if reranked:
-        assessment = Assessment(search(trainer, trained, rerank), None, None)
+        assessment = Assessment(retrieve(trainer, trained, rerank), None, None)
         method = RERANKED
     else:
         assessment, method = assess(trainer, trained), "none"

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from harness.execution.distributed import together
 from harness.execution.scoring import query_table, score_model
 from harness.execution.training import Watch, prepare, stages_before, train
-from harness.execution.training_log import Monitor, Send
+from harness.execution.training_log import Send, TrainingLog
 from harness.plan.task import Task
 from harness.store.checkpoints import Checkpoints
 from harness.store.claims import Owner
@@ -38,7 +38,7 @@ def execute(
     """
     if watch and task.inputs.held_out is None:
         raise ValueError("only runs whose test people are held out may be watched")
-    monitor, run = Monitor(send), task.run
+    monitor, run = TrainingLog(send), task.run
     record: Record = {"id": task.id, "status": "finished", **describe_origin(device), **_what(task)}
     files: dict[str, Callable[[Path], object]] = {}
     folder, summary = results.stage_folder(task.id), "stored"
@@ -97,7 +97,7 @@ def _codes(task: Task, record: Record, results: Results) -> list[str]:
     return sorted(found)
 
 
-def _cost(monitor: Monitor, device: torch.device) -> Record:
+def _cost(monitor: TrainingLog, device: torch.device) -> Record:
     rate = round(monitor.images / monitor.seconds, 1) if monitor.seconds else 0.0
     seconds, memory = round(monitor.elapsed, 2), peak_memory(device)
     return {"seconds": seconds, "images_per_second": rate, "peak_memory_mb": memory}

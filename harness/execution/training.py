@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.execution.training_log import Monitor, ignore
+from harness.execution.training_log import TrainingLog, ignore
 from harness.inputs.loading import load, load_start, load_student_start
 from harness.inputs.spec import Inputs
 from harness.plan.task import Task
@@ -19,7 +19,7 @@ from harness.system.devices import check_precision
 from harness.system.provenance import describe_origin
 from pivl.data.pictures import Split
 from pivl.errors import UserError
-from pivl.evaluation.assessment import search
+from pivl.evaluation.assessment import retrieve
 from pivl.evaluation.retrieval import rank
 from pivl.loop import Step
 from pivl.recipe import Stage
@@ -31,7 +31,7 @@ from pivl.train import Trainer, run_stage
 
 def train_stage(
     trainer: Trainer, stage: Stage, before: Mapping[Stage, Mapping[str, Tensor]],
-    checkpoints: Checkpoints, monitor: Monitor, origin: Record,
+    checkpoints: Checkpoints, monitor: TrainingLog, origin: Record,
 ) -> tuple[dict[str, Tensor], list[Record]]:  # fmt: skip
     """Run `stage` from its newest checkpoint, where it has one, and keep checkpoints as it goes.
 
@@ -62,7 +62,7 @@ Watch = Callable[[int, float], object]
 """Takes an epoch of stage 2, from 1, and the mAP after it in percent; may raise to end the training."""
 
 
-def prepare(task: Task, device: torch.device, monitor: Monitor) -> Trainer:
+def prepare(task: Task, device: torch.device, monitor: TrainingLog) -> Trainer:
     """What trains and scores the task's run. UserError when its pictures are no longer what names it."""
     run = task.run
     check_precision(device, run.recipe.precision)
@@ -78,13 +78,14 @@ def prepare(task: Task, device: torch.device, monitor: Monitor) -> Trainer:
 
 
 def train(
-    task: Task, results: Results, device: torch.device, monitor: Monitor, watch: Watch | None = None
+    task: Task, results: Results, device: torch.device, monitor: TrainingLog, watch: Watch | None = None
 ) -> tuple[Trainer, dict[str, Tensor], Record]:
     """Train the task's stage as one of its ranks: the trainer, the tensors, and what a record says of how it went."""
     trainer = prepare(task, device, monitor)
     if watch is not None:
         trainer = replace(
-            trainer, after_epoch=lambda epoch, trained: watch(epoch, 100 * search(trainer, trained, rank).map)
+            trainer,
+            after_epoch=lambda epoch, trained: watch(epoch, 100 * retrieve(trainer, trained, rank).map),
         )
     before = {stage: results.read_stage(stage_id) for stage, stage_id in stages_before(task).items()}
     checkpoints = Checkpoints.of(task.id, task.interval, results)
@@ -98,7 +99,7 @@ def train(
 def follow(tasks: Iterable[Mapping[str, Any]], results: Results, device: torch.device) -> None:
     """Train tasks as another rank than 0; an error ends the process, and with it the task on all ranks."""
     for value in tasks:
-        train(Task.from_json(value), results, device, Monitor(ignore))
+        train(Task.from_json(value), results, device, TrainingLog(ignore))
 
 
 def stages_before(task: Task) -> dict[Stage, str]:

@@ -17,7 +17,7 @@ def ignore(event: Mapping[str, Any]) -> None:
 
 
 @dataclass
-class Monitor:
+class TrainingLog:
     """Keeps the loss terms of every step and sends some of them on, with rate and time left."""
 
     send: Send

@@ -25,7 +25,7 @@ from harness.plan.task import Task
 from harness.store.claims import Claims
 from harness.store.records import Results
 from harness.system.devices import choose_device, suitable_slots
-from harness.system.process import begin_computing
+from harness.system.process import setup_process
 from pivl.errors import UserError
 from pivl.system import data_parallel
 
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         device = choose_device(asked.device)
         send({"event": "ready", "device": device.type, "slots": suitable_slots(device)})
-        begin_computing()
+        setup_process()
         lines = [asked.task.read_text()] if asked.task else hear_launcher(results.claims)
         tasks = (json.loads(line) for line in lines)
         join_by_environment(device)

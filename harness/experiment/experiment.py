@@ -6,17 +6,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.experiment.overrides import override
-from harness.inputs.backbones import find_base
+from harness.inputs.backbones import find_backbone
 from harness.inputs.spec import Inputs
 from pivl.recipe import Recipe
-from studies.backbones import EMBEDDED_BACKBONE, STUDENT, STUDENTS_PRINTED, Base
+from studies.backbones import EMBEDDED_BACKBONE, STUDENT, STUDENTS_PRINTED, Backbone
 from studies.presets import Preset
 from studies.published import DATASETS
 from studies.study import Row, Study
 
 
 @dataclass(frozen=True)
-class Question:
+class Experiment:
     """A study's rows and seeds, the pictures and weights that answer them, and what is changed in every recipe.
 
     limit_steps: stop each stage after so many steps; the runs are then no results. rerank: about re-ranked figures.
@@ -36,9 +36,9 @@ class Question:
     student: str = ""
 
     @property
-    def base(self) -> Base:
+    def base(self) -> Backbone:
         """What its rows start from."""
-        return find_base(self.inputs.backbone)
+        return find_backbone(self.inputs.backbone)
 
     @property
     def printed(self) -> tuple[str, ...]:

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask_each
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve_all
 from harness.store.records import Results
 from harness.store.row_index import asked_rows
 
 
-def settle(asked: Asked, results: Results) -> Asked:
+def resolve_precision(asked: Request, results: Results) -> Request:
     """What was typed, `auto` being the precision in which `results` has the data set with that backbone.
 
     A folder that was filled on another machine thus has its tables here, and what it lacks is done alike. Where it
@@ -16,10 +16,10 @@ def settle(asked: Asked, results: Results) -> Asked:
     """
     if asked.precision != "auto":
         return asked
-    question = ask_each(replace(asked, precision="fp32"))[
+    experiment = resolve_all(replace(asked, precision="fp32"))[
         0
     ]  # whose name no precision changes, and without torch
-    backbone = question.base.recipes["CLIP-ReID"].backbone
-    rows = [row for row in asked_rows(results) if row.dataset == question.dataset]
+    backbone = experiment.base.recipes["CLIP-ReID"].backbone
+    rows = [row for row in asked_rows(results) if row.dataset == experiment.dataset]
     had = {row.choices["precision"] for row in rows if row.choices["backbone"] == backbone}
     return replace(asked, precision=had.pop()) if len(had) == 1 else asked

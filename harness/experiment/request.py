@@ -24,7 +24,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """What was typed about a study; None where nothing was."""
 
     study: str

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.experiment.experiment import Question
+from harness.experiment.experiment import Experiment
 from harness.experiment.overrides import parse_overrides
 from harness.experiment.parser_maps import check_maps, parse_parser_maps, with_maps
-from harness.experiment.request import Asked, parse_seeds
-from harness.inputs.backbones import choose_backbone, find_base
+from harness.experiment.request import Request, parse_seeds
+from harness.inputs.backbones import choose_backbone, find_backbone
 from harness.inputs.choices import choose, choose_all
 from harness.inputs.spec import EMBEDDED_SETS, Inputs, choose_dataset
 from harness.inputs.student_weights import RANDOM
@@ -29,17 +29,17 @@ from studies.study import Study
 USUAL_BACKBONE = "rn50"  # for pictures from disk: the paper's ablations are all on it
 
 
-def ask_each(asked: Asked) -> tuple[Question, ...]:
-    """The questions that were typed: that of one study, or with `all` those of studies.catalog.ALL, in their order.
+def resolve_all(asked: Request) -> tuple[Experiment, ...]:
+    """The experiments that were typed: that of one study, or with `all` those of studies.catalog.ALL, in their order.
 
     Table 4 is among them for pictures on disk where parsers' maps are named.
     """
     if choose("study", asked.study, [*STUDIES, "all"]) != "all":
-        return (ask(asked),)
+        return (resolve(asked),)
     if asked.rows is not None:
         raise UserError("--rows: each study of all has rows of its own; name one study instead")
     without = () if asked.parser_maps or asked.dataset in (None, *EMBEDDED_SETS) else (PARSERS,)
-    return tuple(ask(_about(asked, study)) for study in ALL if study not in without)
+    return tuple(resolve(_request_of(asked, study)) for study in ALL if study not in without)
 
 
 def has_students(study: Study) -> bool:
@@ -47,19 +47,19 @@ def has_students(study: Study) -> bool:
     return any(row.student for row in study.rows)
 
 
-def _about(asked: Asked, study: Study) -> Asked:
+def _request_of(asked: Request, study: Study) -> Request:
     """What was typed of several studies, about one: options of students and of folders of maps go where they belong."""
     about = replace(asked, study=study.name, parser_maps=asked.parser_maps if study == PARSERS else ())
     return about if has_students(study) else replace(about, student=None, student_weights=None)
 
 
-def ask(asked: Asked) -> Question:
-    """The question that was typed; UserError for unknown names, for seeds that are none, for what does not agree."""
-    return ask_about(STUDIES[choose("study", asked.study, STUDIES)], asked, PRESETS)
+def resolve(asked: Request) -> Experiment:
+    """The experiment that was typed; UserError for unknown names, for seeds that are none, for what does not agree."""
+    return resolve_study(STUDIES[choose("study", asked.study, STUDIES)], asked, PRESETS)
 
 
-def ask_about(study: Study, asked: Asked, presets: Mapping[str, Preset]) -> Question:
-    """The question about `study`, whatever its name; errors as for `ask`."""
+def resolve_study(study: Study, asked: Request, presets: Mapping[str, Preset]) -> Experiment:
+    """The experiment about `study`, whatever its name; errors as for `ask`."""
     folders = parse_parser_maps(asked.parser_maps)
     study = with_maps(study, folders)
     preset = presets[choose("preset", asked.preset, presets)]
@@ -70,11 +70,11 @@ def ask_about(study: Study, asked: Asked, presets: Mapping[str, Preset]) -> Ques
     seeds = parse_seeds(asked.seeds) if asked.seeds else preset.seeds or study.seeds
     inputs = _inputs(asked, preset.dataset or study.dataset)
     check_maps(study, inputs, folders)
-    base = find_base(inputs.backbone)
+    base = find_backbone(inputs.backbone)
     changes = parse_overrides(asked.overrides)
     if (precision := _precision(asked)) != base.recipes["CLIP-ReID"].precision:
         changes["precision"] = precision
-    question = Question(
+    experiment = Experiment(
         study,
         preset,
         tuple(rows),
@@ -86,25 +86,25 @@ def ask_about(study: Study, asked: Asked, presets: Mapping[str, Preset]) -> Ques
         folders,
         student=_student(asked, study),
     )
-    _check_changes(question)
-    return question
+    _check_changes(experiment)
+    return experiment
 
 
-def _check_changes(question: Question) -> None:
+def _check_changes(experiment: Experiment) -> None:
     """Raise UserError where a row or the backbone refuses what is changed, or no row asked for takes it on."""
-    base = question.base
+    base = experiment.base
     patch = named_clips()[base.clip].architecture.vision.patch if base.clip else None
-    for row in question.study.rows:
-        if row.name in question.shown:
-            check_image_size(question.recipe(row).image_size, base.kind, patch)
-    for name, owners in question.kept.items():
-        if set(question.rows) <= set(owners):
+    for row in experiment.study.rows:
+        if row.name in experiment.shown:
+            check_image_size(experiment.recipe(row).image_size, base.kind, patch)
+    for name, owners in experiment.kept.items():
+        if set(experiment.rows) <= set(owners):
             raise UserError(
-                f"--set {name}: each row asked for has its own ({', '.join(question.rows)}); leave it out"
+                f"--set {name}: each row asked for has its own ({', '.join(experiment.rows)}); leave it out"
             )
 
 
-def _student(asked: Asked, study: Study) -> str:
+def _student(asked: Request, study: Study) -> str:
     if has_students(study):
         name = asked.student or STUDENT
         parse_student(name)
@@ -115,7 +115,7 @@ def _student(asked: Asked, study: Study) -> str:
     return ""
 
 
-def _inputs(asked: Asked, usual: str) -> Inputs:
+def _inputs(asked: Request, usual: str) -> Inputs:
     dataset = choose_dataset(asked.dataset or usual)
     found = Inputs(dataset)
     if found.is_embedded and (asked.data_root or asked.part_maps):
@@ -138,6 +138,6 @@ def _whole(path: Path | str | None) -> str | None:
     return None if path is None else os.path.realpath(expand_home(path))
 
 
-def _precision(asked: Asked) -> str:
+def _precision(asked: Request) -> str:
     """What was typed; `auto` is what suits the device."""
     return suitable_precision(asked.device) if asked.precision == "auto" else asked.precision

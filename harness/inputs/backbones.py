@@ -6,14 +6,14 @@ from typing import Any
 
 from harness.inputs.choices import choose
 from pivl.towers.clip_catalog import named_clips, plain_name
-from studies.backbones import BASES, BY_KIND, Base
+from studies.backbones import BACKBONES, BY_KIND, Backbone
 
 THE_PATCH = 0  # as a stride: patches side by side, whatever their size
 
 
 def backbones() -> list[str]:
     """The name of every backbone."""
-    return list(dict.fromkeys([*BASES, *BY_KIND, *named_clips()]))
+    return list(dict.fromkeys([*BACKBONES, *BY_KIND, *named_clips()]))
 
 
 def choose_backbone(name: str) -> str:
@@ -22,19 +22,19 @@ def choose_backbone(name: str) -> str:
 
 
 @cache
-def find_base(backbone: str) -> Base:
+def find_backbone(backbone: str) -> Backbone:
     """What the rows of a study start from on one of `backbones`: the recipes of its kind, with patches of its own."""
-    if backbone in BASES:
-        return BASES[backbone]
+    if backbone in BACKBONES:
+        return BACKBONES[backbone]
     if backbone in BY_KIND:
         return _like(BY_KIND[backbone], backbone, None, THE_PATCH)
     vision = named_clips()[backbone].architecture.vision
     return _like(BY_KIND[vision.kind], backbone, backbone, vision.patch)
 
 
-def _like(base: Base, backbone: str, clip: str | None, patch_stride: int | None) -> Base:
+def _like(base: Backbone, backbone: str, clip: str | None, patch_stride: int | None) -> Backbone:
     """`base` for another backbone of its kind, which the paper has no figures of."""
     own: dict[str, Any] = {"backbone": backbone}
     own |= {"patch_stride": patch_stride} if base.kind == "vit" else {}
     recipes = {method: replace(recipe, **own) for method, recipe in base.recipes.items()}
-    return Base(base.kind, recipes, clip, students=base.students)
+    return Backbone(base.kind, recipes, clip, students=base.students)

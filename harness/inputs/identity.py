@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pivl
 from harness.display.progress import Progress
-from harness.inputs.backbones import find_base
+from harness.inputs.backbones import find_backbone
 from harness.store.records import Results
 from pivl.data.cache.digests import digest_file
 from pivl.errors import UserError
@@ -16,12 +16,14 @@ from studies.backbones import EMBEDDED_BACKBONE
 
 if TYPE_CHECKING:
     pass
-from harness.inputs.spec import Found, Inputs, Size, find_config
+from harness.inputs.spec import DataIdentity, Inputs, Size, find_config
 from harness.inputs.weights import find_weights
 from harness.store.manifest import read_note, write_note
 
 
-def find(inputs: Inputs, size: Size, results: Results, progress: Progress, confidence: bool = False) -> Found:
+def identify(
+    inputs: Inputs, size: Size, results: Results, progress: Progress, confidence: bool = False
+) -> DataIdentity:
     """What the data set is. Rendered pictures are taken as noted; files on disk are listed and checked again.
 
     Raises UserError for whatever is wrong with the data set, and warns of what is doubtful.
@@ -31,18 +33,18 @@ def find(inputs: Inputs, size: Size, results: Results, progress: Progress, confi
             f"{inputs.dataset}: its part maps are exact; rows weighted by confidence need a parser's"
         )
     if inputs.is_embedded:
-        if (known := noted(inputs, size, results)) is not None:
+        if (known := recall(inputs, size, results)) is not None:
             return known
         from harness.inputs.loading import load
 
         split = load(inputs, size, progress)
-        return Found(split.fingerprint, split.maps)
+        return DataIdentity(split.fingerprint, split.maps)
     from harness.inputs.on_disk import find_on_disk
 
     return find_on_disk(inputs, progress, confidence)
 
 
-def noted(inputs: Inputs, size: Size, results: Results) -> Found | None:
+def recall(inputs: Inputs, size: Size, results: Results) -> DataIdentity | None:
     """What `note` kept of the data set for the code as it is now, or None."""
     entry = read_note(results).get(_key(inputs, size), {})
     if inputs.is_embedded and entry.get("code") != _code_digest(inputs):
@@ -51,10 +53,10 @@ def noted(inputs: Inputs, size: Size, results: Results) -> Found | None:
         return None
     partial = {which: (found, expected) for which, (found, expected) in entry.get("partial", {}).items()}
     more = partial, tuple(entry.get("untrained", ())), entry.get("people", 0)
-    return Found(entry["fingerprint"], entry["part_maps"], entry.get("confident", ""), *more)
+    return DataIdentity(entry["fingerprint"], entry["part_maps"], entry.get("confident", ""), *more)
 
 
-def note(inputs: Inputs, size: Size, found: Found, results: Results) -> None:
+def remember(inputs: Inputs, size: Size, found: DataIdentity, results: Results) -> None:
     """Keep what the data set is."""
     code = {"code": _code_digest(inputs)} if inputs.is_embedded else {}
     entry: dict[str, Any] = {**code, "fingerprint": found.fingerprint, "part_maps": found.maps}
@@ -82,7 +84,7 @@ def count_people(inputs: Inputs, results: Results) -> Mapping[int, int] | None:
     return Counter(Counter(entry.person for entry in listing.entries["train"]).values())
 
 
-def note_people(inputs: Inputs, results: Results) -> None:
+def remember_people(inputs: Inputs, results: Results) -> None:
     """Keep what `count_people` says, which costs seconds to find out."""
     if (people := count_people(inputs, results)) is not None:
         write_note(results, _people_key(inputs), {str(pictures): people[pictures] for pictures in people})
@@ -101,7 +103,7 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
     path = find_weights(inputs)
     if path is not None:
         return digest_file(path)
-    openai = f"weights openai {find_base(inputs.backbone).clip}"
+    openai = f"weights openai {find_backbone(inputs.backbone).clip}"
     entry = read_note(results).get(openai, {})
     if "sha256" not in entry:
         from harness.inputs.loading import openai_digest
@@ -111,7 +113,7 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
     return str(entry["sha256"])
 
 
-def note_weights(inputs: Inputs, digest: str, results: Results) -> None:
+def remember_weights(inputs: Inputs, digest: str, results: Results) -> None:
     """Keep the digest for tables that are asked for without naming weights."""
     write_note(results, f"weights {inputs.backbone}", {"sha256": digest})
 

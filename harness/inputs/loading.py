@@ -9,7 +9,7 @@ from torch import Tensor
 
 from harness.display.progress import Progress
 from harness.inputs import student_weights
-from harness.inputs.backbones import find_base
+from harness.inputs.backbones import find_backbone
 from harness.inputs.spec import Inputs, Size, find_config
 from harness.inputs.weights import find_weights
 from pivl.data.datasets import catalog
@@ -53,7 +53,7 @@ def load_start(inputs: Inputs, image_size: tuple[int, int], patch_stride: int) -
 
     Raises UserError, one line, for weights that cannot be read or are of another backbone.
     """
-    base = find_base(inputs.backbone)
+    base = find_backbone(inputs.backbone)
     image_input = ImageInput(image_size, patch_stride or None if base.kind == "vit" else None)
     named = None if base.clip is None else named_clips()[base.clip]
     path = find_weights(inputs)
@@ -75,7 +75,7 @@ def load_student_start(inputs: Inputs, student: str, image_size: tuple[int, int]
 
 def check_backbone(backbone: str, found: ClipArchitecture, source: str) -> None:
     """Raise UserError if weights from `source` are not those of `backbone`."""
-    base = find_base(backbone)
+    base = find_backbone(backbone)
     if base.clip is not None:
         wanted = named_clips()[base.clip].architecture
         if not found.looks_like(wanted):

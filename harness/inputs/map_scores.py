@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.display.progress import Progress
 from harness.inputs.loading import load
-from harness.inputs.spec import Found, Inputs, Size
+from harness.inputs.spec import DataIdentity, Inputs, Size
 from harness.store.manifest import read_note, write_note
 from harness.store.records import Results
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 from harness.store.manifest import name_maps
 
 
-def measure_maps(found: Mapping[Inputs, Found], size: Size, results: Results, progress: Progress) -> None:
+def measure_maps(
+    found: Mapping[Inputs, DataIdentity], size: Size, results: Results, progress: Progress
+) -> None:
     """Hold the part maps of rendered training pictures to the exact ones, where this is not noted yet."""
     for inputs, data in found.items():
         key = name_maps(data.fingerprint, data.maps or "")
@@ -28,14 +30,14 @@ def measure_maps(found: Mapping[Inputs, Found], size: Size, results: Results, pr
 
 def _score(split: "Split", exact: "Split") -> dict[str, Any]:
     """mIoU in percent as an Estimate has it, and mean and standard deviation of single pictures' mIoU."""
-    from pivl.parsers.score_interval import score_with_spread
+    from pivl.parsers.score_interval import score_interval
     from pivl.system.random_streams import numpy_stream
 
     assert split.train.part_map is not None
     assert exact.train.part_map is not None
     maps = split.train.part_map.numpy(), exact.train.part_map.numpy()
     person, draws = exact.train.person.numpy(), numpy_stream(0, "people of a parser's score")
-    found = score_with_spread(*maps, person, exact.labels, draws)
+    found = score_interval(*maps, person, exact.labels, draws)
     interval = {"mean": found.score.mean_iou, "low": found.low, "high": found.high, "error": found.error}
     each = {"each": float(found.each.mean()), "deviation": float(found.each.std(ddof=1))}
     return {name: round(100 * value, 4) for name, value in {**interval, **each}.items()}

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.display.progress import Progress
-from harness.inputs.spec import Found, Inputs
+from harness.inputs.spec import DataIdentity, Inputs
 from harness.store.records import Results
 from pivl.errors import UserError
 
 
-def find_on_disk(inputs: Inputs, progress: Progress, confidence: bool = False) -> Found:
+def find_on_disk(inputs: Inputs, progress: Progress, confidence: bool = False) -> DataIdentity:
     """What the data set is, listed and checked, with what it was when it was known by sizes of files.
 
     Raises UserError for whatever is wrong with it, and warns of what is doubtful.
@@ -29,7 +29,7 @@ def find_on_disk(inputs: Inputs, progress: Progress, confidence: bool = False) -
         if maps is not None and maps.coverage < len(maps.found):
             partial["part maps"] = maps.coverage, len(maps.found)
         now, before = (
-            Found(
+            DataIdentity(
                 fingerprint(pictures),
                 None if of_maps is None else catalog.digest_maps(pictures, of_maps),
                 catalog.digest_maps(pictures, of_maps, True) if confidence else "",
@@ -49,7 +49,9 @@ def find_on_disk(inputs: Inputs, progress: Progress, confidence: bool = False) -
     return replace(now, former=before, place=inputs)
 
 
-def find_noted(inputs: Inputs, known: Found, find: Callable[[Inputs], Found], results: Results) -> Found:
+def find_noted(
+    inputs: Inputs, known: DataIdentity, find: Callable[[Inputs], DataIdentity], results: Results
+) -> DataIdentity:
     """What is `known` of a data set whose folders are not named; of a csv file that is there, what `find` says of it now.
 
     Pictures and maps are looked for where the last run had them. A line says that the csv is not what was known, or

@@ -63,7 +63,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Found:
+class DataIdentity:
     """What a data set is: the fingerprint of its pictures, and the digest of its training pictures' part maps.
 
     maps: None where there are none, empty where the fingerprint covers them. confident: their digest together with
@@ -79,7 +79,7 @@ class Found:
     partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     untrained: tuple[str, ...] = ()
     people: int = 0
-    former: "Found | None" = field(default=None, compare=False)
+    former: "DataIdentity | None" = field(default=None, compare=False)
     place: Inputs | None = field(default=None, compare=False)
 
     def maps_of(self, recipe: Recipe) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pivl
-from harness.inputs.backbones import find_base
+from harness.inputs.backbones import find_backbone
 from pivl.errors import UserError
 from pivl.system.files import check_regular
 from pivl.towers.clip_catalog import named_clips
@@ -21,7 +21,7 @@ OPENAI = "openai"
 def find_weights(inputs: Inputs) -> Path | None:
     """The file that runs start from, None where OpenAI's are fetched; UserError where there is none."""
     if inputs.weights == OPENAI:
-        clip = find_base(inputs.backbone).clip
+        clip = find_backbone(inputs.backbone).clip
         if clip is None or not named_clips()[clip].openai:
             raise UserError(f"--weights openai: {inputs.backbone} is none of OpenAI's; name a weights file")
         return None

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from harness.launch.task_queue import POLL, Agenda
+from harness.launch.task_queue import POLL, TaskQueue
 from harness.launch.worker_process import Event, Worker, execution
 from harness.plan.task import Task
 from harness.store.records import Results
@@ -40,7 +40,7 @@ _gpus = Gpus(visible_gpus())  # of this process, which may be a Dask worker with
 class DaskLauncher:
     """Does what is on the agenda on the cluster of `scheduler`; None: one of `jobs` workers on this machine."""
 
-    agenda: Agenda
+    agenda: TaskQueue
     device: str
     jobs: int | None = None
     gpus_per_run: int = 1

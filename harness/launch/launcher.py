@@ -31,11 +31,11 @@ class Options:
 
 def launch(plan: Plan, results: Results, progress: Progress, options: Options) -> None:
     """Do the tasks of a plan on this machine, or on a Dask cluster."""
-    from harness.launch.task_queue import Agenda
+    from harness.launch.task_queue import TaskQueue
 
     every, ranks = options.checkpoint_every, options.gpus_per_run
     tasks = [replace(task, checkpoint_every=every, ranks=ranks) for task in plan.tasks]
-    agenda = Agenda(tasks, results, progress)
+    agenda = TaskQueue(tasks, results, progress)
     if options.launcher == "dask":
         from harness.launch.dask_cluster import DaskLauncher
 

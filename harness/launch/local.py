@@ -3,9 +3,9 @@
 import queue
 from dataclasses import dataclass, field
 
-from harness.launch.task_queue import POLL, Agenda
+from harness.launch.task_queue import POLL, TaskQueue
 from harness.launch.worker_process import Event, Worker, execution
-from harness.system.devices import sure_slots
+from harness.system.devices import default_jobs
 from harness.system.gpus import Gpus, visible_gpus
 
 
@@ -13,7 +13,7 @@ from harness.system.gpus import Gpus, visible_gpus
 class LocalLauncher:
     """Does what is on the agenda with at most `jobs` workers; None: as many as the device suits."""
 
-    agenda: Agenda
+    agenda: TaskQueue
     device: str
     jobs: int | None = None
     gpus_per_run: int = 1
@@ -24,7 +24,7 @@ class LocalLauncher:
     def run(self) -> None:
         """Do all tasks. Workers are gone when this returns or raises, and so is what killed ones left."""
         self._gpus = Gpus([] if self.device in ("cpu", "mps") else visible_gpus())
-        limit = self.jobs or max(1, sure_slots(self.device) // self.gpus_per_run)
+        limit = self.jobs or max(1, default_jobs(self.device) // self.gpus_per_run)
         try:
             while self.agenda.is_open:
                 self._hand_out(limit)

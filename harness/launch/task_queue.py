@@ -22,7 +22,7 @@ State = Literal["waiting", "at work", "done", "failed"]
 
 
 @dataclass
-class Agenda:
+class TaskQueue:
     """The state of each of `tasks`, in their order."""
 
     tasks: Sequence[Task]

@@ -7,31 +7,31 @@ import numpy as np
 import pandas as pd
 from safetensors.torch import save
 
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from harness.inputs import identity
-from harness.inputs.spec import Found
-from harness.plan.planner import lay_out
+from harness.inputs.spec import DataIdentity
+from harness.plan.planner import cells_of
 from harness.store.records import Results
 from harness.store.run import Run
 from harness.system.provenance import versions
 
 QUERIES, PEOPLE = 1200, 200  # the embedded benchmark's
-FOUND = Found("0" * 12, "")
+FOUND = DataIdentity("0" * 12, "")
 
 
 def record_drawn_runs(folder: Path, count: int) -> str:
     """Record runs of the ablation in `folder` until there are `count`; the seeds, as they are typed."""
     results = Results(folder, lambda text: None)
-    rows = len(ask(Asked("ablation")).rows)
-    question = replace(ask(Asked("ablation")), seeds=tuple(range(-(-count // rows))))
-    data = question.all_inputs(question.shown)
+    rows = len(resolve(Request("ablation")).rows)
+    experiment = replace(resolve(Request("ablation")), seeds=tuple(range(-(-count // rows))))
+    data = experiment.all_inputs(experiment.shown)
     for one in data:
-        identity.note(one, question.size, FOUND, results)
-    weights = identity.weights_digest(question.inputs, results)
-    for cell in lay_out(question, question.shown, dict.fromkeys(data, FOUND), weights):
+        identity.remember(one, experiment.size, FOUND, results)
+    weights = identity.weights_digest(experiment.inputs, results)
+    for cell in cells_of(experiment, experiment.shown, dict.fromkeys(data, FOUND), weights):
         _record(results, cell.run)
-    return f"0-{len(question.seeds) - 1}"
+    return f"0-{len(experiment.seeds) - 1}"
 
 
 def _record(results: Results, run: Run) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from harness.inputs.backbones import choose_backbone, find_base
+from harness.inputs.backbones import choose_backbone, find_backbone
 from harness.inputs.weights import SHIPPED
 from harness.system.devices import suitable_precision
 from pivl.data.part_maps.labels import LIP
@@ -40,7 +40,7 @@ class Setting:
     def large(self) -> Recipe:
         """PI-VL at the paper's size."""
         changes: Mapping[str, Any] = {**pi_vl, "precision": self.precision}
-        return replace(find_base(self.backbone).recipes["PI-VL"], **changes)
+        return replace(find_backbone(self.backbone).recipes["PI-VL"], **changes)
 
     @property
     def embedded(self) -> Recipe:
@@ -51,7 +51,7 @@ class Setting:
     def large_clip(self) -> Clip:
         """A CLIP of the backbone's shapes with random weights: how long it takes does not depend on them."""
         recipe = self.large
-        named = named_clips()[find_base(self.backbone).clip or ""]
+        named = named_clips()[find_backbone(self.backbone).clip or ""]
         stride = recipe.patch_stride or None if named.architecture.vision.kind == "vit" else None
         image_input = ImageInput(recipe.image_size, stride)
         generator = torch.Generator().manual_seed(0)
@@ -71,7 +71,7 @@ class Setting:
 def choose_paper_size(name: str) -> str:
     """A backbone of CLIP's sizes in any spelling; UserError for the tiny one, which is measured anyhow."""
     backbone = choose_backbone(name)
-    if find_base(backbone).clip is None:
+    if find_backbone(backbone).clip is None:
         raise UserError(f"--backbone {backbone}: has no size of its own; name a CLIP, as rn50 or vit-b-16")
     return backbone
 

@@ -19,7 +19,7 @@ from pivl.fusion import make_head
 from pivl.loop import Fit
 from pivl.model import ReIDModel
 from pivl.recipe import Recipe
-from pivl.stages import Similarity, Supply, Texts, align_images
+from pivl.stages import BatchSource, Similarity, Texts, align_images
 from pivl.towers.clip import Clip
 from pivl.train import NORMALIZATIONS
 
@@ -87,7 +87,7 @@ def watch_stage_2(
     augmentation = Augmentation(recipe.flip_probability, recipe.padding, recipe.erase_probability)
     normalization, mirror_table = NORMALIZATIONS[recipe.normalization], torch.from_numpy(LIP.mirror_table())
     index = torch.arange(images)
-    supply = Supply(lambda _: [index] * 1000, fetch)
+    supply = BatchSource(lambda _: [index] * 1000, fetch)
     fit = align_images(recipe, model, head, texts, Similarity(True, 0.07), supply)
     watched = Watched(fit)
     own_terms = fit.loss_terms

@@ -1,6 +1,6 @@
 """The process that measures: `python -m harness.perf.worker`, asked by a line of JSON, a JSON line a block in return.
 
-It is set up as workers are (harness.system.process.begin_computing).
+It is set up as workers are (harness.system.process.setup_process).
 """
 
 import json
@@ -23,7 +23,7 @@ from harness.system.devices import (
     describe_device,
     suitable_precision,
 )
-from harness.system.process import begin_computing, when_input_ends
+from harness.system.process import setup_process, when_input_ends
 from harness.system.provenance import read_commit, versions
 from pivl.errors import UserError
 
@@ -74,7 +74,7 @@ def main() -> int:
     """Measure the blocks that standard input asks for; 2 for a user's mistake, which is told."""
     asked = json.loads(sys.stdin.readline())
     when_input_ends(partial(os._exit, 1))
-    begin_computing()
+    setup_process()
     try:
         setting = prepare(asked)
         tell(setting=describe(setting))

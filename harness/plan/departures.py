@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.display.text import describe_changes, describe_partial
-from harness.experiment.experiment import Question
-from harness.inputs.identity import noted
+from harness.experiment.experiment import Experiment
+from harness.inputs.identity import recall
 from harness.plan.task import Cell
 from harness.store.manifest import read_note, write_note
 from harness.store.record_file import Record, digest
@@ -30,52 +30,52 @@ LONGEST = 100  # letters of a file's name that say what is changed
 UNKNOWN = "taken with --allow-partial before records kept what it lacks"
 
 
-def changed(question: Question) -> dict[str, Any]:
-    """What --set changes in a row of the question's table; what a row has anyway is no change."""
-    plain = replace(question, changes={})
-    rows = [row for row in question.study.rows if row.name in question.shown]
+def changed(experiment: Experiment) -> dict[str, Any]:
+    """What --set changes in a row of the experiment's table; what a row has anyway is no change."""
+    plain = replace(experiment, changes={})
+    rows = [row for row in experiment.study.rows if row.name in experiment.shown]
     return {
         name: value
-        for name, value in question.changes.items()
+        for name, value in experiment.changes.items()
         if name != "precision"
-        and any(getattr(plain.recipe(row), name) != getattr(question.recipe(row), name) for row in rows)
+        and any(getattr(plain.recipe(row), name) != getattr(experiment.recipe(row), name) for row in rows)
     }
 
 
-def describe(question: Question, partial: Partial, unsure: bool = False) -> dict[str, str]:
+def describe(experiment: Experiment, partial: Partial, unsure: bool = False) -> dict[str, str]:
     """All that sets the table apart, by heading; `unsure`: old records do not say whether the data are whole."""
-    said = dict(describe_runs(question, partial))
+    said = dict(describe_runs(experiment, partial))
     said |= {"Partial data": UNKNOWN} if unsure else {}
-    if question.rows != _usual_rows(question):
-        said["Rows asked for"] = f"{', '.join(question.rows)}, not {', '.join(_usual_rows(question))}"
-    if question.seeds != _usual_seeds(question):
-        said["Seeds asked for"] = f"{_join(question.seeds)}, not {_join(_usual_seeds(question))}"
+    if experiment.rows != _usual_rows(experiment):
+        said["Rows asked for"] = f"{', '.join(experiment.rows)}, not {', '.join(_usual_rows(experiment))}"
+    if experiment.seeds != _usual_seeds(experiment):
+        said["Seeds asked for"] = f"{_join(experiment.seeds)}, not {_join(_usual_seeds(experiment))}"
     return said
 
 
-def describe_runs(question: Question, partial: Partial) -> dict[str, str]:
+def describe_runs(experiment: Experiment, partial: Partial) -> dict[str, str]:
     """What sets the runs of its rows apart, whichever of them are asked for, by heading."""
     said: dict[str, str] = {}
-    if changes := changed(question):
+    if changes := changed(experiment):
         said["Changed with --set"] = describe_changes(changes)
-    if question.kept:
-        kept = [f"{name} of {', '.join(rows)}" for name, rows in question.kept.items()]
+    if experiment.kept:
+        kept = [f"{name} of {', '.join(rows)}" for name, rows in experiment.kept.items()]
         said["Not changed, since rows set it themselves"] = "; ".join(kept)
     if partial:
         said["Partial data"] = describe_partial(partial)
-    if question.parser_maps:
-        said["Part maps of one's own"] = ", ".join(question.parser_maps)
-    if question.inputs.backbone == EMBEDDED_BACKBONE and question.inputs.weights:
-        said["Initial weights"] = Path(question.inputs.weights).name
-    if question.inputs.is_embedded and question.inputs.student_weights:
-        said["Initial weights of students"] = Path(question.inputs.student_weights).name
-    if question.limit_steps:
-        said["Cut short"] = f"{question.limit_steps} steps per stage"
+    if experiment.parser_maps:
+        said["Part maps of one's own"] = ", ".join(experiment.parser_maps)
+    if experiment.inputs.backbone == EMBEDDED_BACKBONE and experiment.inputs.weights:
+        said["Initial weights"] = Path(experiment.inputs.weights).name
+    if experiment.inputs.is_embedded and experiment.inputs.student_weights:
+        said["Initial weights of students"] = Path(experiment.inputs.student_weights).name
+    if experiment.limit_steps:
+        said["Cut short"] = f"{experiment.limit_steps} steps per stage"
     return said
 
 
 def find_partial(
-    question: Question, runs: Iterable[Finished | Failed | None], results: Results
+    experiment: Experiment, runs: Iterable[Finished | Failed | None], results: Results
 ) -> tuple[Partial, bool]:
     """What the data of `runs` lack, as their records have it, and whether that is unknown.
 
@@ -85,11 +85,13 @@ def find_partial(
     inputs = [record.get("inputs", {}) for record in records]
     kept = [one["partial"] for one in inputs if "partial" in one]
     if kept or not records:
-        found = kept[0] if kept else getattr(noted(question.inputs, question.size, results), "partial", {})
+        found = (
+            kept[0] if kept else getattr(recall(experiment.inputs, experiment.size, results), "partial", {})
+        )
         return {which: tuple(found[which]) for which in (*SETS, PART_MAPS) if which in found}, False
-    if question.inputs.is_csv or question.dataset not in BENCHMARKS:
+    if experiment.inputs.is_csv or experiment.dataset not in BENCHMARKS:
         return {}, False
-    partial = _by_signature(question.dataset, records[0])
+    partial = _by_signature(experiment.dataset, records[0])
     return partial, not partial and any(one.get("allow_partial") for one in inputs)
 
 
@@ -104,64 +106,68 @@ def _by_signature(dataset: str, record: Record) -> Partial:
     return {which: (found[which], pairs[which]) for which in found if found[which] != pairs[which]}
 
 
-def name_files(question: Question, cells: Sequence[Cell], results: Results) -> str:
+def name_files(experiment: Experiment, cells: Sequence[Cell], results: Results) -> str:
     """The name of the files of its table, without their ending, told apart by the runs of `cells`, those asked for."""
-    told = _tell_apart(question, cells, results)
+    told = _tell_apart(experiment, cells, results)
     if told is None:
-        return question.name
-    runs = [[cell.row, cell.run.seed, cell.run.id] for cell in cells if cell.row in question.rows]
-    what = ["csv" if question.inputs.is_csv else "", question.name, question.shown, runs]
+        return experiment.name
+    runs = [[cell.row, cell.run.seed, cell.run.id] for cell in cells if cell.row in experiment.rows]
+    what = ["csv" if experiment.inputs.is_csv else "", experiment.name, experiment.shown, runs]
     text = re.sub(r"[^\w.=,+-]+", "-", told)[:LONGEST]
-    name = re.sub(r"[^\w.=,+-]+", "-", question.name)[:LONGEST]
+    name = re.sub(r"[^\w.=,+-]+", "-", experiment.name)[:LONGEST]
     return f"{name}.{text}{'-' if text else ''}{digest(what)[:8]}"
 
 
-def note_precision(question: Question, results: Results) -> None:
+def note_precision(experiment: Experiment, results: Results) -> None:
     """Keep in which precision tables have the short names, which is that of the first."""
-    if not question.limit_steps and "precision" not in read_note(results).get(_key(question), {}):
-        write_note(results, _key(question), {"precision": usual_precision(question, results)})
+    if not experiment.limit_steps and "precision" not in read_note(results).get(_key(experiment), {}):
+        write_note(results, _key(experiment), {"precision": usual_precision(experiment, results)})
 
 
-def usual_precision(question: Question, results: Results) -> str:
+def usual_precision(experiment: Experiment, results: Results) -> str:
     """The precision of tables whose names do not say it: the first that this data set and backbone were asked for in."""
-    if kept := read_note(results).get(_key(question), {}).get("precision"):
+    if kept := read_note(results).get(_key(experiment), {}).get("precision"):
         return str(kept)
-    backbone = question.base.recipes["CLIP-ReID"].backbone
-    had = (row.choices for row in asked_rows(results) if row.dataset == question.dataset)
-    return next((one["precision"] for one in had if one["backbone"] == backbone), question.precision)
+    backbone = experiment.base.recipes["CLIP-ReID"].backbone
+    had = (row.choices for row in asked_rows(results) if row.dataset == experiment.dataset)
+    return next((one["precision"] for one in had if one["backbone"] == backbone), experiment.precision)
 
 
-def _tell_apart(question: Question, cells: Sequence[Cell], results: Results) -> str | None:
+def _tell_apart(experiment: Experiment, cells: Sequence[Cell], results: Results) -> str | None:
     """What is not as usual, as a file's name says it; None where all is."""
-    said = [describe_changes(changed(question)).replace(", ", ",")]
-    said += [question.precision] if question.precision != usual_precision(question, results) else []
+    said = [describe_changes(changed(experiment)).replace(", ", ",")]
+    said += [experiment.precision] if experiment.precision != usual_precision(experiment, results) else []
     said += ["partial"] if any(cell.partial for cell in cells) else []
-    said += [] if question.rows == _usual_rows(question) else [f"rows={'+'.join(question.rows)}"]
+    said += [] if experiment.rows == _usual_rows(experiment) else [f"rows={'+'.join(experiment.rows)}"]
     said += (
-        [] if question.seeds == _usual_seeds(question) else [f"seeds={'+'.join(map(str, question.seeds))}"]
+        []
+        if experiment.seeds == _usual_seeds(experiment)
+        else [f"seeds={'+'.join(map(str, experiment.seeds))}"]
     )
     said = [one for one in said if one]
-    start = question.inputs
+    start = experiment.inputs
     own = (
         start.weights
         or start.student_weights
-        or question.student not in ("", STUDENT)
-        or question.limit_steps
+        or experiment.student not in ("", STUDENT)
+        or experiment.limit_steps
     )
-    known = start.is_embedded and question.study == STUDIES.get(question.study.name)
+    known = start.is_embedded and experiment.study == STUDIES.get(experiment.study.name)
     return None if known and not (said or own) else ",".join(said)
 
 
-def _usual_rows(question: Question) -> tuple[str, ...]:
-    return tuple(row.name for row in question.study.rows if row.usual or row.name in question.study.always)
+def _usual_rows(experiment: Experiment) -> tuple[str, ...]:
+    return tuple(
+        row.name for row in experiment.study.rows if row.usual or row.name in experiment.study.always
+    )
 
 
-def _usual_seeds(question: Question) -> tuple[int, ...]:
-    return question.preset.seeds or question.study.seeds
+def _usual_seeds(experiment: Experiment) -> tuple[int, ...]:
+    return experiment.preset.seeds or experiment.study.seeds
 
 
-def _key(question: Question) -> str:
-    return f"precision of {question.inputs.dataset} on {question.inputs.backbone}"
+def _key(experiment: Experiment) -> str:
+    return f"precision of {experiment.inputs.dataset} on {experiment.inputs.backbone}"
 
 
 def _join(seeds: Sequence[int]) -> str:

@@ -1,4 +1,4 @@
-"""What questions come to before anything is started: every run and stage with its state, its work, time and disk.
+"""What experiments come to before anything is started: every run and stage with its state, its work, time and disk.
 
 A piece is a run or a stage that runs start from. It stands here once however many rows and studies need it, as it is
 trained once.
@@ -13,7 +13,7 @@ from typing import Literal
 
 from harness.plan.planner import Plan
 from harness.plan.task import Cell
-from harness.plan.throughput import Measured
+from harness.plan.throughput import Throughput
 from harness.plan.workload import Work, count_work
 from harness.store.claims import Owner
 from harness.store.record_file import Record
@@ -24,7 +24,7 @@ State = Literal["finished", "failed", "running", "to do", "not needed"]
 
 
 @dataclass(frozen=True)
-class Asker:
+class RequestedCell:
     """A cell, the study that asks for it, and its training set: people by their number of pictures."""
 
     study: str
@@ -32,11 +32,11 @@ class Asker:
     people: Mapping[int, int] | None
 
 
-Use = tuple[Asker, Stage]
+Use = tuple[RequestedCell, Stage]
 
 
 @dataclass(frozen=True)
-class Piece:
+class WorkItem:
     """A run or stage at one seed, and the `rows` that need it, as pairs of study and row.
 
     `told`: why it failed, or who is at it. `work`, `seconds` and `size` (bytes) are None where nothing tells them.
@@ -66,16 +66,16 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Spot:
+class Host:
     """Where it would be done: a device as records name it, how many pieces at a time, and what was measured there."""
 
     device: str
     slots: int
-    measured: Measured
+    measured: Throughput
 
 
 @dataclass(frozen=True)
-class Campaign:
+class Forecast:
     """The pieces of all that is asked, stages first; on `device`, `slots` at a time; `free` bytes for results.
 
     `identified`: whether their ids are known, which needs the pictures. `rerankings`: the models to be scored anew, once
@@ -85,7 +85,7 @@ class Campaign:
     names: tuple[str, ...]
     device: str
     slots: int
-    pieces: tuple[Piece, ...]
+    pieces: tuple[WorkItem, ...]
     free: int
     identified: bool
     rerankings: int
@@ -97,12 +97,12 @@ class Campaign:
         return {name: {row for of, row in pairs if of == name} for name in self.names}
 
     @property
-    def runs(self) -> tuple[Piece, ...]:
+    def runs(self) -> tuple[WorkItem, ...]:
         """The runs among the pieces."""
         return tuple(piece for piece in self.pieces if piece.is_run)
 
     @property
-    def open(self) -> tuple[Piece, ...]:
+    def open(self) -> tuple[WorkItem, ...]:
         """The pieces that are still to end."""
         return tuple(piece for piece in self.pieces if piece.is_open)
 
@@ -121,40 +121,45 @@ class Campaign:
         return max([sum(lengths.values()) / self.slots, *chains])
 
     @property
-    def unmeasured(self) -> tuple[Piece, ...]:
+    def unmeasured(self) -> tuple[WorkItem, ...]:
         """What is open and was never measured on this device."""
         return tuple(piece for piece in self.open if piece.seconds is None)
 
 
-def draw_up(
-    names: Sequence[str], askers: Sequence[Asker], plan: Plan, results: Results, spot: Spot, identified: bool
-) -> Campaign:
+def forecast(
+    names: Sequence[str],
+    requested: Sequence[RequestedCell],
+    plan: Plan,
+    results: Results,
+    spot: Host,
+    identified: bool,
+) -> Forecast:
     """The campaign that answers `askers`, of whom `plan` says what is still to do; reads records and starts nothing."""
     todo = {task.id for task in plan.tasks}
     owners = {owner.task: owner for owner in results.claims.owners() if not results.claims.looks_dead(owner)}
     users: dict[str, list[Use]] = {}
-    for asker in askers:
+    for asker in requested:
         run = asker.cell.run
         *stages, last = run.recipe.stages()
         for stage in stages:
             users.setdefault(run.stage_id(stage), []).append((asker, stage))
         users.setdefault(run.id, []).append((asker, last))
     states = {name: _state(name, used, todo, owners, results) for name, used in users.items()}
-    pieces = [_piece(name, used, states[name], spot.measured) for name, used in users.items()]
+    pieces = [_work_item(name, used, states[name], spot.measured) for name, used in users.items()]
     order = [piece for piece in pieces if not piece.is_run] + [piece for piece in pieces if piece.is_run]
     again = sum(task.rerank for task in plan.tasks)
-    return Campaign(
+    return Forecast(
         tuple(names), spot.device, spot.slots, tuple(order), _free(results.root), identified, again
     )
 
 
-def _piece(name: str, used: Sequence[Use], state: tuple[State, str], measured: Measured) -> Piece:
+def _work_item(name: str, used: Sequence[Use], state: tuple[State, str], measured: Throughput) -> WorkItem:
     asker, stage = used[0]
     run = asker.cell.run
     stages = run.recipe.stages()
     work = asker.people and count_work(run.recipe, stage, asker.people, run.limit_steps)
     pace = measured.pace(run.recipe, stage)
-    return Piece(
+    return WorkItem(
         id=name,
         stage=stage,
         is_run=stage == stages[-1],

@@ -6,40 +6,40 @@ A task is what one process does at a time: a stage that several runs start from,
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.experiment.experiment import Question
-from harness.inputs.spec import Found, Inputs
+from harness.experiment.experiment import Experiment
+from harness.inputs.spec import DataIdentity, Inputs
 from harness.plan.task import Cell, Task
 from harness.store.records import Results
 from harness.store.run import Run
 
 
-def lay_out(
-    question: Question,
+def cells_of(
+    experiment: Experiment,
     rows: Sequence[str],
-    found: Mapping[Inputs, Found],
+    found: Mapping[Inputs, DataIdentity],
     weights: str,
     student_weights: str = "",
 ) -> list[Cell]:
-    """The cells of `rows` (names) at the question's seeds, row by row.
+    """The cells of `rows` (names) at the experiment's seeds, row by row.
 
-    found: what each row's inputs are (Question.inputs_of); the digests are of the weights that all start from, and of
+    found: what each row's inputs are (Experiment.inputs_of); the digests are of the weights that all start from, and of
     those of students.
     """
     cells = []
-    for row in question.study.rows:
+    for row in experiment.study.rows:
         if row.name in rows:
-            recipe, inputs = question.recipe(row), question.inputs_of(row)
-            data, limit, start = found[inputs], question.limit_steps, student_weights if row.student else ""
-            for seed in question.seeds:
+            recipe, inputs = experiment.recipe(row), experiment.inputs_of(row)
+            data, limit, start = found[inputs], experiment.limit_steps, student_weights if row.student else ""
+            for seed in experiment.seeds:
                 maps = data.maps_of(recipe)
-                run = Run(recipe, question.dataset, data.fingerprint, weights, seed, limit, maps, start)
+                run = Run(recipe, experiment.dataset, data.fingerprint, weights, seed, limit, maps, start)
                 cells.append(Cell(row.name, row.title, run, inputs, data.partial))
     return cells
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How far a question is answered, in numbers of runs, and the tasks that are still to do."""
+    """How far a experiment is answered, in numbers of runs, and the tasks that are still to do."""
 
     finished: int
     failed: int

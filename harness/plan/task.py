@@ -30,7 +30,7 @@ class Task:
     `rerank`: train nothing, score the stored model with re-ranking. `checkpoint_every`, as
     harness.store.checkpoints.Interval reads it, changes no result; that `ranks` processes train it together
     changes no more than rounding does.
-    `partial`: what its data lack (harness.inputs.spec.Found).
+    `partial`: what its data lack (harness.inputs.spec.DataIdentity).
     """
 
     id: str

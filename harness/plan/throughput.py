@@ -28,14 +28,14 @@ class Pace:
 
 
 @dataclass
-class Measured:
+class Throughput:
     """What is known from records: the pace of stages on one device, and bytes by stage and backbone."""
 
     paces: dict[Key, list[Pace]] = field(default_factory=dict)
     sizes: dict[tuple[Stage, str], int] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, results: Results, device: str) -> "Measured":
+    def read(cls, results: Results, device: str) -> "Throughput":
         """From every sound record of a run or stage; paces from those of `device`, as a record names it."""
         measured = cls()
         for kind in ("stages", "runs"):

@@ -1,4 +1,4 @@
-"""A Campaign for people, as Markdown or in a few lines, and for programs, as JSON."""
+"""A Forecast for people, as Markdown or in a few lines, and for programs, as JSON."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -6,17 +6,17 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.display.text import duration
-from harness.plan.forecast import Campaign, Piece
+from harness.plan.forecast import Forecast, WorkItem
 from harness.report.grid import grid
 
 
-def markdown(campaign: Campaign) -> str:
+def markdown(campaign: Forecast) -> str:
     """Every run with its state, every stage with its work and who shares it, then the sums; ends in a newline."""
     blocks = [f"### Plan of {', '.join(campaign.names)}", _runs(campaign), _stages(campaign)]
     return "\n\n".join([*blocks, "\n".join(f"- {line}" for line in brief(campaign))]) + "\n"
 
 
-def brief(campaign: Campaign) -> list[str]:
+def brief(campaign: Forecast) -> list[str]:
     """The sums in a few lines: runs by state, what sharing saves, work and time, disk."""
     later = (
         []
@@ -27,7 +27,7 @@ def brief(campaign: Campaign) -> list[str]:
     return [_counts(campaign), *later, *_savings(campaign), *_time(campaign), *again, _disk(campaign)]
 
 
-def to_json(campaign: Campaign) -> str:
+def to_json(campaign: Forecast) -> str:
     """The campaign under its own names, with the sums; null stands for what is not known."""
     pieces = [{**asdict(piece), "saved_steps": piece.saved} for piece in campaign.pieces]
     if not campaign.identified:
@@ -52,7 +52,7 @@ def to_json(campaign: Campaign) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _runs(campaign: Campaign) -> str:
+def _runs(campaign: Forecast) -> str:
     lines = [
         [*([piece.id] if campaign.identified else []), _rows(piece, campaign), str(piece.seed), _state(piece)]
         for piece in campaign.runs
@@ -61,9 +61,9 @@ def _runs(campaign: Campaign) -> str:
     return grid(headings, lines, left=tuple({0, len(headings) - 3, len(headings) - 1}))
 
 
-def _stages(campaign: Campaign) -> str:
+def _stages(campaign: Forecast) -> str:
     """A line per stage and set of rows that share it, its seeds together."""
-    groups: dict[tuple[str, str], list[Piece]] = {}
+    groups: dict[tuple[str, str], list[WorkItem]] = {}
     for piece in campaign.pieces:
         groups.setdefault((piece.stage, _rows(piece, campaign)), []).append(piece)
     lines = []
@@ -84,7 +84,7 @@ def _stages(campaign: Campaign) -> str:
     return grid(headings, lines, left=(0, 1))
 
 
-def _rows(piece: Piece, campaign: Campaign) -> str:
+def _rows(piece: WorkItem, campaign: Forecast) -> str:
     """`clip-reid, pi-vl`, or of several studies `ablation: all; controls: pi-vl`."""
     said = []
     for study in campaign.names:
@@ -96,12 +96,12 @@ def _rows(piece: Piece, campaign: Campaign) -> str:
     return "; ".join(said)
 
 
-def _saved(pieces: Sequence[Piece]) -> str:
+def _saved(pieces: Sequence[WorkItem]) -> str:
     saved = _sum(piece.saved for piece in pieces)
     return "?" if saved is None else f"{saved:,}"
 
 
-def _state(piece: Piece) -> str:
+def _state(piece: WorkItem) -> str:
     match piece.state:
         case "failed":
             return f"failed: {piece.told}"
@@ -110,7 +110,7 @@ def _state(piece: Piece) -> str:
     return piece.state
 
 
-def _counts(campaign: Campaign) -> str:
+def _counts(campaign: Forecast) -> str:
     counted = f"{campaign.count('finished')} of {len(campaign.runs)} runs are finished"
     others = [f"{campaign.count('running')} running"] if campaign.count("running") else []
     others.append(f"{campaign.count('to do')} to do")
@@ -119,7 +119,7 @@ def _counts(campaign: Campaign) -> str:
     return f"{', '.join(campaign.names)}: {', '.join([counted, *others])}"
 
 
-def _savings(campaign: Campaign) -> list[str]:
+def _savings(campaign: Forecast) -> list[str]:
     shared = [piece for piece in campaign.pieces if len(piece.rows) > 1]
     saved = _sum(piece.saved for piece in shared)
     steps = _sum(piece.work and piece.work.steps for piece in campaign.pieces)
@@ -132,7 +132,7 @@ def _savings(campaign: Campaign) -> list[str]:
     return [f"{what} serve several rows each, which saves {saved:,} of {saved + steps:,} steps{worth}"]
 
 
-def _time(campaign: Campaign) -> list[str]:
+def _time(campaign: Forecast) -> list[str]:
     if not campaign.open:
         return []
     steps = _sum(piece.work and piece.work.steps for piece in campaign.open)
@@ -147,11 +147,11 @@ def _time(campaign: Campaign) -> list[str]:
     return [f"to do: {work}; no measurement yet{known} {where}"]
 
 
-def _name(piece: Piece) -> str:
+def _name(piece: WorkItem) -> str:
     return piece.rows[0][1] if piece.is_run else piece.stage
 
 
-def _disk(campaign: Campaign) -> str:
+def _disk(campaign: Forecast) -> str:
     needed = _sum(piece.size for piece in campaign.open)
     asked = "no measurement yet of what they need" if needed is None else f"about {_bytes(needed)} needed"
     short = needed is not None and needed > campaign.free
@@ -168,4 +168,4 @@ def _sum(values: Any) -> int | None:
     return None if any(value is None for value in found) else sum(found)
 
 
-PRINTERS: dict[str, Callable[[Campaign], str]] = {"markdown": markdown, "json": to_json}
+PRINTERS: dict[str, Callable[[Forecast], str]] = {"markdown": markdown, "json": to_json}

@@ -7,7 +7,7 @@ from typing import Any
 from tabulate import tabulate
 
 from harness.display.text import describe_changes, duration
-from harness.inputs.backbones import find_base
+from harness.inputs.backbones import find_backbone
 from harness.search.spec import Search
 from harness.search.trials import AT_LEAST, FEWEST, QUANTILE, Trial, best
 from studies.searches import SEARCHES
@@ -38,7 +38,7 @@ def recipe_changes(search: Search) -> str:
     space, recipe = SEARCHES.get(search.space), search.run.recipe
     if space is None:
         return ""
-    own = replace(find_base(search.inputs.backbone).recipes[space.base.method], **space.base.changes)
+    own = replace(find_backbone(search.inputs.backbone).recipes[space.base.method], **space.base.changes)
     changes = {
         item.name: getattr(recipe, item.name)
         for item in fields(recipe)

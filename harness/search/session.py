@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.display.progress import Progress
-from harness.experiment.experiment import Question
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask_about
+from harness.experiment.experiment import Experiment
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve_study
 from harness.inputs import identity
 from harness.inputs.choices import choose
 from harness.launch.launcher import Options
 from harness.launch.local import LocalLauncher
-from harness.launch.task_queue import Agenda
+from harness.launch.task_queue import TaskQueue
 from harness.plan.planner import make_plan
 from harness.plan.task import Task
 from harness.search.agreement import check_trials
@@ -23,7 +23,7 @@ from harness.search.trials import Trial, best
 from harness.store.records import Results
 from harness.store.run import Run
 from harness.system.addresses import masked
-from harness.tracking.view import Experiment
+from harness.tracking.view import ShownExperiment
 from pivl.errors import UserError
 from pivl.recipe import fields_before
 from pivl.system.files import write_text
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Topic:
-    """What was typed about a search: its space, and as a question what its base row is and starts from."""
+class SearchRequest:
+    """What was typed about a search: its space, and as a experiment what its base row is and starts from."""
 
-    asked: Asked
+    asked: Request
     space: Space
-    question: Question
+    experiment: Experiment
     seed: int
     sampler: str
     pruner: str
@@ -49,7 +49,7 @@ class Topic:
     @property
     def name(self) -> str:
         """The name of the space, and behind it whatever is not as usual."""
-        return self.question.name
+        return self.experiment.name
 
     def place(self, results: Results) -> Place:
         """Where its trials are kept."""
@@ -57,8 +57,8 @@ class Topic:
 
 
 def ask_search(
-    asked: Asked, seed: int = 0, url: str | None = None, sampler: str = "tpe", pruner: str = "median"
-) -> Topic:
+    asked: Request, seed: int = 0, url: str | None = None, sampler: str = "tpe", pruner: str = "median"
+) -> SearchRequest:
     """The search that was typed, its space in the place of a study; UserError for what is unknown or does not agree."""
     space = SEARCHES[choose("search", asked.study, SEARCHES)]
     if url is not None and not url.startswith("postgresql://"):
@@ -66,15 +66,15 @@ def ask_search(
             f"--storage {masked(url).partition('://')[0]}: only postgresql://USER@HOST/DATABASE; without it, a file"
         )
     study = Study(space.name, space.title, "", (space.base,), space.base.name, "", space.dataset, (seed,))
-    question = ask_about(study, asked, SEARCH_PRESETS)
+    experiment = resolve_study(study, asked, SEARCH_PRESETS)
     for name in space.parameters:
-        if name in question.changes:
+        if name in experiment.changes:
             raise UserError(f"--set {name}: it is what {space.name} varies; leave it out")
     sampler, pruner = choose("sampler", sampler, SAMPLERS), choose("pruner", pruner, PRUNERS)
-    return Topic(asked, space, question, seed, sampler, pruner, url)
+    return SearchRequest(asked, space, experiment, seed, sampler, pruner, url)
 
 
-def prepare(topic: Topic, results: Results, progress: Progress) -> Search:
+def prepare(topic: SearchRequest, results: Results, progress: Progress) -> Search:
     """The search, with its pictures in the cache and the digests of all that it starts from.
 
     Raises UserError for whatever is wrong with the data set or the weights.
@@ -83,25 +83,25 @@ def prepare(topic: Topic, results: Results, progress: Progress) -> Search:
     from pivl.data.datasets.enough import check_enough
     from pivl.data.holdout import hold_out, seal
 
-    question = topic.question
-    recipe = question.recipe(topic.space.base)
-    load_start(question.inputs, recipe.image_size, recipe.patch_stride)
-    split = load(question.inputs, question.size, progress, question.needs_confidence)
+    experiment = topic.experiment
+    recipe = experiment.recipe(topic.space.base)
+    load_start(experiment.inputs, recipe.image_size, recipe.patch_stride)
+    split = load(experiment.inputs, experiment.size, progress, experiment.needs_confidence)
     if split.train.part_map is None:
         raise UserError(
-            f"{question.dataset} has no part maps, which PI-VL needs; name their folder with --part-maps"
+            f"{experiment.dataset} has no part maps, which PI-VL needs; name their folder with --part-maps"
         )
     held = hold_out(seal(split), topic.seed)
     check_enough(held.name, int(held.train.person.max()) + 1, [recipe])
-    digest = identity.weights_digest(question.inputs, results)
-    run = Run(recipe, f"{question.dataset}-held-out", held.fingerprint, digest, topic.seed, maps=split.maps)
+    digest = identity.weights_digest(experiment.inputs, results)
+    run = Run(recipe, f"{experiment.dataset}-held-out", held.fingerprint, digest, topic.seed, maps=split.maps)
     return Search(
         name=topic.name,
         space=topic.space.name,
         title=topic.space.title,
         parameters=around(topic.space, recipe),
         run=run,
-        inputs=replace(question.inputs, held_out=topic.seed),
+        inputs=replace(experiment.inputs, held_out=topic.seed),
         sampler=topic.sampler,
         pruner=topic.pruner,
     )
@@ -120,7 +120,7 @@ def do_trials(
 ) -> list[Trial]:
     """Do trials until `total` are done, and return them all. UserError where another search has the name."""
     from harness.search import storage
-    from harness.search.worker_pool import Fleet
+    from harness.search.worker_pool import WorkerPool
 
     found = storage.find(search.name, place)
     begun, trials = (found[0], storage.trials(found[1])) if found else (search, [])
@@ -132,7 +132,7 @@ def do_trials(
 
     progress.note(f"{search.name}: {total - remaining()} of {total} trials are done")
     if remaining():
-        agenda = Agenda(shared_stages(search, results), results, progress)
+        agenda = TaskQueue(shared_stages(search, results), results, progress)
         LocalLauncher(agenda, options.device, 1).run()
         for reason in agenda.failed.values():
             raise UserError(f"{search.name}: {reason}; every trial would start from that stage")
@@ -144,11 +144,11 @@ def do_trials(
             "device": options.device,
             "total": total,
         }
-        Fleet(work, options.jobs, progress, remaining).run()
+        WorkerPool(work, options.jobs, progress, remaining).run()
     return storage.trials(study)
 
 
-def report(topic: Topic, results: Results) -> str:
+def report(topic: SearchRequest, results: Results) -> str:
     """What the search has found, in markdown; kept with its figures in its folder. UserError if it was not begun."""
     from harness.search import storage
     from harness.search.figures import draw
@@ -163,18 +163,18 @@ def report(topic: Topic, results: Results) -> str:
     return text
 
 
-def track(topic: Topic, results: Results, progress: Progress) -> None:
+def track(topic: SearchRequest, results: Results, progress: Progress) -> None:
     """Show MLflow the trials, as `report` kept them."""
     from harness.tracking.refresh import show_experiments
 
-    def read() -> list[Experiment]:
+    def read() -> list[ShownExperiment]:
         folder = topic.place(results).folder
         return [show_search(one, results) for one in kept_searches(results) if one.folder == folder]
 
     show_experiments(read, results, progress)
 
 
-def ask_confirmation(topic: Topic, results: Results, seeds: str | None) -> Question | None:
+def ask_confirmation(topic: SearchRequest, results: Results, seeds: str | None) -> Experiment | None:
     """What the best setting is worth on the test people; None where it is that of the recipe as it is.
 
     Raises UserError where no trial has finished.
@@ -196,15 +196,15 @@ def ask_confirmation(topic: Topic, results: Results, seeds: str | None) -> Quest
         f"training people: {', '.join(f'{name} {show(value)}' for name, value in winner.setting.items())}."
     )
     study_of_two = confirmation(topic.space, winner.setting, said)
-    question = ask_about(study_of_two, replace(topic.asked, seeds=seeds), SEARCH_PRESETS)
-    if question.recipe(topic.space.base) != search.run.recipe:
+    experiment = resolve_study(study_of_two, replace(topic.asked, seeds=seeds), SEARCH_PRESETS)
+    if experiment.recipe(topic.space.base) != search.run.recipe:
         raise UserError(
             f"{topic.name} was begun with another recipe; name the same options as for the search"
         )
-    return question
+    return experiment
 
 
-def _find(topic: Topic, results: Results) -> "tuple[Search, optuna.Study]":
+def _find(topic: SearchRequest, results: Results) -> "tuple[Search, optuna.Study]":
     from harness.search import storage
 
     found = storage.find(topic.name, topic.place(results))

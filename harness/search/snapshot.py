@@ -16,7 +16,7 @@ from harness.search.spec import TRIALS, Search
 from harness.search.trials import Trial, best
 from harness.store.record_file import digest
 from harness.store.records import Results
-from harness.tracking.view import Child, Content, Experiment, Parent, Point, Status, show_result
+from harness.tracking.view import Content, Point, ShownExperiment, ShownRow, ShownRun, Status, show_result
 from pivl.system.files import write_text
 from pivl.system.reading import read_json
 
@@ -89,13 +89,13 @@ def kept_precision(name: str, results: Results) -> str | None:
     )
 
 
-def show_search(kept: KeptSearch, results: Results) -> Experiment:
+def show_search(kept: KeptSearch, results: Results) -> ShownExperiment:
     """The experiment of the search."""
     search, trials = kept.search, kept.trials
     winner = best(trials)
     identity = search.identity()
     ranges = {f"space/{name}": " ".join(map(str, one[1].values())) for name, one in identity["space"].items()}
-    parent = Parent(
+    parent = ShownRow(
         key=search.name,
         name=search.title,
         dataset=(search.run.dataset, search.run.fingerprint),
@@ -108,13 +108,13 @@ def show_search(kept: KeptSearch, results: Results) -> Experiment:
         ],
         children=[_child(search, trial, results) for trial in trials if trial.done],
     )
-    return Experiment(f"search {search.name} on {search.run.dataset}", [parent])
+    return ShownExperiment(f"search {search.name} on {search.run.dataset}", [parent])
 
 
-def _child(search: Search, trial: Trial, results: Results) -> Child:
+def _child(search: Search, trial: Trial, results: Results) -> ShownRun:
     version = hashlib.sha256(repr(trial).encode()).hexdigest()[:16]
     name = f"trial {trial.number}"
-    return Child(
+    return ShownRun(
         f"{search.name}/{trial.number}",
         name,
         SHOWN[trial.state],

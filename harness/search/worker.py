@@ -31,7 +31,7 @@ from harness.search.spec import Place, Search
 from harness.store.claims import Owner
 from harness.store.records import Finished, Results
 from harness.system.devices import choose_device, suitable_slots
-from harness.system.process import begin_computing, when_input_ends
+from harness.system.process import setup_process, when_input_ends
 from pivl.errors import TrainingFailed, UserError
 
 
@@ -116,7 +116,7 @@ def main(path: Path) -> int:
     try:
         device = choose_device(given["device"])
         send({"event": "ready", "device": device.type, "slots": suitable_slots(device)})
-        begin_computing()
+        setup_process()
         with storage.alive(place) as worker:
             objective = Objective(search, results, device, send, worker)
             work(storage.join(search, place), search, place, given["total"], objective)

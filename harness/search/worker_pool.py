@@ -23,7 +23,7 @@ FAREWELL = 4.0  # seconds that workers have to put their trials back; then they 
 
 
 @dataclass
-class Fleet:
+class WorkerPool:
     """At most `jobs` workers (None: as many as suit the device) that do `work`, as long as trials are `remaining`."""
 
     work: dict[str, Any]

@@ -34,7 +34,7 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def foresee_device(name: str) -> tuple[str, int]:
+def device_without_torch(name: str) -> tuple[str, int]:
     """The device `name` as a record names it, and how many runs at a time suit it."""
     if _is_surely_cpu(name):
         return f"cpu ({_processor()})", _cpu_slots()
@@ -52,7 +52,7 @@ def suitable_slots(device: "torch.device") -> int:
     return _cpu_slots() if device.type == "cpu" else 1
 
 
-def sure_slots(name: str) -> int:
+def default_jobs(name: str) -> int:
     """How many runs at a time surely suit the device `name`, as far as can be told without torch."""
     return _cpu_slots() if _is_surely_cpu(name) else 1
 

@@ -27,7 +27,7 @@ def keep_memory() -> None:
             set_option(MMAP, LARGEST)
 
 
-def begin_computing() -> None:
+def setup_process() -> None:
     """Make this process one that computes: with one thread on a CPU, in memory that it keeps, and without TF32."""
     import torch
 

@@ -17,7 +17,7 @@ from harness.store.records import Results
 from harness.system.addresses import within
 from harness.tracking.advice import advice, foreign, newer, no_answer
 from harness.tracking.place import LOGIN, Place, place_of
-from harness.tracking.view import Child, Content, Experiment, Parent
+from harness.tracking.view import Content, ShownExperiment, ShownRow, ShownRun
 from pivl.errors import UserError
 
 # Before mlflow is imported, which reads them. A server that is down shall cost seconds: with mlflow's own retries a
@@ -65,7 +65,7 @@ def connect(results: Results) -> MlflowClient:
         return _open(place)
 
 
-def sync(experiments: Sequence[Experiment], results: Results) -> int:
+def sync(experiments: Sequence[ShownExperiment], results: Results) -> int:
     """Bring MLflow up to date; how many runs were added. UserError where that fails; no record depends on it."""
     place = place_of(results)
     added = 0
@@ -203,7 +203,7 @@ class _View:
             elif KEY in tags:
                 self.parents[tags[KEY]] = run
 
-    def sync(self, parent: Parent) -> int:
+    def sync(self, parent: ShownRow) -> int:
         """The parent and its children; how many children were added."""
         known = self.parents.get(parent.key)
         if known is None:
@@ -223,7 +223,7 @@ class _View:
             self.client.set_terminated(run_id)
         return added
 
-    def _sync_child(self, parent: str, child: Child) -> bool:
+    def _sync_child(self, parent: str, child: ShownRun) -> bool:
         """Add the run unless it is there just so; an older one, or one half written, is made anew."""
         known = self.children.get((parent, child.id))
         if known is not None:
@@ -265,7 +265,7 @@ class _View:
             self.client.log_batch(run_id, params=params[start : start + FEW])
 
 
-def _version(parent: Parent) -> str:
+def _version(parent: ShownRow) -> str:
     """Another whenever the parent itself shows something else."""
     children = [(child.id, child.version) for child in parent.children]
     digest = hashlib.sha256(repr((parent.params, parent.metrics, children)).encode())

@@ -14,7 +14,7 @@ from pivl.errors import UserError
 
 if TYPE_CHECKING:
     from harness.tracking.place import Place
-    from harness.tracking.view import Experiment
+    from harness.tracking.view import ShownExperiment
 
 
 ABSENT = "the package mlflow is not installed"
@@ -43,7 +43,7 @@ def show(tables: Container[str], results: Results, progress: Progress) -> None:
 
 
 def show_experiments(
-    read: "Callable[[], Sequence[Experiment]]", results: Results, progress: Progress
+    read: "Callable[[], Sequence[ShownExperiment]]", results: Results, progress: Progress
 ) -> None:
     """Bring MLflow up to date with the experiments that `read` gives."""
     progress.update("MLflow", "bringing it up to date")
@@ -60,7 +60,7 @@ def show_experiments(
         )
 
 
-def show_all(results: Results, searches: "Sequence[Experiment]" = ()) -> str:
+def show_all(results: Results, searches: "Sequence[ShownExperiment]" = ()) -> str:
     """Bring MLflow up to date with everything that is recorded, and with `searches`; returns a line. UserError."""
     rows = asked_rows(results)
     if not rows and not searches:
@@ -84,7 +84,7 @@ def show_all(results: Results, searches: "Sequence[Experiment]" = ()) -> str:
     return f"MLflow at {place.shown}: {added} runs added{unknown}"
 
 
-def _asked(tables: "Container[str] | None", results: Results) -> "list[Experiment]":
+def _asked(tables: "Container[str] | None", results: Results) -> "list[ShownExperiment]":
     """What was asked for of `tables`, or of all."""
     from harness.tracking.view import show_rows
 
@@ -92,7 +92,7 @@ def _asked(tables: "Container[str] | None", results: Results) -> "list[Experimen
     return show_rows(rows, results)
 
 
-def _sync(experiments: "Sequence[Experiment]", results: Results) -> "tuple[int, Place]":
+def _sync(experiments: "Sequence[ShownExperiment]", results: Results) -> "tuple[int, Place]":
     from harness.tracking import mlflow_client
     from harness.tracking.place import place_of
 

@@ -46,7 +46,7 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Child:
+class ShownRun:
     """One run, or a trial with the id of its `run`; `version` changes with what it shows."""
 
     id: str
@@ -58,7 +58,7 @@ class Child:
 
 
 @dataclass(frozen=True)
-class Parent:
+class ShownRow:
     """One row: `key` tells it from others of its experiment. dataset: name and fingerprint."""
 
     key: str
@@ -67,27 +67,27 @@ class Parent:
     params: Mapping[str, Any]
     metrics: Mapping[str, float]
     files: Sequence[Path]
-    children: Sequence[Child]
+    children: Sequence[ShownRun]
 
 
 @dataclass(frozen=True)
-class Experiment:
+class ShownExperiment:
     """A study on a data set."""
 
     name: str
-    parents: Sequence[Parent]
+    parents: Sequence[ShownRow]
 
 
-def show_rows(rows: Sequence[AskedRow], results: Results) -> list[Experiment]:
+def show_rows(rows: Sequence[AskedRow], results: Results) -> list[ShownExperiment]:
     """The experiments of the rows of which something is recorded."""
-    experiments: dict[str, list[Parent]] = {}
+    experiments: dict[str, list[ShownRow]] = {}
     for row in rows:
         if parent := _parent(row, results):
             experiments.setdefault(f"{row.table} on {row.dataset}", []).append(parent)
-    return [Experiment(name, parents) for name, parents in experiments.items()]
+    return [ShownExperiment(name, parents) for name, parents in experiments.items()]
 
 
-def _parent(row: AskedRow, results: Results) -> Parent | None:
+def _parent(row: AskedRow, results: Results) -> ShownRow | None:
     """The row with the mean of every metric over its finished seeds; None where nothing is recorded."""
     found = {seed: results.find_run(run_id) for seed, run_id in sorted(row.runs.items())}
     records = {seed: record for seed, record in found.items() if record is not None}
@@ -99,7 +99,7 @@ def _parent(row: AskedRow, results: Results) -> Parent | None:
     finished = [record["metrics"] for record in records.values() if record["status"] == "finished"]
     names = dict.fromkeys(name for metrics in finished for name in metrics)
     means = {name: _mean([metrics.get(name) for metrics in finished]) for name in names}
-    return Parent(
+    return ShownRow(
         key=hashlib.sha256(row.key.encode()).hexdigest()[:16],
         name=title,
         dataset=(row.dataset, row.fingerprint),
@@ -120,11 +120,11 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _child(name: str, record: Record, results: Results) -> Child:
+def _child(name: str, record: Record, results: Results) -> ShownRun:
     version = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
     if record["status"] == "failed":
-        return Child(record["id"], name, "FAILED", version, lambda: _failure(record))
-    return Child(record["id"], name, "FINISHED", version, lambda: show_result(record, results))
+        return ShownRun(record["id"], name, "FAILED", version, lambda: _failure(record))
+    return ShownRun(record["id"], name, "FINISHED", version, lambda: show_result(record, results))
 
 
 def _failure(record: Record) -> Content:

@@ -57,13 +57,13 @@ def restore(trainer: Trainer, state: Mapping[str, Tensor]) -> Trained:
 
 def assess(trainer: Trainer, trained: Trained) -> Assessment:
     """Score `trained` on the benchmark's test people; the last epoch as it is, no epoch is chosen."""
-    retrieval = search(trainer, trained, rank)
+    retrieval = retrieve(trainer, trained, rank)
     if trainer.split.query.part_map is None:
         return Assessment(retrieval, None, None)
     return Assessment(retrieval, *_consistencies(trainer, trained))
 
 
-def search(trainer: Trainer, trained: Trained, ranking: Ranking) -> Retrieval:
+def retrieve(trainer: Trainer, trained: Trained, ranking: Ranking) -> Retrieval:
     """Every query of the test people, by `rank` or by re-ranking."""
     normalization = NORMALIZATIONS[trainer.recipe.normalization]
     return score(trained.model.embed, trainer.split, normalization, BATCH, trainer.device, ranking)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pivl.evaluation.retrieval import (
     AT_ONCE,
-    Described,
+    Descriptors,
     Distances,
     Retrieval,
     rank_distances,
@@ -48,12 +48,12 @@ class Reciprocal:
 USUAL = Reciprocal()
 
 
-def rerank(query: Described, gallery: Described, choice: Reciprocal = USUAL) -> Retrieval:
+def rerank(query: Descriptors, gallery: Descriptors, choice: Reciprocal = USUAL) -> Retrieval:
     """What `evaluation.rank` gives for the same pictures, by re-ranked distances."""
     return rank_distances(reranked_distances(query, gallery, choice), query, gallery)
 
 
-def reranked_distances(query: Described, gallery: Described, choice: Reciprocal = USUAL) -> Distances:
+def reranked_distances(query: Descriptors, gallery: Descriptors, choice: Reciprocal = USUAL) -> Distances:
     """Distances in [0, 1] after re-ranking all Q + G pictures together; holds a copy of their descriptors."""
     queries, count = len(query), len(query) + len(gallery)
     by_features = squared_distances(query, gallery)

@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 1024  # descriptors whose squares are held
 
 
 @dataclass(frozen=True, eq=False)
-class Described:
+class Descriptors:
     """N pictures as a model describes them: descriptor float32 [N, D] of length 1, person and camera int64 [N]."""
 
     descriptor: Tensor
@@ -80,7 +80,7 @@ class Retrieval:
         return float((self.first_match < k).mean())
 
 
-Ranking = Callable[[Described, Described], Retrieval]  # `rank` or another: queries and gallery
+Ranking = Callable[[Descriptors, Descriptors], Retrieval]  # `rank` or another: queries and gallery
 
 
 def unit(feature: Tensor) -> Tensor:
@@ -91,9 +91,9 @@ def unit(feature: Tensor) -> Tensor:
     return F.normalize(feature, dim=1)
 
 
-def describe(
+def extract(
     embed: Embed, pictures: Pictures, normalization: Normalization, batch: int, device: torch.device
-) -> Described:
+) -> Descriptors:
     """All pictures by their descriptors on `device`, `batch` at a time, without gradients; see `unit` for errors.
 
     `embed` belongs to a model on `device` in eval mode: this sees only the function and cannot switch it.
@@ -110,10 +110,10 @@ def describe(
             release(pictures.image)  # a gallery on disk need not stay in memory once it was looked at
     if found is None:
         raise UserError("there are no pictures to describe; check the split")
-    return Described(found, pictures.person, pictures.camera)
+    return Descriptors(found, pictures.person, pictures.camera)
 
 
-def squared_distances(query: Described, gallery: Described) -> Distances:
+def squared_distances(query: Descriptors, gallery: Descriptors) -> Distances:
     """Squared Euclidean distances, added up as CLIP-ReID does.
 
     |q|^2 + |g|^2 - 2 q.g keeps the order that the original gives to distances equal up to rounding. Nothing is held
@@ -139,28 +139,28 @@ def squares(descriptor: Tensor) -> Tensor:
     return found
 
 
-def rank(query: Described, gallery: Described, at_once: int = AT_ONCE) -> Retrieval:
+def rank(query: Descriptors, gallery: Descriptors, at_once: int = AT_ONCE) -> Retrieval:
     """Score queries against a gallery by Euclidean distance; see rank_distances for memory and errors."""
     return rank_distances(squared_distances(query, gallery), query, gallery, at_once)
 
 
 def rank_distances(
-    distances: Distances, query: Described, gallery: Described, at_once: int = AT_ONCE
+    distances: Distances, query: Descriptors, gallery: Descriptors, at_once: int = AT_ONCE
 ) -> Retrieval:
     """Score queries against a gallery by any distance, smaller is nearer, of which about `at_once` are held.
 
     Raises UserError when no query has a match.
     """
-    sought = answers(query, gallery)
+    sought = matches_and_junk(query, gallery)
     step = max(1, at_once // len(gallery))
     ranks: list[Indices] = []
     for start in range(0, len(query), step):
         some = slice(start, start + step)
-        ranks += rank_answers(distances(some), sought[some])
+        ranks += rank_matches(distances(some), sought[some])
     return _retrieval(ranks, query)
 
 
-def answers(query: Described, gallery: Described) -> list[tuple[Indices, Indices]]:
+def matches_and_junk(query: Descriptors, gallery: Descriptors) -> list[tuple[Indices, Indices]]:
     """For each query, its person's gallery pictures under other cameras and under its own: rising indices."""
     person, camera = gallery.person.cpu().numpy(), gallery.camera.cpu().numpy()
     wanted, under = query.person.cpu().numpy(), query.camera.cpu().numpy()
@@ -172,7 +172,7 @@ def answers(query: Described, gallery: Described) -> list[tuple[Indices, Indices
     return [(pictures[kept], pictures[~kept]) for pictures, kept in zip(own, other, strict=True)]
 
 
-def rank_answers(distances: Tensor, sought: list[tuple[Indices, Indices]]) -> list[Indices]:
+def rank_matches(distances: Tensor, sought: list[tuple[Indices, Indices]]) -> list[Indices]:
     """For each row of distances [q, G], the rising ranks (1 is best) of its `answers`."""
     return [match_ranks(row, *pair) for row, pair in zip(distances.cpu().numpy(), sought, strict=True)]
 
@@ -201,12 +201,12 @@ def score(
     ranking: Ranking = rank,
 ) -> Retrieval:
     """Describe query and gallery of `split` and rank them; one pass where both are the same pictures."""
-    query = describe(embed, split.query, normalization, batch, device)
+    query = extract(embed, split.query, normalization, batch, device)
     same = split.query is split.gallery
-    return ranking(query, query if same else describe(embed, split.gallery, normalization, batch, device))
+    return ranking(query, query if same else extract(embed, split.gallery, normalization, batch, device))
 
 
-def _retrieval(ranks: list[Indices], query: Described) -> Retrieval:
+def _retrieval(ranks: list[Indices], query: Descriptors) -> Retrieval:
     """Per-query scores from the ranks of each query's matches."""
     scored = np.array([place for place, right in enumerate(ranks) if len(right)], dtype=np.int64)
     if not len(scored):

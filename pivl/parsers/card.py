@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pivl.data.part_maps.labels import LIP
-from pivl.parsers.pretrain import HELD_OUT, TAUGHT, MadeParser
+from pivl.parsers.pretrain import HELD_OUT, TRAINING_SET, ParserReport
 from pivl.synthped.pretraining.clip_card import Origin
 from pivl.system.files import sha256_of, write_text
 
@@ -25,14 +25,14 @@ This file is written by the code from what it measured; do not edit it.
 """
 
 
-def write_card(path: Path, made: Sequence[MadeParser], origin: Origin) -> None:
+def write_card(path: Path, made: Sequence[ParserReport], origin: Origin) -> None:
     """Write the card, Markdown, of the parsers that were `made`; UserError where it cannot be written."""
     blocks = [INTRODUCTION, "## The files\n", *_files(made, origin), "\n## Recipe\n", *_recipe(made)]
     blocks += ["\n## Loss\n", *_losses(made), "\n## How well they parse\n", *_scores(made), ""]
     write_text(path, "\n".join(blocks))
 
 
-def _files(made: Sequence[MadeParser], origin: Origin) -> list[str]:
+def _files(made: Sequence[ParserReport], origin: Origin) -> list[str]:
     rows = [
         [
             one.name,
@@ -47,13 +47,14 @@ def _files(made: Sequence[MadeParser], origin: Origin) -> list[str]:
     return [*_table(header, rows), "", f"Commit {origin.commit}, on {origin.machine}, one thread, float32."]
 
 
-def _recipe(made: Sequence[MadeParser]) -> list[str]:
+def _recipe(made: Sequence[ParserReport]) -> list[str]:
     choices = {name: value for name, value in asdict(made[0].choices).items() if name != "steps"}
     return [
         "- network: four halvings of the sides with 16, 32, 48 and 64 channels and as many steps back, two convolutions "
         "each (`pivl/parsers/unet.py`); logits at half the picture's size, enlarged bilinearly",
-        f"- people: {TAUGHT.people}, in families of {TAUGHT.family} that differ in {TAUGHT.changes} items, "
-        f"{TAUGHT.shots} pictures each, by {TAUGHT.cameras} cameras of severity {TAUGHT.severity}",
+        f"- people: {TRAINING_SET.people}, in families of {TRAINING_SET.family} that differ in {TRAINING_SET.changes} "
+        "items, "
+        f"{TRAINING_SET.shots} pictures each, by {TRAINING_SET.cameras} cameras of severity {TRAINING_SET.severity}",
         "- AdamW, linear warm-up, cosine to 0; cross-entropy of LIP's 20 classes at every pixel; the last step is what "
         "is shipped",
         f"- seed {made[0].seed}, "
@@ -61,7 +62,7 @@ def _recipe(made: Sequence[MadeParser]) -> list[str]:
     ]
 
 
-def _losses(made: Sequence[MadeParser]) -> list[str]:
+def _losses(made: Sequence[ParserReport]) -> list[str]:
     rows = [
         [one.name, *(f"{part.mean():.3f}" for part in np.array_split(np.array(one.losses), SLICES))]
         for one in made
@@ -70,7 +71,7 @@ def _losses(made: Sequence[MadeParser]) -> list[str]:
     return ["Cross-entropy, averaged over equal parts of each training.\n", *_table(header, rows)]
 
 
-def _scores(made: Sequence[MadeParser]) -> list[str]:
+def _scores(made: Sequence[ParserReport]) -> list[str]:
     scores = [one.held_out for one in made]
     rows = [
         ["mIoU", *(f"{100 * x.score.mean_iou:.1f} [{100 * x.low:.1f}, {100 * x.high:.1f}]" for x in scores)],

@@ -18,7 +18,7 @@ from pivl.data.pictures import Pictures
 from pivl.data.store import CLIP as NORMALIZATION
 from pivl.loop import Fit, Report, Step, smooth_cosine
 from pivl.parsers.embedded import embedded_parser, one_thread, parse_pictures, save_network, weights_of
-from pivl.parsers.score_interval import SpreadScore, score_with_spread
+from pivl.parsers.score_interval import BootstrapScore, score_interval
 from pivl.parsers.unet import UNet
 from pivl.synthped.benchmark import PRETRAINING, PretrainingConfig, pretraining_people
 from pivl.synthped.picture_cache import Report as RenderingReport
@@ -26,8 +26,10 @@ from pivl.synthped.pretraining.crops import mirror
 from pivl.system.random_streams import numpy_stream, torch_stream
 
 STEPS = {"parser-s": 300, "parser-m": 1000, "parser-l": 4000}  # 20 s, 70 s and 5 min of one core
-TAUGHT = replace(PRETRAINING, name="synthped-parsing", people=1500, shots=4, severity=0.9, yaw_spread=0.8)
-HELD_OUT = replace(TAUGHT, name="synthped-parsing-held-out", people=250, shots=2, cameras=100)
+TRAINING_SET = replace(
+    PRETRAINING, name="synthped-parsing", people=1500, shots=4, severity=0.9, yaw_spread=0.8
+)
+HELD_OUT = replace(TRAINING_SET, name="synthped-parsing-held-out", people=250, shots=2, cameras=100)
 EPOCHS = 20  # parts of the training, which mean nothing but to its progress
 
 
@@ -48,7 +50,7 @@ class ParserTraining:
 
 
 @dataclass(frozen=True)
-class MadeParser:
+class ParserReport:
     """A training that was done, for its card. held_out: its score on HELD_OUT; losses: of every step."""
 
     name: str
@@ -56,7 +58,7 @@ class MadeParser:
     seed: int
     choices: ParserTraining
     taught: PretrainingConfig
-    held_out: SpreadScore
+    held_out: BootstrapScore
     losses: tuple[float, ...]
     seconds: float
 
@@ -68,13 +70,13 @@ def pretrain_parser(
     choices: ParserTraining,
     report: Report,
     rendering: RenderingReport | None = None,
-) -> MadeParser:
+) -> ParserReport:
     """Train the parser `name`, write its weights into `folder` and score them, as written, on people it never saw.
 
     Raises UserError where the file or the cache of pictures cannot be written, TrainingFailed at a non-finite loss.
     """
     taught, held_out = (
-        pretraining_people(people, report=rendering).pictures for people in (TAUGHT, HELD_OUT)
+        pretraining_people(people, report=rendering).pictures for people in (TRAINING_SET, HELD_OUT)
     )
     began, losses = time.process_time(), list[float]()
 
@@ -85,13 +87,13 @@ def pretrain_parser(
     network = train_parser(taught, choices, seed, keep)
     seconds = time.process_time() - began
     weights = folder / weights_of(name).name
-    save_network(weights, network, {"seed": seed, "choices": asdict(choices), "taught": asdict(TAUGHT)})
+    save_network(weights, network, {"seed": seed, "choices": asdict(choices), "taught": asdict(TRAINING_SET)})
     assert held_out.part_map is not None
     found = parse_pictures(embedded_parser(name, weights), held_out.image)
-    score = score_with_spread(
+    score = score_interval(
         found.numpy(), held_out.part_map.numpy(), held_out.person.numpy(), LIP, numpy_stream(seed, "people")
     )
-    return MadeParser(name, weights, seed, choices, TAUGHT, score, tuple(losses), seconds)
+    return ParserReport(name, weights, seed, choices, TRAINING_SET, score, tuple(losses), seconds)
 
 
 def train_parser(pictures: Pictures, choices: ParserTraining, seed: int, report: Report) -> UNet:

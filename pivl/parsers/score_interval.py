@@ -16,7 +16,7 @@ TAILS = (2.5, 97.5)  # percent
 
 
 @dataclass(frozen=True, eq=False)
-class SpreadScore:
+class BootstrapScore:
     """The score of all pictures together, and its spread, all in [0, 1].
 
     low, high: 95 % interval of mIoU over people drawn with replacement; error: its standard deviation. each: mIoU of
@@ -30,13 +30,13 @@ class SpreadScore:
     each: NDArray[np.float64]
 
 
-def score_with_spread(
+def score_interval(
     predicted: np.ndarray,
     truth: np.ndarray,
     person: np.ndarray,
     labels: LabelSet,
     generator: np.random.Generator,
-) -> SpreadScore:
+) -> BootstrapScore:
     """Score maps uint8 [N, H, W] of pictures whose people are int [N]."""
     classes = len(labels.parts)
     pixels = np.stack([count_pixels(*maps, classes) for maps in zip(predicted, truth, strict=True)])
@@ -49,4 +49,4 @@ def score_with_spread(
     again = np.array([ParsingScore(labels, total, 1, 1).mean_iou for total in totals])
     low, high = np.percentile(again, TAILS)
     score = ParsingScore(labels, pixels.sum(0), len(truth), len(predicted))
-    return SpreadScore(score, float(low), float(high), float(again.std(ddof=1)), each)
+    return BootstrapScore(score, float(low), float(high), float(again.std(ddof=1)), each)

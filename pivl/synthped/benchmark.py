@@ -20,7 +20,7 @@ import torch
 from pivl.data.part_maps.labels import LIP
 from pivl.data.pictures import Pictures, Split
 from pivl.synthped.person.wardrobe import People, draw_families, draw_people
-from pivl.synthped.picture_cache import Album, Report, Shots, load_album
+from pivl.synthped.picture_cache import CachedPictures, Report, ShotList, load_pictures
 from pivl.synthped.rendering.camera import draw_cameras
 from pivl.synthped.rendering.picture import World
 from pivl.system.random_streams import numpy_stream
@@ -103,7 +103,7 @@ def load(
     facts = {"version": VERSION, **asdict(config), "size": list(size or config.size)}
     training, test = plan_training(config), plan_test(config)
     name = f"{config.name}-v{VERSION}"
-    album = load_album(name, facts, training.join(test), lambda: build_world(config), report)
+    album = load_pictures(name, facts, training.join(test), lambda: build_world(config), report)
     train, gallery = (
         _pictures(album, shots, start) for shots, start in ((training, 0), (test, len(training)))
     )
@@ -118,7 +118,7 @@ def pretraining_people(
     """People for CLIP's pre-training and their pictures, cached as `load` does; another `name` gives other people."""
     facts = {"version": VERSION, **asdict(config), "size": list(size or config.size)}
     people, shots = draw_pretraining_people(config), plan_pretraining(config)
-    album = load_album(
+    album = load_pictures(
         f"{config.name}-v{VERSION}", facts, shots, lambda: surround(people, config, config.name), report
     )
     return PretrainingSet(people, _pictures(album, shots, 0))
@@ -145,28 +145,28 @@ def draw_benchmark_people(config: SynthpedConfig) -> tuple[People, People]:
     return training, test
 
 
-def plan_training(config: SynthpedConfig) -> Shots:
+def plan_training(config: SynthpedConfig) -> ShotList:
     """`training_shots` pictures of every training person, by the cameras in turn."""
     person = np.repeat(np.arange(config.training_people), config.training_shots)
     turn = np.tile(np.arange(config.training_shots), config.training_people)
     draw = numpy_stream(config.seed, f"{config.name}/training pictures")
-    return Shots(person, (person + turn) % config.cameras, draw.integers(2**62, size=len(person)))
+    return ShotList(person, (person + turn) % config.cameras, draw.integers(2**62, size=len(person)))
 
 
-def plan_test(config: SynthpedConfig) -> Shots:
+def plan_test(config: SynthpedConfig) -> ShotList:
     """One picture of every test person by every camera; test people come after the training people."""
     person = config.training_people + np.repeat(np.arange(config.test_people), config.cameras)
     draw = numpy_stream(config.seed, f"{config.name}/test pictures")
-    return Shots(
+    return ShotList(
         person, np.tile(np.arange(config.cameras), config.test_people), draw.integers(2**62, size=len(person))
     )
 
 
-def plan_pretraining(config: PretrainingConfig) -> Shots:
+def plan_pretraining(config: PretrainingConfig) -> ShotList:
     """`shots` pictures of every person, each by a camera drawn at random."""
     person = np.repeat(np.arange(config.people), config.shots)
     draw = numpy_stream(config.seed, f"{config.name}/pictures")
-    return Shots(
+    return ShotList(
         person, draw.integers(config.cameras, size=len(person)), draw.integers(2**62, size=len(person))
     )
 
@@ -185,7 +185,7 @@ def surround(people: People, config: SynthpedConfig | PretrainingConfig, cameras
     return World(people, passers_by, draw_cameras(config.cameras, draw, config.severity, config.yaw_spread))
 
 
-def _pictures(album: Album, shots: Shots, start: int) -> Pictures:
+def _pictures(album: CachedPictures, shots: ShotList, start: int) -> Pictures:
     """The pictures of `shots`, which begin at `start` in the album, named as Market-1501 names its files."""
     end = start + len(shots)
     return Pictures(

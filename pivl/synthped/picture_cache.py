@@ -12,7 +12,7 @@ import numpy as np
 
 from pivl.data.cache.folder import cache_folder, check_room
 from pivl.errors import UserError
-from pivl.synthped.rendering.picture import World, take
+from pivl.synthped.rendering.picture import World, render_pictures
 from pivl.system.files import sha256_of, write_atomically, write_text
 from pivl.system.json_files import read_json
 from pivl.system.parallel import cores, spread
@@ -28,7 +28,7 @@ Report = Callable[[int, int], object]  # called with the pictures done and the t
 
 
 @dataclass(frozen=True)
-class Shots:
+class ShotList:
     """N pictures to be taken: person and camera (places in the World, int64 [N]) and the seed of each (int64 [N])."""
 
     person: np.ndarray
@@ -38,10 +38,10 @@ class Shots:
     def __len__(self) -> int:
         return len(self.seed)
 
-    def join(self, after: "Shots") -> "Shots":
+    def join(self, after: "ShotList") -> "ShotList":
         """These pictures, then those of `after`."""
         pairs = zip(vars(self).values(), vars(after).values(), strict=True)
-        return Shots(*(np.concatenate(pair) for pair in pairs))
+        return ShotList(*(np.concatenate(pair) for pair in pairs))
 
     def digest(self) -> str:
         """Hash of all three arrays."""
@@ -49,16 +49,16 @@ class Shots:
 
 
 @dataclass(frozen=True)
-class Album:
+class CachedPictures:
     """N pictures taken: image uint8 [N, 3, H, W] (RGB) and part_map uint8 [N, H, W] (LIP)."""
 
     image: np.ndarray
     part_map: np.ndarray
 
 
-def load_album(
-    name: str, facts: dict[str, Any], shots: Shots, build_world: Callable[[], World], report: Report | None
-) -> Album:
+def load_pictures(
+    name: str, facts: dict[str, Any], shots: ShotList, build_world: Callable[[], World], report: Report | None
+) -> CachedPictures:
     """The pictures of `shots`, from the cache if they are there and whole; else rendered, and cached as `name`.
 
     facts: everything (JSON) that decides the world, and the pictures' "size" (height, width); build_world is called only
@@ -87,17 +87,21 @@ def renderer_digest() -> str:
     return content.hexdigest()
 
 
-def render(world: World, shots: Shots, size: tuple[int, int], report: Report | None = None) -> Album:
+def render(
+    world: World, shots: ShotList, size: tuple[int, int], report: Report | None = None
+) -> CachedPictures:
     """Take all pictures, in jobs of JOB by one process per core; the result does not depend on how they are shared out.
 
     Processes are spawned: a script that gets here must do so under `if __name__ == "__main__"`.
     """
     order = np.argsort(shots.camera, kind="stable")  # a job sees few cameras, and draws few streets
     jobs = np.split(order, range(JOB, len(order), JOB)) if len(order) else []
-    album = Album(np.empty((len(shots), 3, *size), np.uint8), np.empty((len(shots), *size), np.uint8))
+    album = CachedPictures(
+        np.empty((len(shots), 3, *size), np.uint8), np.empty((len(shots), *size), np.uint8)
+    )
     done = 0
     tasks = [(world, shots.person[job], shots.camera[job], shots.seed[job], size) for job in jobs]
-    for place, (image, part_map) in spread(take, tasks, min(cores(), len(jobs))):
+    for place, (image, part_map) in spread(render_pictures, tasks, min(cores(), len(jobs))):
         album.image[jobs[place]], album.part_map[jobs[place]] = image.transpose(0, 3, 1, 2), part_map
         done += len(jobs[place])
         if report:
@@ -105,7 +109,7 @@ def render(world: World, shots: Shots, size: tuple[int, int], report: Report | N
     return album
 
 
-def _read(path: Path) -> Album | None:
+def _read(path: Path) -> CachedPictures | None:
     """The album at `path` if it is there and its checksum holds; a line on stderr if it is there and does not."""
     facts = path.with_suffix(".json")
     if not path.exists():
@@ -113,7 +117,7 @@ def _read(path: Path) -> Album | None:
     try:
         if read_json(facts)["sha256"] == sha256_of(path):
             with np.load(path) as arrays:
-                return Album(arrays["image"], arrays["part_map"])
+                return CachedPictures(arrays["image"], arrays["part_map"])
     except (UserError, OSError, ValueError, KeyError, TypeError):
         pass  # no checksum, or one that cannot be read: the line below says it
     print(

@@ -16,7 +16,7 @@ KeysAndValues = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class Beginning:
+class PrefixCache:
     """N texts begun with L tokens: what later ones attend to, keys and values [N, heads, L, size] of every block."""
 
     keys: tuple[Tensor, ...]
@@ -27,9 +27,9 @@ class Beginning:
         """The number of tokens, L."""
         return self.keys[0].shape[2]
 
-    def of(self, text: Tensor) -> "Beginning":
+    def of(self, text: Tensor) -> "PrefixCache":
         """The beginnings of some texts, int64 [M] into N, one of them as often as it is named."""
-        return Beginning(
+        return PrefixCache(
             tuple(keys.index_select(0, text) for keys in self.keys),
             tuple(values.index_select(0, text) for values in self.values),
         )

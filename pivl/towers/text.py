@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pivl.towers.architecture import TextArchitecture
 from pivl.towers.attention import ACTIVATIONS
-from pivl.towers.kv_cache import Beginning, KeysAndValues, block_output, project
+from pivl.towers.kv_cache import KeysAndValues, PrefixCache, block_output, project
 
 
 class TextTower(nn.Module):
@@ -36,7 +36,7 @@ class TextTower(nn.Module):
         """[..., W]: the token embeddings of int64 ids [...], without positions."""
         return self.net.token_embedding(ids)
 
-    def begin(self, embeddings: Tensor, beginning: Beginning | None = None) -> Beginning:
+    def begin(self, embeddings: Tensor, beginning: PrefixCache | None = None) -> PrefixCache:
         """Texts [N, L, W] that have no end yet, to be gone on from; themselves going on from `beginning`, N texts.
 
         ValueError as in `encode`.
@@ -49,9 +49,9 @@ class TextTower(nn.Module):
             tokens = block_output(block, tokens, query, key, value, seen)
             found.append((key, value))
         _, key, value = project(last, tokens, past)
-        return Beginning(*zip(*found, (key, value), strict=True))
+        return PrefixCache(*zip(*found, (key, value), strict=True))
 
-    def encode(self, embeddings: Tensor, end: Tensor, beginning: Beginning | None = None) -> Tensor:
+    def encode(self, embeddings: Tensor, end: Tensor, beginning: PrefixCache | None = None) -> Tensor:
         """[N, D]: text features of token embeddings [N, L, W], read at `end` int64 [N], where each text ends.
 
         `beginning`: N texts that these go on from; `end` counts from where they do. Any length up to the context
@@ -67,7 +67,7 @@ class TextTower(nn.Module):
         output = block_output(last, read, asks, key, value, seen[end][:, None, None])
         return self.net.ln_final(output[:, 0]) @ self.net.text_projection
 
-    def _placed(self, embeddings: Tensor, beginning: Beginning | None) -> tuple[Tensor, Tensor]:
+    def _placed(self, embeddings: Tensor, beginning: PrefixCache | None) -> tuple[Tensor, Tensor]:
         """Tokens with their positions, and which of all tokens up to there each of the L attends to: bool [L, all]."""
         first = beginning.length if beginning else 0
         length = first + embeddings.shape[1]
@@ -77,7 +77,7 @@ class TextTower(nn.Module):
         tokens = embeddings + self.net.positional_embedding[first:length].to(embeddings.dtype)
         return tokens, position <= position[first:, None]
 
-    def _blocks(self, beginning: Beginning | None) -> list[tuple[Any, KeysAndValues | None]]:
+    def _blocks(self, beginning: PrefixCache | None) -> list[tuple[Any, KeysAndValues | None]]:
         """Every block, with the keys and values that it has of the beginning."""
         before = zip(beginning.keys, beginning.values, strict=True) if beginning else repeat(None)
         return list(zip(self.net.transformer.resblocks, before, strict=False))

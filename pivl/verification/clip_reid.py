@@ -21,8 +21,8 @@ from pivl.model import ReIDModel
 from pivl.prompts import Prompts
 from pivl.recipe import CLIP_REID_CNN, CLIP_REID_VIT, Recipe
 from pivl.stages import (
+    BatchSource,
     Similarity,
-    Supply,
     Texts,
     align_images,
     image_schedule,
@@ -192,7 +192,7 @@ def stage_2(
     """stage2.*: the losses and features of the first step, the losses of all, the descriptor after them."""
     images, person = drawing.images(), drawing.person()
     everything, camera = torch.arange(len(images)), torch.zeros_like(person)
-    supply = Supply(
+    supply = BatchSource(
         lambda _: [everything], lambda index: Batch(images[index], person[index], camera[index], None)
     )
     steps: list[Step] = []

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from pivl.evaluation.reranking import Reciprocal, rerank
-from pivl.evaluation.retrieval import Described, Retrieval, rank
+from pivl.evaluation.retrieval import Descriptors, Retrieval, rank
 from pivl.verification.reference_file import EXACT, RERANKED, Figures, Measure, Recomputed
 from pivl.verification.reference_inputs import nudged
 
@@ -41,7 +41,7 @@ def scores(
     yield Recomputed(f"{prefix}mAP", torch.tensor(retrieval.map, dtype=torch.float64), measure)
 
 
-def read_inputs(figures: Figures, nudge: int) -> tuple[Described, Described]:
+def read_inputs(figures: Figures, nudge: int) -> tuple[Descriptors, Descriptors]:
     """Queries and gallery."""
     absent = sorted(INPUTS - figures.values.keys())
     if absent:
@@ -58,12 +58,12 @@ def read_inputs(figures: Figures, nudge: int) -> tuple[Described, Described]:
     return read_side(figures, "query", nudge), read_side(figures, "gallery", nudge)
 
 
-def read_side(figures: Figures, side: str, nudge: int) -> Described:
+def read_side(figures: Figures, side: str, nudge: int) -> Descriptors:
     """The pictures whose keys begin with `side`, features moved by `nudge`."""
     features, person, camera = (figures.values[f"{side}_{key}"] for key in ("features", "pids", "camids"))
     moved = nudged(features.astype(np.float32), nudge, OF_A_DISTANCE)
     whole = (torch.from_numpy(numbers.astype(np.int64)) for numbers in (person, camera))
-    return Described.of(torch.from_numpy(moved), *whole)
+    return Descriptors.of(torch.from_numpy(moved), *whole)
 
 
 def read_choice(figures: Figures) -> Reciprocal:

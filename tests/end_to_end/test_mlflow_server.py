@@ -16,8 +16,8 @@ from contextlib import suppress
 import pytest
 
 from harness.display.progress import Progress
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from harness.plan import preparation
 from harness.store.records import Results
 from harness.tracking import refresh
@@ -77,12 +77,12 @@ def test_a_server_that_was_down_gets_everything_later_and_nothing_twice(
     uri, start = server
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     results = Results(tmp_path / "results", complain)
-    question = ask(Asked("ablation", rows="clip-reid,pi-vl", seeds="0,1"))
-    cells = record_all([question], results)
+    experiment = resolve(Request("ablation", rows="clip-reid,pi-vl", seeds="0,1"))
+    cells = record_all([experiment], results)
     write_failed(results, cells[-1].run)
-    preparation.note_asked(question, cells, results)
+    preparation.note_asked(experiment, cells, results)
 
-    refresh.show({question.name}, results, Progress.on_stderr(False))
+    refresh.show({experiment.name}, results, Progress.on_stderr(False))
     assert "does not answer" in capsys.readouterr().err
     assert not (results.root / "mlflow.db").exists()
 
@@ -147,18 +147,18 @@ def test_a_server_behind_a_password_gets_runs_and_artifacts(server, tmp_path, mo
     uri, start = server
     start()
     results = Results(tmp_path / "results", complain)
-    question = ask(Asked("ablation", rows="clip-reid", seeds="0"))
-    preparation.note_asked(question, record_all([question], results), results)
+    experiment = resolve(Request("ablation", rows="clip-reid", seeds="0"))
+    preparation.note_asked(experiment, record_all([experiment], results), results)
     with standing_in(guard(int(uri.rpartition(":")[2]))) as port:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://reid:s3cret@127.0.0.1:{port}")
-        refresh.show({question.name}, results, Progress.on_stderr(False))
+        refresh.show({experiment.name}, results, Progress.on_stderr(False))
         assert (
             f"1 runs added; look at them in a browser at http://***@127.0.0.1:{port}\n"
             in capsys.readouterr().err
         )
         assert len(list((tmp_path / "kept").rglob("queries.parquet"))) == 1
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://reid:wrong@127.0.0.1:{port}")
-        refresh.show({question.name}, results, Progress.on_stderr(False))
+        refresh.show({experiment.name}, results, Progress.on_stderr(False))
     said = capsys.readouterr().err
     assert f"(http://***@127.0.0.1:{port} lets nobody in with this user and password (401); " in said
     assert said.count("\n") == 1

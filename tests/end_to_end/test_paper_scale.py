@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from harness.cli.main import main
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from harness.store.records import Results
 from pivl.synthped.benchmark import SYNTHPED_MINI
 from pivl.synthped.export import export_market
@@ -251,6 +251,6 @@ def test_version_2_trains_where_maps_have_confidence_and_says_so_where_not(
 
 
 def test_a_trial_is_another_run():
-    whole, trial = (ask(Asked("ablation", limit_steps=limit)) for limit in (None, 2))
+    whole, trial = (resolve(Request("ablation", limit_steps=limit)) for limit in (None, 2))
     assert trial.recipe(trial.study.rows[0]) == whole.recipe(whole.study.rows[0])
     assert not trial.is_whole

@@ -5,12 +5,12 @@ import json
 import pytest
 
 from harness.cli.main import main
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask, ask_each
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve, resolve_all
 from harness.plan.planner import make_plan
 from harness.store.records import Results
 from studies.catalog import ALL
-from tests.support.recorded_experiments import cells_of, record_all
+from tests.support.recorded_experiments import drawn_cells, record_all
 from tests.support.recorded_runs import complain, write_failed
 
 
@@ -27,13 +27,13 @@ def run_all(results, *typed):
 
 
 def test_all_asks_every_study_of_the_catalog_and_a_name_asks_one():
-    assert [question.study for question in ask_each(Asked("all", preset="smoke"))] == list(ALL)
-    assert [question.name for question in ask_each(Asked("ablation"))] == ["ablation"]
+    assert [experiment.study for experiment in resolve_all(Request("all", preset="smoke"))] == list(ALL)
+    assert [experiment.name for experiment in resolve_all(Request("ablation"))] == ["ablation"]
 
 
 def test_what_studies_share_is_planned_once(results):
-    ablation, controls = (ask(Asked(name)) for name in ("ablation", "controls"))
-    cells = [cell for question in (ablation, controls) for cell in cells_of(question, results)]
+    ablation, controls = (resolve(Request(name)) for name in ("ablation", "controls"))
+    cells = [cell for experiment in (ablation, controls) for cell in drawn_cells(experiment, results)]
     tasks = make_plan(cells, results, False).tasks
     assert len({task.id for task in tasks}) == len(tasks)
     runs = [task for task in tasks if task.is_run]
@@ -45,7 +45,7 @@ def test_what_studies_share_is_planned_once(results):
 
 
 def test_each_study_has_its_table_and_its_files(results, capsys):
-    record_all(ask_each(Asked("all")), results)
+    record_all(resolve_all(Request("all")), results)
     assert run_all(results) == 0
     told = capsys.readouterr()
     for study in ALL:
@@ -58,9 +58,9 @@ def test_each_study_has_its_table_and_its_files(results, capsys):
 
 
 def test_a_failed_run_of_one_study_is_a_line_of_it_and_status_1(results, capsys):
-    asked = ask_each(Asked("all"))
+    asked = resolve_all(Request("all"))
     record_all(asked, results)
-    cell = cells_of(asked[-1], results)[-1]
+    cell = drawn_cells(asked[-1], results)[-1]
     write_failed(results, cell.run)
     assert run_all(results) == 1
     told = capsys.readouterr().out

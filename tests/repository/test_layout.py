@@ -13,8 +13,8 @@ import click
 import pytest
 
 from harness.cli.main import commands
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask_each
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve_all
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("pivl", "studies", "harness")
@@ -112,8 +112,8 @@ def test_readme_shows_only_known_commands():
     for words in shown:
         _, values = parse(words)
         if words[0] in ("run", "table"):
-            known = {item.name for item in fields(Asked)}
-            ask_each(Asked(**{name: value for name, value in values.items() if name in known}))
+            known = {item.name for item in fields(Request)}
+            resolve_all(Request(**{name: value for name, value in values.items() if name in known}))
 
 
 def test_readme_shows_only_make_targets_that_exist():

@@ -6,7 +6,7 @@ import pytest
 
 from harness.search.space import around, confirmation
 from pivl.recipe import Recipe, fields_before
-from studies.backbones import BASES
+from studies.backbones import BACKBONES
 from studies.searches import (
     LOSS_WEIGHTS,
     RATES,
@@ -21,7 +21,7 @@ from studies.searches import (
 def base_recipes(space: Space) -> list[Recipe]:
     return [
         replace(base.recipes[space.base.method], **{**preset.changes, **space.base.changes})
-        for base in BASES.values()
+        for base in BACKBONES.values()
         for preset in SEARCH_PRESETS.values()
     ]
 
@@ -70,13 +70,15 @@ def test_what_a_space_leaves_alone_says_which_stages_its_trials_share():
 
 
 def test_a_factor_is_a_range_around_the_recipes_own_value():
-    vit = replace(BASES["vit-b-16"].recipes["PI-VL"])
+    vit = replace(BACKBONES["vit-b-16"].recipes["PI-VL"])
     assert around(RATES, vit)["rate"] == Float(5e-6 / 10, 5e-6 * 10, log=True)
 
 
 def test_a_space_may_not_vary_what_makes_its_row():
     with pytest.raises(ValueError, match="mine: fusion are what makes the row"):
-        around(Space("mine", "Mine", {"fusion": Choice(("last", "pyramid"))}), BASES["tiny"].recipes["PI-VL"])
+        around(
+            Space("mine", "Mine", {"fusion": Choice(("last", "pyramid"))}), BACKBONES["tiny"].recipes["PI-VL"]
+        )
 
 
 def test_a_confirmation_compares_the_recipe_as_it_is_with_the_setting_that_was_found():

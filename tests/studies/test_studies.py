@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import studies
-from harness.inputs.backbones import find_base
+from harness.inputs.backbones import find_backbone
 from pivl.recipe import Recipe
 from pivl.synthped.benchmark import VARIANTS
 from studies import published
@@ -29,7 +29,7 @@ def _changes(one: Recipe, other: Recipe) -> dict[str, object]:
 
 def _recipe(study: Study, name: str, backbone: str = "tiny") -> Recipe:
     row = next(row for row in study.rows if row.name == name)
-    return replace(find_base(backbone).recipes[row.method], **row.changes)
+    return replace(find_backbone(backbone).recipes[row.method], **row.changes)
 
 
 def _recipes(study: Study, backbone: str = "tiny") -> list[Recipe]:

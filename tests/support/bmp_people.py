@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image
 
 from harness.display.progress import Progress
-from harness.experiment.experiment import Question
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.experiment import Experiment
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from tests.support.small_datasets import CSV_ROWS, write_map, write_meta
 
 QUIET = Progress.on_stderr(quiet=True)
@@ -31,9 +31,9 @@ def draw_picture(path: Path, seed: int) -> None:
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (32, 16, 3), np.uint8)).save(path)
 
 
-def ask_about(csv: Path, maps: bool = True) -> Question:
-    return ask(
-        Asked(
+def ask_about(csv: Path, maps: bool = True) -> Experiment:
+    return resolve(
+        Request(
             "ablation", "smoke", rows="clip-reid,pi-vl", seeds="0", dataset=str(csv), backbone="tiny",
             part_maps=csv.parent / "maps" if maps else None, precision="fp32",
             overrides=("people_per_batch=2", "prompt_batch=8"),

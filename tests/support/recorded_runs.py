@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 from safetensors.torch import save
 
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from harness.store.records import Results
 from harness.store.run import Run
 
@@ -24,8 +24,8 @@ def complain(text: str) -> None:
 
 def draw_run(row: str = "clip-reid", seed: int = 0, **changes: object) -> Run:
     """A run of a row of the ablation on data that do not exist."""
-    question = ask(Asked("ablation", precision="fp32"))
-    recipe = next(question.recipe(one) for one in question.study.rows if one.name == row)
+    experiment = resolve(Request("ablation", precision="fp32"))
+    recipe = next(experiment.recipe(one) for one in experiment.study.rows if one.name == row)
     return Run(replace(recipe, **changes), "drawn", "0" * 12, "f" * 64, seed)
 
 

@@ -10,13 +10,13 @@ from statistics import median
 import numpy as np
 import torch
 
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from harness.perf.report import Bar, Block, Figure
 from harness.perf.setting import Setting, draw_pictures
 from harness.perf.stage_2 import watch_stage_2
 from harness.perf.timing import alternate, seconds
-from harness.plan.throughput import Measured, Pace
+from harness.plan.throughput import Pace, Throughput
 from harness.plan.workload import count_work
 from harness.store.records import Results
 from harness.system.devices import available_cores, describe_device, suitable_slots
@@ -27,7 +27,7 @@ from pivl.evaluation.assessment import assess
 from pivl.loop import Step
 from pivl.recipe import STAGES, Recipe, Stage
 from pivl.synthped.benchmark import SYNTHPED, SYNTHPED_MINI, build_world
-from pivl.synthped.rendering.picture import take
+from pivl.synthped.rendering.picture import render_pictures
 from pivl.train import Trainer
 
 NAMES = {"identity-prompts": "stage 1a", "part-prompts": "stage 1b", "image-tower": "stage 2, with scoring"}
@@ -39,9 +39,11 @@ SCORED = 6  # one of so many test pictures is scored for an estimate
 
 def measure(setting: Setting) -> Block:
     """From records of runs on this device where there are some, else from steps that are measured now."""
-    question = ask(Asked("ablation"))
-    recipes = {row.name: question.recipe(row) for row in question.study.rows if row.name in question.rows}
-    measured = Measured.read(Results(setting.results, lambda text: None), describe_device(setting.device))
+    experiment = resolve(Request("ablation"))
+    recipes = {
+        row.name: experiment.recipe(row) for row in experiment.study.rows if row.name in experiment.rows
+    }
+    measured = Throughput.read(Results(setting.results, lambda text: None), describe_device(setting.device))
     found: dict[tuple[Stage, str], float] = {}
     estimated = False
     for name, recipe in recipes.items():
@@ -50,7 +52,7 @@ def measure(setting: Setting) -> Block:
             if pace is None:
                 estimated, pace = True, _pace(setting, recipe, stage)
             found[stage, name] = pace.seconds(count_work(recipe, stage, PEOPLE, None).images)
-    slots, seeds = suitable_slots(setting.device), len(question.seeds)
+    slots, seeds = suitable_slots(setting.device), len(experiment.seeds)
     rendered = _rendered(setting)
     beside = PICTURES / rendered.value / min(slots, available_cores()) + _worker_start()
     figures = [rendered]
@@ -104,7 +106,7 @@ def _rendered(setting: Setting) -> Figure:
     people, cameras = np.arange(count) % SYNTHPED_MINI.training_people, np.zeros(count, dtype=np.int64)
     numbers = np.arange(count)
     (taken,) = alternate(
-        setting.repeats, torch.device("cpu"), lambda: take(world, people, cameras, numbers, size)
+        setting.repeats, torch.device("cpu"), lambda: render_pictures(world, people, cameras, numbers, size)
     )
     return Figure.of(f"renderer, {size[0]}x{size[1]}", [count / one for one in taken], "images/s")
 

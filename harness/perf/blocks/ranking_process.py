@@ -16,7 +16,7 @@ import torch
 from harness.perf.timing import seconds, synchronise
 from harness.system.devices import peak_memory
 from pivl.evaluation.reranking import rerank
-from pivl.evaluation.retrieval import AT_ONCE, Described, answers, rank_answers, squared_distances
+from pivl.evaluation.retrieval import AT_ONCE, Descriptors, matches_and_junk, rank_matches, squared_distances
 
 SORTED = 16  # queries whose gallery is sorted whole
 
@@ -52,7 +52,7 @@ class Ranked:
     before: int
 
 
-def draw(size: Size, count: int, seed: int) -> Described:
+def draw(size: Size, count: int, seed: int) -> Descriptors:
     """`count` pictures, each near the middle of its person."""
     generator = torch.Generator().manual_seed(seed)
     middle = torch.randn(size.people, size.width, generator=torch.Generator().manual_seed(0))
@@ -63,7 +63,7 @@ def draw(size: Size, count: int, seed: int) -> Described:
         noise = torch.randn(len(rows), size.width, generator=generator)
         one = middle[person[rows]] + 1.5 * noise
         descriptor[rows[0] : rows[-1] + 1] = one / one.norm(dim=1, keepdim=True)
-    return Described(descriptor, person, camera)
+    return Descriptors(descriptor, person, camera)
 
 
 def measure(size: Size) -> Ranked:
@@ -75,13 +75,13 @@ def measure(size: Size) -> Ranked:
     if not size.ranked:
         taken = seconds(lambda: rerank(query, gallery), device)
         return Ranked(0, 0, 0, 0, taken, peak_memory(device), before)
-    distances, sought = squared_distances(query, gallery), answers(query, gallery)
+    distances, sought = squared_distances(query, gallery), matches_and_junk(query, gallery)
     clock = Clock(device)
     step = max(1, AT_ONCE // size.gallery)
     for start in range(0, size.ranked, step):
         some = slice(start, min(start + step, size.ranked))
         near = clock.take("distances", partial(distances, some))
-        clock.take("ranking", partial(rank_answers, near, sought[some]))
+        clock.take("ranking", partial(rank_matches, near, sought[some]))
         del near
         clock.take("product", partial(torch.matmul, query.descriptor[some], gallery.descriptor.T))
     peak = peak_memory(device)

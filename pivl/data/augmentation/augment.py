@@ -5,9 +5,9 @@ Image and part map take one path.
 
 from torch import Tensor
 
-from pivl.data.augmentation.draws import Augmentation, draw_moves
-from pivl.data.augmentation.on_cpu import move_by_slices
-from pivl.data.augmentation.on_gpu import move_by_index
+from pivl.data.augmentation.draws import Augmentation, draw_params
+from pivl.data.augmentation.on_cpu import apply_by_slices
+from pivl.data.augmentation.on_gpu import apply_by_index
 from pivl.data.store import Batch, Decoded, Normalization
 
 
@@ -25,6 +25,6 @@ def augment(
     `draws`, float64 [B, ROW] on the CPU, are uniform in [0, 1): those of `draw_rows`, or a rank's share of them.
     """
     size, device = (decoded.image.shape[-2], decoded.image.shape[-1]), decoded.image.device
-    moves = draw_moves(draws, size, augmentation, device)
-    move = move_by_slices if device.type == "cpu" else move_by_index
+    moves = draw_params(draws, size, augmentation, device)
+    move = apply_by_slices if device.type == "cpu" else apply_by_index
     return move(decoded, moves, augmentation.padding, normalization, mirror_table)

@@ -30,7 +30,7 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
-class Moves:
+class AugmentationParams:
     """What befalls each of B images, int64 [B] each: mirrored (0 or 1); row and column of the padded image
     where the crop begins; the erased rectangle (height 0 where none); the seed of its noise.
     """
@@ -50,9 +50,9 @@ def draw_rows(count: int, generator: torch.Generator) -> Tensor:
     return torch.rand(count, ROW, generator=generator, dtype=torch.float64)
 
 
-def draw_moves(
+def draw_params(
     draws: Tensor, size: tuple[int, int], augmentation: Augmentation, device: torch.device
-) -> Moves:
+) -> AugmentationParams:
     """Turn uniform numbers, float64 [B, ROW] on the CPU, into the moves of images of `size` (H, W)."""
     flip, row, column, erase, top, left, noise = draws[:, :SINGLE_DRAWS].unbind(1)
     offsets = 2 * augmentation.padding + 1
@@ -68,7 +68,7 @@ def draw_moves(
         width,
         (noise * 2**32).long(),
     )
-    return Moves(*torch.stack(moves).to(device))  # one transfer
+    return AugmentationParams(*torch.stack(moves).to(device))  # one transfer
 
 
 def _rectangle_sizes(

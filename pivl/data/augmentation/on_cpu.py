@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pivl.data.augmentation.draws import Moves
+from pivl.data.augmentation.draws import AugmentationParams
 from pivl.data.augmentation.on_gpu import as_normal
 from pivl.data.part_maps.labels import IGNORE
 from pivl.data.store import Batch, Decoded, Normalization
@@ -21,7 +21,7 @@ Area = tuple[slice, slice]  # rows and columns
 
 
 @dataclass(frozen=True)
-class Cut:
+class Crop:
     """The moves of one picture: what is taken of the source, mirrored or not, its place, what is erased and its noise."""
 
     mirrored: bool
@@ -35,12 +35,16 @@ class Cut:
         return (plane.flip(-1) if self.mirrored else plane).numpy()[(..., *self.source)]
 
 
-def move_by_slices(
-    decoded: Decoded, moves: Moves, padding: int, normalization: Normalization, mirror_table: Tensor
+def apply_by_slices(
+    decoded: Decoded,
+    moves: AugmentationParams,
+    padding: int,
+    normalization: Normalization,
+    mirror_table: Tensor,
 ) -> Batch:
-    """What pivl.data.augmentation.on_gpu.move_by_index gives, for pictures on the CPU."""
+    """What pivl.data.augmentation.on_gpu.apply_by_index gives, for pictures on the CPU."""
     size = (decoded.image.shape[-2], decoded.image.shape[-1])
-    cuts = list(_cuts(moves, size, padding))
+    cuts = list(_crops(moves, size, padding))
     image, (scale, shift) = torch.empty(decoded.image.shape), normalization.factors(decoded.image.device)
     noises = _noises(cuts, image.shape[1:])
     for one, source, cut, noise in zip(image, decoded.image, cuts, noises, strict=True):
@@ -58,7 +62,7 @@ def move_by_slices(
     return Batch(image, decoded.person, decoded.camera, part_map, confidence)
 
 
-def _cuts(moves: Moves, size: tuple[int, int], padding: int) -> Iterator[Cut]:
+def _crops(moves: AugmentationParams, size: tuple[int, int], padding: int) -> Iterator[Crop]:
     fields = (moves.mirrored, moves.row, moves.column, moves.top, moves.left, moves.height, moves.width)
     for values, seed in zip(zip(*map(Tensor.tolist, fields), strict=True), moves.noise.tolist(), strict=True):
         mirrored, row, column, top, left, height, width = values
@@ -66,7 +70,7 @@ def _cuts(moves: Moves, size: tuple[int, int], padding: int) -> Iterator[Cut]:
             _overlap(start - padding, length) for start, length in zip((row, column), size, strict=True)
         )
         erased = slice(top, top + height), slice(left, left + width)
-        yield Cut(bool(mirrored), (from_rows, from_columns), (rows, columns), erased, seed)
+        yield Crop(bool(mirrored), (from_rows, from_columns), (rows, columns), erased, seed)
 
 
 def _overlap(start: int, length: int) -> tuple[slice, slice]:
@@ -75,7 +79,7 @@ def _overlap(start: int, length: int) -> tuple[slice, slice]:
     return slice(max(0, -start), max(0, -start) + kept), slice(max(0, start), max(0, start) + kept)
 
 
-def _move_plane(planes: Tensor, cuts: Sequence[Cut], fill: int, mirrored: NDArray[np.uint8]) -> Tensor:
+def _move_plane(planes: Tensor, cuts: Sequence[Crop], fill: int, mirrored: NDArray[np.uint8]) -> Tensor:
     """Planes uint8 [B, H, W], `fill` where they have no pixel or an erased one; `mirrored`: values in a mirrored one."""
     moved = np.full(planes.shape, fill, np.uint8)
     for one, source, cut in zip(moved, planes, cuts, strict=True):
@@ -85,7 +89,7 @@ def _move_plane(planes: Tensor, cuts: Sequence[Cut], fill: int, mirrored: NDArra
     return torch.from_numpy(moved)
 
 
-def _noises(cuts: Sequence[Cut], shape: Sequence[int]) -> Iterator[Tensor]:
+def _noises(cuts: Sequence[Crop], shape: Sequence[int]) -> Iterator[Tensor]:
     """N(0, 1) values [C, h, w] for the erased area of each picture [C, H, W]: those of gathered.standard_normal."""
     channel = np.arange(shape[0], dtype=np.uint32)[:, None, None]
     keys = []

@@ -8,13 +8,17 @@ import math
 import torch
 from torch import Tensor
 
-from pivl.data.augmentation.draws import Moves
+from pivl.data.augmentation.draws import AugmentationParams
 from pivl.data.part_maps.labels import IGNORE
 from pivl.data.store import Batch, Decoded, Normalization
 
 
-def move_by_index(
-    decoded: Decoded, moves: Moves, padding: int, normalization: Normalization, mirror_table: Tensor
+def apply_by_index(
+    decoded: Decoded,
+    moves: AugmentationParams,
+    padding: int,
+    normalization: Normalization,
+    mirror_table: Tensor,
 ) -> Batch:
     """The pictures after their `moves`, normalised; arguments as in pivl.data.augmentation.augment.augment."""
     size = (decoded.image.shape[-2], decoded.image.shape[-1])
@@ -35,7 +39,7 @@ def move_by_index(
     return Batch(image, decoded.person, decoded.camera, part_map, confidence)
 
 
-def _source_pixels(moves: Moves, size: tuple[int, int], padding: int) -> tuple[Tensor, Tensor]:
+def _source_pixels(moves: AugmentationParams, size: tuple[int, int], padding: int) -> tuple[Tensor, Tensor]:
     """For each pixel of the crop its source pixel's flat index, and whether it has one: [B, H, W] each."""
     device = moves.row.device
     row = torch.arange(size[0], device=device) + (moves.row - padding)[:, None]
@@ -53,7 +57,7 @@ def _take(planes: Tensor, source: Tensor, inside: Tensor, fill: int) -> Tensor:
     return taken.masked_fill_(~inside[:, None], fill)
 
 
-def _rectangles(moves: Moves, size: tuple[int, int]) -> Tensor:
+def _rectangles(moves: AugmentationParams, size: tuple[int, int]) -> Tensor:
     """bool [B, H, W]: the pixels of each image's erased rectangle."""
     row = torch.arange(size[0], device=moves.top.device) - moves.top[:, None]
     column = torch.arange(size[1], device=moves.top.device) - moves.left[:, None]

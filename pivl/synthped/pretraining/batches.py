@@ -24,7 +24,7 @@ ZOOM_PARTS = 4  # at most so many parts are named by the text of a zoom
 
 
 @dataclass(frozen=True)
-class Lesson:
+class PretrainBatch:
     """B pictures, whole ones first and crops after them, with one text each, and R regions with one text each.
 
     image float32 [B, 3, H, W] in 0..255; part_map uint8 [B, H, W]; texts: B strings; region int64 [R, 2] of
@@ -43,7 +43,7 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Material:
+class Corpus:
     """Pictures of P people, a person's and a family's side by side, and what can be said of each person.
 
     captions: some captions of every person. part_texts: the text of every part of every person, None where
@@ -58,7 +58,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Mix:
+class BatchMix:
     """What a lesson is made of.
 
     whole: whole pictures, an even number, since look-alikes come in pairs; crops, and the share of them that
@@ -75,27 +75,27 @@ class Mix:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """A lesson before it is drawn: its number and what it is to be made of."""
 
     number: int
-    mix: Mix
+    mix: BatchMix
 
     def __len__(self) -> int:
         return self.mix.whole + self.mix.crops
 
 
-def describe(taught: PretrainingSet, seed: int, each: int = CAPTIONS) -> Material:
+def describe(taught: PretrainingSet, seed: int, each: int = CAPTIONS) -> Corpus:
     """Write `each` captions of every person and the text of each of their parts."""
     generator = numpy_stream(seed, "captions")
     people = range(len(taught.people))
     captions = tuple(tuple(caption(taught.people, who, generator) for _ in range(each)) for who in people)
     part_texts = tuple(tuple(part_caption(taught.people, who, part) for part in LIP.parts) for who in people)
     has_text = torch.tensor([[text is not None for text in texts] for texts in part_texts])
-    return Material(taught.people, taught.pictures, captions, part_texts, has_text)
+    return Corpus(taught.people, taught.pictures, captions, part_texts, has_text)
 
 
-def draw_lesson(material: Material, plan: Plan, seed: int) -> Lesson:
+def draw_batch(material: Corpus, plan: BatchPlan, seed: int) -> PretrainBatch:
     """The lesson of `plan`; its own streams of `seed` decide everything."""
     mix, pictures = plan.mix, material.pictures
     stream = torch_stream(seed, f"lesson {plan.number}")
@@ -118,10 +118,10 @@ def draw_lesson(material: Material, plan: Plan, seed: int) -> Lesson:
     region_texts = tuple(
         _part_text(material, int(person[picture]), part) for picture, part in region.tolist()
     )
-    return Lesson(image, part_map, texts, mix.whole, region, region_texts)
+    return PretrainBatch(image, part_map, texts, mix.whole, region, region_texts)
 
 
-def _pick_whole(material: Material, mix: Mix, stream: torch.Generator) -> Tensor:
+def _pick_whole(material: Corpus, mix: BatchMix, stream: torch.Generator) -> Tensor:
     """Pictures int64 [whole] of as many different people; with look-alikes, of whole families of two."""
     people = len(material.people)
     shots = len(material.pictures) // people  # a person's pictures lie side by side
@@ -147,7 +147,12 @@ def _boxes(part_map: Tensor, has_text: Tensor, close: int, stream: torch.Generat
 
 
 def _texts(
-    material: Material, mix: Mix, person: Tensor, part: Tensor, nameable: Tensor, words: np.random.Generator
+    material: Corpus,
+    mix: BatchMix,
+    person: Tensor,
+    part: Tensor,
+    nameable: Tensor,
+    words: np.random.Generator,
 ) -> tuple[str, ...]:
     """One text for each picture: a caption of its person, its close-up's part, or up to ZOOM_PARTS of its parts."""
     texts = []
@@ -165,7 +170,7 @@ def _texts(
     return tuple(texts)
 
 
-def _part_text(material: Material, who: int, part: int) -> str:
+def _part_text(material: Corpus, who: int, part: int) -> str:
     return material.part_texts[who][part] or NOBODY
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from pivl.data.part_maps.labels import LIP
-from pivl.synthped.pretraining.tiny_clip import HELD_OUT, Made
-from pivl.synthped.pretraining.zero_shot import STRIDES, Examination
+from pivl.synthped.pretraining.tiny_clip import HELD_OUT, ClipReport
+from pivl.synthped.pretraining.zero_shot import STRIDES, Evaluation
 from pivl.system.files import sha256_of, write_text
 
 INTRODUCTION = """# The tiny CLIP of the embedded benchmark
@@ -61,7 +61,7 @@ def describe_file(weights: Path, made: Training, origin: Origin) -> list[str]:
     ]
 
 
-def write_card(path: Path, weights: Path, made: Made, origin: Origin) -> None:
+def write_card(path: Path, weights: Path, made: ClipReport, origin: Origin) -> None:
     """Write the card, Markdown, of the file `weights` that `pretrain` wrote; UserError where it cannot be written."""
     text = "\n".join(
         [
@@ -82,7 +82,7 @@ def write_card(path: Path, weights: Path, made: Made, origin: Origin) -> None:
     write_text(path, text)
 
 
-def _recipe(made: Made) -> list[str]:
+def _recipe(made: ClipReport) -> list[str]:
     choices = {name: value for name, value in asdict(made.choices).items() if name != "mix"}
     mix = asdict(made.choices.mix)
     return [
@@ -108,7 +108,7 @@ def _losses(losses: Sequence[dict[str, float]]) -> list[str]:
     return ["Weighted terms, averaged over equal parts of the training.\n", *_table(["part", *names], rows)]
 
 
-def _criteria(examination: Examination) -> list[str]:
+def _criteria(examination: Evaluation) -> list[str]:
     forth, back, spread = examination.image_to_text, examination.text_to_image, examination.spread
     alone, together = examination.parts, examination.parts_and_background
     rows = [
@@ -135,7 +135,7 @@ def _criteria(examination: Examination) -> list[str]:
     ]
 
 
-def _kept(examination: Examination) -> list[str]:
+def _kept(examination: Evaluation) -> list[str]:
     columns = list(examination.kept)
     parts = [part for part in LIP.parts if all(part in examination.kept[column] for column in columns)]
     rows = [[part, *(f"{examination.kept[column][part]:.2f}" for column in columns)] for part in parts]

@@ -19,7 +19,7 @@ from pivl.data.part_maps.voting import pool_weights
 from pivl.data.store import CLIP as NORMALIZATION
 from pivl.loop import Fit, Step, autocast, smooth_cosine
 from pivl.losses import contrast
-from pivl.synthped.pretraining.batches import Lesson, Material, Mix, Plan, draw_lesson
+from pivl.synthped.pretraining.batches import BatchMix, BatchPlan, Corpus, PretrainBatch, draw_batch
 from pivl.synthped.pretraining.captions import words
 from pivl.synthped.pretraining.zero_shot import BARE_TEXTS, encode_texts
 from pivl.system.random_streams import torch_stream
@@ -53,10 +53,10 @@ class Pretraining:
     part_weight: float = 0.5
     regions_from: float = 0.1
     precision: str = "bf16"
-    mix: Mix = field(default_factory=Mix)
+    mix: BatchMix = field(default_factory=BatchMix)
 
 
-def train_clip(material: Material, choices: Pretraining, seed: int, report: Report) -> Clip:
+def train_clip(material: Corpus, choices: Pretraining, seed: int, report: Report) -> Clip:
     """A tiny CLIP trained on `material`, in eval mode; `report` hears of every step.
 
     Raises TrainingFailed at a non-finite loss.
@@ -68,13 +68,13 @@ def train_clip(material: Material, choices: Pretraining, seed: int, report: Repo
     log_scale = nn.Parameter(torch.tensor(clip.logit_scale))
     epochs = min(EPOCHS, choices.steps)
 
-    def plans(epoch: int) -> list[Plan]:
+    def plans(epoch: int) -> list[BatchPlan]:
         first, end = (choices.steps * place // epochs for place in (epoch - 1, epoch))
-        return [Plan(number, _mix_at(number, choices)) for number in range(first, end)]
+        return [BatchPlan(number, _mix_at(number, choices)) for number in range(first, end)]
 
-    def terms(plan: Plan) -> dict[str, Tensor]:
+    def terms(plan: BatchPlan) -> dict[str, Tensor]:
         scale = log_scale.clamp(max=MOST_SCALE).exp()
-        return lesson_terms(clip, scale, choices, draw_lesson(material, plan, seed))
+        return batch_terms(clip, scale, choices, draw_batch(material, plan, seed))
 
     schedule = smooth_cosine(epochs, choices.warmup * epochs, 0.01)
     optimizer = _optimizer(clip, log_scale, choices)
@@ -99,7 +99,7 @@ def fresh_clip(size: tuple[int, int], seed: int) -> Clip:
     )
 
 
-def lesson_terms(clip: Clip, scale: Tensor, choices: Pretraining, lesson: Lesson) -> dict[str, Tensor]:
+def batch_terms(clip: Clip, scale: Tensor, choices: Pretraining, lesson: PretrainBatch) -> dict[str, Tensor]:
     """The weighted terms of one lesson: pictures and crops against their texts, regions against theirs."""
     image = NORMALIZATION.normalize(lesson.image).contiguous(memory_format=torch.channels_last)
     # The fused attention of CPUs takes 3.6 times as long as plain products for sequences this short.
@@ -168,7 +168,7 @@ def name_parts(regions: Regions, texts: Tensor, scale: Tensor) -> Tensor:
     return 0.5 * (of_regions + of_cells)
 
 
-def _mix_at(step: int, choices: Pretraining) -> Mix:
+def _mix_at(step: int, choices: Pretraining) -> BatchMix:
     """What the lesson of a step is made of: regions come later."""
     return choices.mix if step >= choices.regions_from * choices.steps else replace(choices.mix, regions=0)
 

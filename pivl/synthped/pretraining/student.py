@@ -35,8 +35,10 @@ from pivl.towers.student_weights import save_student
 WEIGHTS = Path(__file__).parents[1] / "student.safetensors"
 NAME = "mobilenetv2-0.25"
 # As hard to see as the benchmark's own people: cameras as severe, yaws spread as far.
-TAUGHT = replace(PRETRAINING, name="synthped-student", people=8000, shots=4, severity=0.9, yaw_spread=0.8)
-HELD_OUT = replace(TAUGHT, name="synthped-student-held-out", people=500, shots=2, cameras=100)
+TRAINING_SET = replace(
+    PRETRAINING, name="synthped-student", people=8000, shots=4, severity=0.9, yaw_spread=0.8
+)
+HELD_OUT = replace(TRAINING_SET, name="synthped-student-held-out", people=500, shots=2, cameras=100)
 PARTS = 8  # of the training, for its progress and its card
 
 Report = Callable[[str, Step], object]
@@ -61,7 +63,7 @@ class StudentPretraining:
 
 
 @dataclass(frozen=True)
-class MadeStudent:
+class StudentReport:
     """A training that was done, for its card.
 
     losses: the mean loss in each of PARTS parts of it; accuracy: by attribute on HELD_OUT; chance: of its commonest
@@ -84,10 +86,10 @@ def pretrain_student(
     output: Path,
     seed: int = 0,
     choices: StudentPretraining | None = None,
-    taught: PretrainingConfig = TAUGHT,
+    taught: PretrainingConfig = TRAINING_SET,
     report: Report = lambda stage, step: None,
     rendering: RenderingReport | None = None,
-) -> MadeStudent:
+) -> StudentReport:
     """Train the student, examine it and write its weights to `output`; some minutes of a core with the defaults.
 
     The weights depend on seed, choices and pictures alone, on one kind of CPU and with one number of threads.
@@ -101,12 +103,12 @@ def pretrain_student(
         steps.append(step)
         report("pretrain", step)
 
-    namer = train_namer(people, choices, seed, keep)
+    namer = train_attribute_classifier(people, choices, seed, keep)
     minutes = (time.monotonic() - began) / 60
-    accuracy, chance = examine_namer(namer, rendering)
+    accuracy, chance = evaluate_classifier(namer, rendering)
     facts = {"seed": seed, "choices": asdict(choices), "taught": asdict(taught), "accuracy": accuracy}
     save_student(output, namer, json.dumps({"extra": facts}, sort_keys=True))
-    return MadeStudent(
+    return StudentReport(
         seed,
         choices,
         taught,
@@ -120,15 +122,15 @@ def pretrain_student(
     )
 
 
-def train_namer(
+def train_attribute_classifier(
     people: PretrainingSet, choices: StudentPretraining, seed: int, report: Callable[[Step], object]
 ) -> StudentTower:
     """A student that learned to name attributes of `people` where it will project to texts, in eval mode."""
     pictures, store = people.pictures, Store.hold(people.pictures, torch.device("cpu"))
     attributes, places = describe_pictures(people.people, pictures), describe_places(people.people)
-    namer = _fresh_namer(choices.student, pictures.image, attributes, seed)
+    namer = _fresh_classifier(choices.student, pictures.image, attributes, seed)
     namer.train().to(memory_format=torch.channels_last)
-    askers = _askers(namer, torch_stream(seed, "places"))
+    askers = _auxiliary_heads(namer, torch_stream(seed, "places"))
     moves = torch_stream(seed, "augmentation")
     augmentation = Augmentation(padding=choices.padding, erase_probability=0.0)
     mirrored = torch.from_numpy(LIP.mirror_table())  # attributes are the same in a mirror
@@ -159,7 +161,7 @@ def train_namer(
 
 
 @torch.no_grad()
-def _fresh_namer(name: str, image: Tensor, attributes: Attributes, seed: int) -> StudentTower:
+def _fresh_classifier(name: str, image: Tensor, attributes: Attributes, seed: int) -> StudentTower:
     """A student for image [N, 3, H, W] that names what is commonest, whatever it sees.
 
     Adam's even steps would take as long to learn how common classes are as all the rest.
@@ -172,7 +174,7 @@ def _fresh_namer(name: str, image: Tensor, attributes: Attributes, seed: int) ->
     return namer
 
 
-def _askers(namer: StudentTower, generator: torch.Generator) -> nn.ModuleList:
+def _auxiliary_heads(namer: StudentTower, generator: torch.Generator) -> nn.ModuleList:
     """For each map of the student, a layer for what its places show; it is not kept."""
     widths = (*namer.map_channels, namer.dims[1])
     with drawing_from(generator):
@@ -182,7 +184,7 @@ def _askers(namer: StudentTower, generator: torch.Generator) -> nn.ModuleList:
 
 
 @torch.no_grad()
-def examine_namer(
+def evaluate_classifier(
     namer: StudentTower, rendering: RenderingReport | None = None
 ) -> tuple[dict[str, float], dict[str, float]]:
     """By attribute of those it was taught, the share named rightly on HELD_OUT, and the share of the commonest class."""

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pivl.synthped.pretraining.clip_card import Origin, describe_file
-from pivl.synthped.pretraining.student import HELD_OUT, MadeStudent
+from pivl.synthped.pretraining.student import HELD_OUT, StudentReport
 from pivl.system.files import write_text
 
 INTRODUCTION = """# The student of the embedded benchmark
@@ -20,7 +20,7 @@ This file is written by the code from what it measured; do not edit it.
 CARD = Path(__file__).parents[1] / "STUDENT.md"
 
 
-def write_card(path: Path, weights: Path, made: MadeStudent, origin: Origin) -> None:
+def write_card(path: Path, weights: Path, made: StudentReport, origin: Origin) -> None:
     """Write the card, Markdown, of the file `weights` of pretrain_student; UserError where it cannot be written."""
     choices, taught = asdict(made.choices), made.taught
     chosen = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in choices.items())

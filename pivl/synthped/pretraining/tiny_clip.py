@@ -12,19 +12,19 @@ from pivl.synthped.benchmark import PRETRAINING, PretrainingConfig, pretraining_
 from pivl.synthped.picture_cache import Report as RenderingReport
 from pivl.synthped.pretraining.batches import describe
 from pivl.synthped.pretraining.clip_training import Pretraining, Report, train_clip
-from pivl.synthped.pretraining.zero_shot import Examination, examine
+from pivl.synthped.pretraining.zero_shot import Evaluation, evaluate
 from pivl.system.processes import cpu_precision
 from pivl.towers.clip import Clip
 from pivl.towers.weights import save_clip
 
 WEIGHTS = Path(__file__).parents[1] / "tiny_clip.safetensors"
-TAUGHT = replace(PRETRAINING, people=8000, shots=3)  # many people, since captions tell people apart
+TRAINING_SET = replace(PRETRAINING, people=8000, shots=3)  # many people, since captions tell people apart
 HELD_OUT = replace(PRETRAINING, name="synthped-held-out", people=500, shots=1, cameras=100)
 SLICES = 8  # of the training, whose mean losses the card shows
 
 
 @dataclass(frozen=True)
-class Made:
+class ClipReport:
     """A training that was done, for its card.
 
     losses: the mean of each term in each of SLICES parts of it; images: pictures and crops seen; threads and
@@ -34,7 +34,7 @@ class Made:
     seed: int
     choices: Pretraining
     taught: PretrainingConfig
-    examination: Examination
+    examination: Evaluation
     losses: list[dict[str, float]]
     images: int
     minutes: float
@@ -46,10 +46,10 @@ def pretrain(
     output: Path,
     seed: int = 0,
     choices: Pretraining | None = None,
-    taught: PretrainingConfig = TAUGHT,
+    taught: PretrainingConfig = TRAINING_SET,
     report: Report = lambda stage, step: None,
     rendering: RenderingReport | None = None,
-) -> Made:
+) -> ClipReport:
     """Train the tiny CLIP, examine it and write its weights to `output`; 25 minutes on two quiet cores with the defaults.
 
     The weights depend on seed, choices and pictures alone, on one kind of CPU and with one number of threads.
@@ -66,7 +66,7 @@ def pretrain(
 
     clip = train_clip(material, choices, seed, keep)
     minutes = (time.monotonic() - began) / 60
-    examination = examine_on_held_out(clip, rendering)
+    examination = evaluate_on_held_out(clip, rendering)
     facts = {
         "seed": seed,
         "choices": asdict(choices),
@@ -75,7 +75,7 @@ def pretrain(
     }
     save_clip(output, clip, facts)
     images = sum(step.images for step in steps)
-    return Made(
+    return ClipReport(
         seed,
         choices,
         taught,
@@ -88,11 +88,11 @@ def pretrain(
     )
 
 
-def examine_on_held_out(clip: Clip, rendering: RenderingReport | None = None) -> Examination:
+def evaluate_on_held_out(clip: Clip, rendering: RenderingReport | None = None) -> Evaluation:
     """The criteria on 500 people of HELD_OUT, who are in no other set."""
     held_out = describe(pretraining_people(HELD_OUT, report=rendering), seed=0, each=1)
     pictures = held_out.pictures
     if pictures.part_map is None:
         raise ValueError("the criteria need part maps")
     captions = [held_out.captions[who][0] for who in pictures.person.tolist()]
-    return examine(clip, pictures.image, pictures.part_map, captions, EMBEDDED.label_vote)
+    return evaluate(clip, pictures.image, pictures.part_map, captions, EMBEDDED.label_vote)

@@ -126,7 +126,7 @@ def kept_parts(part_map: Tensor, grid: tuple[int, int], labels: LabelSet, rule: 
 
 
 @dataclass(frozen=True)
-class Examination:
+class Evaluation:
     """All criteria at once, on people with one picture and one caption each; `kept` by rule and stride."""
 
     image_to_text: Retrieval
@@ -137,7 +137,7 @@ class Examination:
     kept: dict[str, dict[str, float]]
 
 
-def examine(clip: Clip, image: Tensor, part_map: Tensor, captions: Sequence[str], rule: Rule) -> Examination:
+def evaluate(clip: Clip, image: Tensor, part_map: Tensor, captions: Sequence[str], rule: Rule) -> Evaluation:
     """Judge `clip` on pictures uint8 [N, 3, H, W] with LIP maps uint8 [N, H, W] and one caption each.
 
     A token's own part is voted by `rule`; `kept` is told for that rule and for a plain majority, at strides 16, 8 and 4.
@@ -149,7 +149,7 @@ def examine(clip: Clip, image: Tensor, part_map: Tensor, captions: Sequence[str]
         bare = encode_texts(clip, BARE_TEXTS)
     label = vote(part_map, (dense.shape[2], dense.shape[3]), count, rule)
     rules: tuple[Rule, ...] = (rule, "majority")
-    return Examination(
+    return Evaluation(
         retrieval(pooled, texts),
         retrieval(texts, pooled),
         part_accuracy(dense, bare, label, background=False),

@@ -30,7 +30,7 @@ class World:
     cameras: Cameras
 
 
-def take(
+def render_pictures(
     world: World, person: np.ndarray, camera: np.ndarray, seeds: np.ndarray, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pictures of `person` [N] by `camera` [N] (rows of the world): image uint8 [N, H, W, 3], LIP map uint8 [N, H, W].
@@ -43,11 +43,11 @@ def take(
     step = max(4, CHUNK // (size[0] * size[1]))
     for start in range(0, len(seeds), step):
         part = slice(start, start + step)
-        image[part], part_map[part] = _take_chunk(world, person[part], camera[part], seeds[part], size)
+        image[part], part_map[part] = _render_chunk(world, person[part], camera[part], seeds[part], size)
     return image, part_map
 
 
-def _take_chunk(
+def _render_chunk(
     world: World, person: np.ndarray, camera: np.ndarray, seeds: np.ndarray, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     generators = [Generator(PCG64(int(seed))) for seed in seeds]

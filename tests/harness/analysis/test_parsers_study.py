@@ -11,9 +11,9 @@ from PIL import Image
 from harness import api
 from harness.analysis import comparison
 from harness.display.progress import Progress
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask, ask_each
-from harness.plan.planner import lay_out, make_plan
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve, resolve_all
+from harness.plan.planner import cells_of, make_plan
 from harness.report import markdown
 from harness.report.gain_plot import draw_gains, points_of
 from harness.store.records import Finished, Results
@@ -30,15 +30,17 @@ def results(tmp_path):
     return Results(tmp_path / "results", complain)
 
 
-def cells(question, found):
+def cells(experiment, found):
     return {
-        cell.row: cell for cell in lay_out(question, question.rows, found, "f" * 64) if cell.run.seed == 0
+        cell.row: cell
+        for cell in cells_of(experiment, experiment.rows, found, "f" * 64)
+        if cell.run.seed == 0
     }
 
 
 def test_its_baseline_and_exact_maps_are_the_runs_of_table_3_and_stage_1a_is_shared_by_all():
-    question, ablation = ask(Asked("parsers")), ask(Asked("ablation"))
-    ours, theirs = cells(question, found_of(question)), cells(ablation, found_of(ablation))
+    experiment, ablation = resolve(Request("parsers")), resolve(Request("ablation"))
+    ours, theirs = cells(experiment, found_of(experiment)), cells(ablation, found_of(ablation))
     assert ours["clip-reid"].run.id == theirs["clip-reid"].run.id
     assert ours["renderer"].run.id == theirs["pi-vl"].run.id
     assert len({cell.run.id for cell in ours.values()}) == len(PARSERS.rows)
@@ -49,8 +51,8 @@ def test_its_baseline_and_exact_maps_are_the_runs_of_table_3_and_stage_1a_is_sha
 
 
 def test_what_it_shares_with_the_ablation_is_planned_once(results):
-    asked = [ask(Asked(name, seeds="0")) for name in ("ablation", "parsers")]
-    together = [cell for one in asked for cell in lay_out(one, one.rows, found_of(one), "f" * 64)]
+    asked = [resolve(Request(name, seeds="0")) for name in ("ablation", "parsers")]
+    together = [cell for one in asked for cell in cells_of(one, one.rows, found_of(one), "f" * 64)]
     tasks = make_plan(together, results, False).tasks
     assert sum(task.stage == "identity-prompts" for task in tasks) == 1
     assert sum(task.is_run for task in tasks) == 4 + len(PARSERS.rows) - 2
@@ -58,16 +60,16 @@ def test_what_it_shares_with_the_ablation_is_planned_once(results):
 
 def test_on_a_users_data_the_rows_are_the_folders_that_were_named(tmp_path):
     folders = (f"schp={tmp_path / 'a'}", "mine=maps/b")
-    question = ask(Asked("parsers", **ON_DISK, parser_maps=folders))
-    assert question.rows == ("clip-reid", "schp", "mine")
-    row = {row.name: row for row in question.study.rows}
-    assert question.inputs_of(row["schp"]).part_maps == str(tmp_path / "a")
-    assert question.inputs_of(row["mine"]).part_maps.endswith("/maps/b")
-    assert question.inputs_of(row["clip-reid"]).part_maps is None
+    experiment = resolve(Request("parsers", **ON_DISK, parser_maps=folders))
+    assert experiment.rows == ("clip-reid", "schp", "mine")
+    row = {row.name: row for row in experiment.study.rows}
+    assert experiment.inputs_of(row["schp"]).part_maps == str(tmp_path / "a")
+    assert experiment.inputs_of(row["mine"]).part_maps.endswith("/maps/b")
+    assert experiment.inputs_of(row["clip-reid"]).part_maps is None
     assert (row["schp"].published.mean_ap, row["mine"].published) == (81.6, None)
-    named = [one.study.name for one in ask_each(Asked("all", **ON_DISK, parser_maps=folders))]
+    named = [one.study.name for one in resolve_all(Request("all", **ON_DISK, parser_maps=folders))]
     assert "parsers" in named
-    assert [one.study.name for one in ask_each(Asked("all", **ON_DISK))] == [
+    assert [one.study.name for one in resolve_all(Request("all", **ON_DISK))] == [
         n for n in named if n != "parsers"
     ]
 
@@ -85,19 +87,19 @@ def test_on_a_users_data_the_rows_are_the_folders_that_were_named(tmp_path):
 )
 def test_what_does_not_agree_is_one_line(typed, said):
     with pytest.raises(UserError) as refused:
-        ask(Asked(**{"study": "parsers", **typed}))
+        resolve(Request(**{"study": "parsers", **typed}))
     assert said in str(refused.value)
 
 
-def table_of(results, question):
+def table_of(results, experiment):
     """The table of drawn runs."""
-    record_all([question], results)
-    recorded = api.read_answer(question, results, Progress.on_stderr(quiet=True))
-    return api.make_table(question, recorded, results)
+    record_all([experiment], results)
+    recorded = api.read_outcomes(experiment, results, Progress.on_stderr(quiet=True))
+    return api.make_table(experiment, recorded, results)
 
 
 def test_how_good_its_maps_are_stands_beside_each_row(results):
-    table = table_of(results, ask(Asked("parsers")))
+    table = table_of(results, resolve(Request("parsers")))
     text = markdown.markdown(table)
     head, below = text.split(f"**{DOSE_RESPONSE}**")
     assert "mIoU, %" in head
@@ -146,7 +148,7 @@ def test_rows_of_a_section_are_adjusted_among_themselves():
 
 
 def test_the_figure_has_a_point_for_every_gain_and_the_same_bytes_each_time(results, tmp_path):
-    table = table_of(results, ask(Asked("parsers")))
+    table = table_of(results, resolve(Request("parsers")))
     assert {line.row.name for _, line in points_of(table)} == {row.name for row in PARSERS.rows} - {
         "clip-reid"
     }

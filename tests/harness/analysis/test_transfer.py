@@ -11,38 +11,38 @@ import torch
 from harness.analysis import costs
 from harness.analysis.comparison import build
 from harness.api import make_table
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from harness.inputs import student_weights as students
-from harness.inputs.spec import Found, Inputs
-from harness.plan.planner import lay_out, make_plan
+from harness.inputs.spec import DataIdentity, Inputs
+from harness.plan.planner import cells_of, make_plan
 from harness.report import markdown
 from harness.store.records import Results
 from pivl.errors import UserError
 from pivl.evaluation.inference_cost import measure_inference
 from pivl.recipe import EMBEDDED
 from pivl.towers.student import build_student
-from studies.backbones import BASES
+from studies.backbones import BACKBONES
 from studies.catalog import STUDIES
 from tests.support.recorded_runs import complain, draw_run, write_finished
 from tests.support.tiny_models import PI_VL, RECIPE, RESNET, SIZE, VIT, tiny_trainer
 
-TRANSFER, FOUND = STUDIES["transfer"], Found("0" * 12, "")
+TRANSFER, FOUND = STUDIES["transfer"], DataIdentity("0" * 12, "")
 STUDENT = "mobilenetv2-0.25"
 
 
-def all_cells(question, student_weights: str):
-    """The cells of a question's rows, on data that do not exist."""
-    found = dict.fromkeys(question.all_inputs(question.rows), FOUND)
-    return lay_out(question, question.rows, found, "f" * 64, student_weights)
+def all_cells(experiment, student_weights: str):
+    """The cells of a experiment's rows, on data that do not exist."""
+    found = dict.fromkeys(experiment.all_inputs(experiment.rows), FOUND)
+    return cells_of(experiment, experiment.rows, found, "f" * 64, student_weights)
 
 
 def cells(*studies: str, student: str = "5" * 64, **typed: object):
     return [
         cell
         for study in studies
-        for question in [ask(Asked(study, seeds="0", **typed))]
-        for cell in all_cells(question, student)
+        for experiment in [resolve(Request(study, seeds="0", **typed))]
+        for cell in all_cells(experiment, student)
     ]
 
 
@@ -55,8 +55,8 @@ def test_the_rows_are_the_papers() -> None:
         ("Table 5, row 4", True),
         ("Table 5, row 5", True),
     ]
-    question = ask(Asked("transfer"))
-    recipes = {name: question.recipe(row) for name, row in rows.items()}
+    experiment = resolve(Request("transfer"))
+    recipes = {name: experiment.recipe(row) for name, row in rows.items()}
     alone, of_clip, of_pi_vl = (recipes[name] for name in ("student", "student-clip-reid", "student-pi-vl"))
     assert replace(alone, image_to_text_weight=1.0) == of_clip
     assert replace(of_clip, part_text="identity+label", fusion="pyramid") == of_pi_vl
@@ -75,8 +75,8 @@ def test_teachers_are_the_runs_of_table_3_and_nothing_is_trained_twice(tmp_path:
 
 
 def test_the_student_alone_is_never_left_out() -> None:
-    assert ask(Asked("transfer", rows="student-pi-vl")).rows == ("student", "student-pi-vl")
-    assert ask(Asked("transfer", rows="clip-reid")).rows == ("clip-reid", "student")
+    assert resolve(Request("transfer", rows="student-pi-vl")).rows == ("student", "student-pi-vl")
+    assert resolve(Request("transfer", rows="clip-reid")).rows == ("clip-reid", "student")
 
 
 def test_only_a_student_s_run_is_named_by_its_weights() -> None:
@@ -93,35 +93,35 @@ def test_only_a_student_s_run_is_named_by_its_weights() -> None:
 
 
 def test_a_student_is_trained_as_its_base_says_and_as_is_typed() -> None:
-    question = ask(Asked("transfer", overrides=("rate=0.5",)))
-    rows = {row.name: question.recipe(row) for row in TRANSFER.rows}
-    students = BASES["tiny"].students
+    experiment = resolve(Request("transfer", overrides=("rate=0.5",)))
+    rows = {row.name: experiment.recipe(row) for row in TRANSFER.rows}
+    students = BACKBONES["tiny"].students
     assert students["epochs"] != EMBEDDED.epochs
     assert rows["student"].epochs == students["epochs"]
     assert rows["clip-reid"].epochs == EMBEDDED.epochs
     assert rows["student"].rate == rows["clip-reid"].rate == 0.5
     with pytest.raises(UserError, match="student"):
-        ask(Asked("transfer", overrides=("student=timm:resnet18",)))
+        resolve(Request("transfer", overrides=("student=timm:resnet18",)))
 
 
 def test_students_are_an_option_of_the_study_that_has_them() -> None:
-    question = ask(Asked("transfer", student="timm:resnet18"))
-    assert question.recipe(TRANSFER.rows[2]).student == "timm:resnet18"
-    assert question.name == "transfer-timm-resnet18"
-    assert ask(Asked("transfer", student=STUDENT)).name == "transfer"
+    experiment = resolve(Request("transfer", student="timm:resnet18"))
+    assert experiment.recipe(TRANSFER.rows[2]).student == "timm:resnet18"
+    assert experiment.name == "transfer-timm-resnet18"
+    assert resolve(Request("transfer", student=STUDENT)).name == "transfer"
     with pytest.raises(UserError, match="--student: ablation has no students"):
-        ask(Asked("ablation", student="timm:resnet18"))
+        resolve(Request("ablation", student="timm:resnet18"))
     with pytest.raises(UserError, match="--student-weights: controls has no students"):
-        ask(Asked("controls", student_weights="a.pth"))
+        resolve(Request("controls", student_weights="a.pth"))
     with pytest.raises(UserError, match="no student is called 'resnet18'"):
-        ask(Asked("transfer", student="resnet18"))
+        resolve(Request("transfer", student="resnet18"))
 
 
 def test_published_figures_of_the_student_count_on_their_data_with_their_networks_only() -> None:
-    paper = Asked("transfer", dataset="market1501", backbone="rn50")
-    assert ask(paper).printed == ("RN50", "CNN", "MobileNetV2(0.25)")
-    assert ask(replace(paper, student="mobilenetv2-0.5")).printed == ("RN50", "CNN")
-    assert ask(Asked("transfer")).printed == ()
+    paper = Request("transfer", dataset="market1501", backbone="rn50")
+    assert resolve(paper).printed == ("RN50", "CNN", "MobileNetV2(0.25)")
+    assert resolve(replace(paper, student="mobilenetv2-0.5")).printed == ("RN50", "CNN")
+    assert resolve(Request("transfer")).printed == ()
 
 
 def test_what_a_student_starts_from(tmp_path: Path) -> None:
@@ -184,8 +184,8 @@ def test_mobilenet_of_a_quarter_width_has_the_parameters_that_it_is_known_for() 
 
 def finished(results: Results, student_weights: str = "", inference: bool = True) -> dict:
     """Every row of the study with drawn scores at two seeds, read back."""
-    question, outcomes = ask(Asked("transfer", seeds="0,1")), {}
-    for place, cell in enumerate(all_cells(question, student_weights)):
+    experiment, outcomes = resolve(Request("transfer", seeds="0,1")), {}
+    for place, cell in enumerate(all_cells(experiment, student_weights)):
         extra = {"student_weights": cell.run.student_weights} if cell.run.recipe.student else {}
         if inference:
             cost = {"parameters": 238112, "macs": 5864704, "images_per_second": 100.0 + place}
@@ -196,23 +196,23 @@ def finished(results: Results, student_weights: str = "", inference: bool = True
 
 
 def test_the_table_has_costs_and_says_where_students_start(tmp_path: Path) -> None:
-    results, question = Results(tmp_path, complain), ask(Asked("transfer", seeds="0,1"))
+    results, experiment = Results(tmp_path, complain), resolve(Request("transfer", seeds="0,1"))
     outcomes = finished(results)
-    text = markdown.markdown(make_table(question, outcomes, results))
+    text = markdown.markdown(make_table(experiment, outcomes, results))
     assert "| Student alone " in text
     assert "Rank-1 gain over Student alone" in text
     assert re.search(r"\| Student with PI-VL's prompts +\| +0.238 \| +5.9 \| +108 \| cpu \(drawn\) +\|", text)
     assert "students start from random weights" in text
     assert (
-        markdown.markdown(make_table(question, outcomes, results)) == text
+        markdown.markdown(make_table(experiment, outcomes, results)) == text
     )  # from records alone, to the byte
-    shipped = markdown.markdown(make_table(question, finished(results, "5" * 64), results))
+    shipped = markdown.markdown(make_table(experiment, finished(results, "5" * 64), results))
     assert "random weights" not in shipped
-    document = json.loads(markdown.PRINTERS["json"](make_table(question, outcomes, results)))
+    document = json.loads(markdown.PRINTERS["json"](make_table(experiment, outcomes, results)))
     assert document["rows"][4]["cost"]["macs"] == 5864704
     assert (
         "images_per_second"
-        in markdown.PRINTERS["csv"](make_table(question, outcomes, results)).splitlines()[0]
+        in markdown.PRINTERS["csv"](make_table(experiment, outcomes, results)).splitlines()[0]
     )
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from harness.cli.main import commands, main
 from harness.cli.paths import OutputFile, OutputFolder, PathText, UserPath
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from pivl.data.cache.folder import cache_folder
 from pivl.errors import UserError
 from pivl.system.homes import expand_home, home_of, substitute
@@ -65,10 +65,10 @@ def test_a_name_before_a_folder_of_maps_stays(tmp_path, monkeypatch):
     assert typed.convert("schp=~/maps", None, None) == f"schp={tmp_path}/maps"
     for plain in ("openai", "synthped", "a/~b.csv", "schp=maps~"):
         assert typed.convert(plain, None, None) == plain
-    asked = Asked("ablation", dataset="market1501", backbone="rn50")
-    assert ask(replace(asked, weights="~/w.pt")).inputs.weights == str(tmp_path / "w.pt")
+    asked = Request("ablation", dataset="market1501", backbone="rn50")
+    assert resolve(replace(asked, weights="~/w.pt")).inputs.weights == str(tmp_path / "w.pt")
     with pytest.raises(UserError, match="there is no user nouser"):
-        ask(replace(asked, weights="~nouser/w.pt"))
+        resolve(replace(asked, weights="~nouser/w.pt"))
 
 
 def test_results_behind_an_equals_sign_lie_at_home(tmp_path, monkeypatch, capsys):

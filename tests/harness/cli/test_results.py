@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from harness.cli.main import main
-from harness.inputs.identity import note, noted
-from harness.inputs.spec import Found, Inputs
+from harness.inputs.identity import recall, remember
+from harness.inputs.spec import DataIdentity, Inputs
 from harness.store import kept_tables, record_file
 from harness.store.checkpoints import Checkpoints, Interval
 from harness.store.records import Results
@@ -27,7 +27,7 @@ def results(tmp_path):
     write_stage(results, draw_run(), "identity-prompts")
     write_stage(results, draw_run("identity-parts"), "part-prompts")
     results.write_failure(draw_run(seed=1), "it broke", ())
-    note(Inputs("drawn.csv"), (128, 64), Found("0" * 12, "1" * 12), results)
+    remember(Inputs("drawn.csv"), (128, 64), DataIdentity("0" * 12, "1" * 12), results)
     folder = results.checkpoint_folder(draw_run(seed=2).id)
     Checkpoints(folder, Interval(None), complain).write(checkpoint(4))
     kept_tables.keep("ablation.md", lambda path: path.write_text("| 1.0 |"), results)
@@ -212,9 +212,11 @@ def test_a_damaged_note_is_said_and_not_believed(results):
     path = results.root / "datasets.json"
     text = path.read_text()
     path.write_text(text.replace("0" * 12, "0" * 11 + "1"))
-    assert noted(Inputs("drawn.csv"), (128, 64), Results(results.root, said.append)) is None
+    assert recall(Inputs("drawn.csv"), (128, 64), Results(results.root, said.append)) is None
     assert len(said) == 1
-    note(Inputs("drawn.csv"), (128, 64), Found("0" * 12, "1" * 12), Results(results.root, said.append))
+    remember(
+        Inputs("drawn.csv"), (128, 64), DataIdentity("0" * 12, "1" * 12), Results(results.root, said.append)
+    )
     assert path.read_text() == text
     assert json.loads(text)["entries"]["drawn.csv"]["fingerprint"] == "0" * 12
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.experiment.request import Asked
+from harness.experiment.request import Request
 from harness.search import storage
 from harness.search.loop import work
 from harness.search.session import ask_confirmation, ask_search
@@ -60,10 +60,10 @@ def test_list_names_what_there_is_and_what_was_begun(capsys, tmp_path):
 @pytest.fixture
 def begun(tmp_path):
     """loss-weights as it is typed, 6 trials of it by arithmetic, and where they are kept."""
-    topic, results = ask_search(Asked("loss-weights")), Results(tmp_path, complain)
-    recipe = topic.question.recipe(topic.space.base)
+    topic, results = ask_search(Request("loss-weights")), Results(tmp_path, complain)
+    recipe = topic.experiment.recipe(topic.space.base)
     run = Run(recipe, "synthped-held-out", "0" * 12, "f" * 64, 0)
-    inputs = replace(topic.question.inputs, held_out=0)
+    inputs = replace(topic.experiment.inputs, held_out=0)
     space = topic.space
     search = Search(topic.name, space.name, space.title, around(space, recipe), run, inputs, "tpe", "none")
     place = topic.place(results)
@@ -77,21 +77,21 @@ def begun(tmp_path):
 def test_a_confirmation_asks_of_the_test_people_what_the_best_setting_is_worth(begun):
     topic, results, trials = begun
     best = max(trials, key=lambda trial: trial.value)
-    question = ask_confirmation(topic, results, None)
-    assert question.name == "confirm-loss-weights"
-    assert question.seeds == (0, 1, 2)
-    assert question.inputs.held_out is None  # the test people, and all training people to train on
-    usual, tuned = (question.recipe(row) for row in question.study.rows)
-    assert usual == topic.question.recipe(topic.space.base)
+    experiment = ask_confirmation(topic, results, None)
+    assert experiment.name == "confirm-loss-weights"
+    assert experiment.seeds == (0, 1, 2)
+    assert experiment.inputs.held_out is None  # the test people, and all training people to train on
+    usual, tuned = (experiment.recipe(row) for row in experiment.study.rows)
+    assert usual == topic.experiment.recipe(topic.space.base)
     assert tuned == replace(usual, **best.setting)
-    assert f"the best of 6 trials, number {best.number}, by mAP {best.value:.1f}" in question.study.caption
+    assert f"the best of 6 trials, number {best.number}, by mAP {best.value:.1f}" in experiment.study.caption
     assert ask_confirmation(topic, results, "0-4").seeds == (0, 1, 2, 3, 4)
 
 
 def test_another_recipe_than_that_of_the_search_is_not_confirmed(begun):
     _, results, _ = begun
     with pytest.raises(UserError, match="loss-weights was begun with another recipe; name the same options"):
-        ask_confirmation(ask_search(Asked("loss-weights", overrides=("epochs=9",))), results, None)
+        ask_confirmation(ask_search(Request("loss-weights", overrides=("epochs=9",))), results, None)
 
 
 def test_the_recipe_as_it_is_needs_no_confirmation(begun, monkeypatch):

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 import harness.experiment.resolve
-from harness.experiment.precision import settle
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.precision import resolve_precision
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from harness.plan.preparation import note_asked
 from harness.store.records import Results
-from tests.support.recorded_experiments import cells_of
+from tests.support.recorded_experiments import drawn_cells
 
-ASKED = Asked("ablation", rows="clip-reid", seeds="0")
+ASKED = Request("ablation", rows="clip-reid", seeds="0")
 
 
 @pytest.fixture(autouse=True)
@@ -27,13 +27,13 @@ def results(tmp_path):
 
 
 def note(asked, results):
-    question = ask(asked)
-    note_asked(question, cells_of(question, results), results)
+    experiment = resolve(asked)
+    note_asked(experiment, drawn_cells(experiment, results), results)
 
 
 def precision(asked, results):
-    question = ask(settle(asked, results))
-    return question.recipe(question.study.rows[0]).precision
+    experiment = resolve(resolve_precision(asked, results))
+    return experiment.recipe(experiment.study.rows[0]).precision
 
 
 def test_without_results_it_is_what_suits_the_device(results):

@@ -1,12 +1,12 @@
-"""What a person typed becomes one question; what does not agree is one line."""
+"""What a person typed becomes one experiment; what does not agree is one line."""
 
 from dataclasses import asdict, replace
 
 import pytest
 
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
-from harness.inputs.backbones import backbones, find_base
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
+from harness.inputs.backbones import backbones, find_backbone
 from harness.inputs.spec import EMBEDDED_SETS
 from harness.search.session import ask_search
 from pivl.data.benchmarks import BENCHMARKS
@@ -18,8 +18,8 @@ from studies.published import DATASETS, TABLE_2
 
 
 def recipe(row="clip-reid", **typed):
-    question = ask(Asked("ablation", **typed))
-    return question.recipe(next(one for one in question.study.rows if one.name == row))
+    experiment = resolve(Request("ablation", **typed))
+    return experiment.recipe(next(one for one in experiment.study.rows if one.name == row))
 
 
 def test_the_embedded_sets_are_those_that_are_rendered():
@@ -36,7 +36,7 @@ def test_clip_reids_row_is_clip_reids_configuration(backbone, config):
 
 def test_on_clips_backbones_pi_vl_has_the_papers_stage_1_and_is_made_equal_when_asked():
     for backbone in backbones():
-        base = find_base(backbone)
+        base = find_backbone(backbone)
         ours, theirs = (asdict(base.recipes[method]) for method in ("PI-VL", "CLIP-ReID"))
         differ = {name: ours[name] for name in ours if ours[name] != theirs[name]}
         epochs = {"identity_epochs": 60} if base.kind == "vit" else {}
@@ -49,7 +49,7 @@ def test_on_clips_backbones_pi_vl_has_the_papers_stage_1_and_is_made_equal_when_
 
 def test_a_backbone_of_a_name_has_its_patches_and_its_architecture():
     for name in backbones():
-        base = find_base(name)
+        base = find_backbone(name)
         assert {one.backbone for one in base.recipes.values()} == {name.removesuffix("-sie-olp")}
         if base.clip is None:
             continue
@@ -72,9 +72,9 @@ def test_a_backbone_of_a_name_has_its_patches_and_its_architecture():
     ],
 )
 def test_a_backbone_is_known_in_any_spelling(typed, backbone):
-    question = ask(Asked("ablation", dataset="market1501", backbone=typed, precision="fp32"))
-    assert question.inputs.backbone == backbone
-    assert question.recipe(question.study.rows[0]).backbone == backbone
+    experiment = resolve(Request("ablation", dataset="market1501", backbone=typed, precision="fp32"))
+    assert experiment.inputs.backbone == backbone
+    assert experiment.recipe(experiment.study.rows[0]).backbone == backbone
 
 
 def test_every_public_data_set_has_the_papers_name_for_it():
@@ -86,8 +86,8 @@ def test_overrides_reach_every_row_and_give_way_to_what_makes_the_row():
     typed = {"overrides": ("epochs=3", "image_size=64x32", "fusion=last", "warmup_epochs=1.2")}
     changed = recipe("pi-vl", **typed)
     assert (changed.epochs, changed.image_size, changed.fusion) == (3, (64, 32), "pyramid")
-    assert ask(Asked("ablation", **typed)).is_whole is False
-    assert ask(Asked("ablation")).is_whole is True
+    assert resolve(Request("ablation", **typed)).is_whole is False
+    assert resolve(Request("ablation")).is_whole is True
 
 
 def test_an_override_that_equals_the_default_in_another_type_is_no_other_choice():
@@ -116,7 +116,7 @@ def test_an_override_that_equals_the_default_in_another_type_is_no_other_choice(
 )
 def test_a_wrong_override_is_one_line(override, said):
     with pytest.raises(UserError) as refused:
-        ask(Asked("ablation", overrides=(override,)))
+        resolve(Request("ablation", overrides=(override,)))
     assert said in str(refused.value)
 
 
@@ -143,16 +143,16 @@ def test_a_wrong_override_is_one_line(override, said):
 )
 def test_a_change_that_reaches_no_row_or_fits_none_is_refused(typed, said):
     with pytest.raises(UserError) as refused:
-        ask(Asked("ablation", **typed))
+        resolve(Request("ablation", **typed))
     assert said in str(refused.value)
 
 
 def test_a_change_that_reaches_some_rows_is_made_and_the_others_are_known():
-    question = ask(Asked("ablation", overrides=("fusion=pyramid", "part_text=label", "epochs=1")))
-    assert question.kept == {"part_text": ["identity-parts", "pi-vl"]}
-    assert ask(Asked("ablation", rows="pi-vl", overrides=("fusion=pyramid",))).kept == {}
+    experiment = resolve(Request("ablation", overrides=("fusion=pyramid", "part_text=label", "epochs=1")))
+    assert experiment.kept == {"part_text": ["identity-parts", "pi-vl"]}
+    assert resolve(Request("ablation", rows="pi-vl", overrides=("fusion=pyramid",))).kept == {}
     with pytest.raises(UserError, match="each row asked for has its own"):
-        ask_search(Asked("loss-weights", overrides=("fusion=last",)))
+        ask_search(Request("loss-weights", overrides=("fusion=last",)))
 
 
 @pytest.mark.parametrize(
@@ -171,13 +171,13 @@ def test_a_change_that_reaches_some_rows_is_made_and_the_others_are_known():
 )
 def test_what_does_not_agree_is_one_line(typed, said):
     with pytest.raises(UserError) as refused:
-        ask(Asked("ablation", **typed))
+        resolve(Request("ablation", **typed))
     assert said in str(refused.value)
 
 
 def test_a_question_is_named_by_what_is_not_usual():
     def name(**typed):
-        return ask(Asked("ablation", **typed)).name
+        return resolve(Request("ablation", **typed)).name
 
     assert name() == "ablation"
     assert name(preset="smoke") == "ablation-smoke"

@@ -8,7 +8,7 @@ import pytest
 
 from harness import api
 from harness.display.progress import Progress
-from harness.experiment.experiment import Question
+from harness.experiment.experiment import Experiment
 from harness.inputs import identity, spec
 from harness.launch import launcher
 from harness.plan import preparation
@@ -32,19 +32,21 @@ class Recorded:
         self.said: list[str] = []
         self.results = Results(folder / "results", self.said.append)
         self.csv = write_people(folder / "data")
-        question = ask_about(self.csv)
-        found = preparation._find(question, question.inputs, self.results, QUIET)
-        for cell in preparation._lay_out(question, question.shown, {question.inputs: found}, self.results):
+        experiment = ask_about(self.csv)
+        found = preparation._find(experiment, experiment.inputs, self.results, QUIET)
+        for cell in preparation._lay_out(
+            experiment, experiment.shown, {experiment.inputs: found}, self.results
+        ):
             facts = {**asdict(cell.inputs), "called": cell.inputs.called}
             write_finished(self.results, cell.run, inputs=facts)
-        identity.note(question.inputs, question.size, found, self.results)
+        identity.remember(experiment.inputs, experiment.size, found, self.results)
 
     def table(self, maps: bool = False) -> set[str]:
         """The rows that have numbers where only the csv is named."""
-        read = api.read_answer(self.question(maps), self.results, QUIET)
+        read = api.read_outcomes(self.experiment(maps), self.results, QUIET)
         return {row for row, seeds in read.items() if isinstance(seeds[0], Finished)}
 
-    def question(self, maps: bool = False) -> Question:
+    def experiment(self, maps: bool = False) -> Experiment:
         return ask_about(self.csv, maps)
 
 
@@ -87,7 +89,7 @@ def test_a_table_has_the_numbers_of_what_the_csv_says_now(recorded, change, rows
 
 def test_plan_of_a_changed_csv_says_what_is_to_do(recorded):
     correct_cameras(recorded.csv)
-    plan = api.survey([recorded.question()], recorded.results, QUIET, launcher.Options("cpu"))
+    plan = api.survey([recorded.experiment()], recorded.results, QUIET, launcher.Options("cpu"))
     assert {run.state for run in plan.runs} == {"to do"}
 
 
@@ -118,19 +120,21 @@ def test_pictures_are_looked_for_where_the_last_run_had_them(tmp_path, cache):
     apart.parent.mkdir()
     shutil.move(recorded.csv, apart)
     recorded.csv = apart
-    question = ask_about(apart)
-    assert question.inputs.data_root is None
+    experiment = ask_about(apart)
+    assert experiment.inputs.data_root is None
     named = spec.Inputs(
         **{
-            **asdict(question.inputs),
+            **asdict(experiment.inputs),
             "data_root": str(tmp_path / "data"),
             "part_maps": str(tmp_path / "data" / "maps"),
         }
     )
-    found = preparation._find(question, named, recorded.results, QUIET)
-    for cell in preparation._lay_out(question, question.shown, {question.inputs: found}, recorded.results):
+    found = preparation._find(experiment, named, recorded.results, QUIET)
+    for cell in preparation._lay_out(
+        experiment, experiment.shown, {experiment.inputs: found}, recorded.results
+    ):
         write_finished(recorded.results, cell.run, inputs={**asdict(named), "called": "people"})
-    identity.note(named, question.size, found, recorded.results)
+    identity.remember(named, experiment.size, found, recorded.results)
     assert recorded.table() == ALL
     draw_picture(tmp_path / "data" / "a" / "1.bmp", 99)
     assert recorded.table() == set()
@@ -140,5 +144,5 @@ def test_progress_is_told_of_hashing(recorded, capsys):
     progress = Progress.on_stderr(quiet=False)
     seen: list[str] = []
     progress.update = lambda name, text, *_: seen.append(f"{name}: {text}")
-    api.read_answer(recorded.question(True), recorded.results, progress)
+    api.read_outcomes(recorded.experiment(True), recorded.results, progress)
     assert seen[0].startswith("people: hashing files, once, 9 of 9 pictures")

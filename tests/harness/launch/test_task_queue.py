@@ -8,7 +8,7 @@ import pytest
 from harness.display.progress import Progress
 from harness.inputs.spec import Inputs
 from harness.launch.dask_cluster import DaskLauncher
-from harness.launch.task_queue import Agenda
+from harness.launch.task_queue import TaskQueue
 from harness.plan.planner import make_plan
 from harness.plan.task import Cell
 from harness.store.records import Failed, Finished, Results
@@ -35,7 +35,9 @@ def screen():
 def agenda(results, screen):
     """CLIP-ReID and the second row at one seed: one stage that both start from, then two runs."""
     cells = [Cell(row, row, draw_run(row), Inputs("drawn")) for row in ("clip-reid", "part-labels")]
-    return Agenda(make_plan(cells, results, False).tasks, results, Progress(screen, live=False, quiet=False))
+    return TaskQueue(
+        make_plan(cells, results, False).tasks, results, Progress(screen, live=False, quiet=False)
+    )
 
 
 def test_runs_begin_when_their_stage_is_done(agenda):
@@ -127,7 +129,7 @@ def test_a_failure_of_before_is_tried_again_and_not_taken_for_a_new_one(results,
     write_stage(results, run, "identity-prompts")
     results.write_failure(run, "it broke", ())
     tasks = make_plan([Cell("clip-reid", "CLIP-ReID", run, Inputs("drawn"))], results, True).tasks
-    agenda = Agenda(tasks, results, Progress(screen, live=False, quiet=False))
+    agenda = TaskQueue(tasks, results, Progress(screen, live=False, quiet=False))
     assert agenda.begin() == tasks[0]
 
 

@@ -12,7 +12,7 @@ import pytest
 from harness import api
 from harness.cli.main import main
 from harness.display.progress import Progress
-from harness.experiment.experiment import Question
+from harness.experiment.experiment import Experiment
 from harness.inputs import identity
 from harness.launch import launcher
 from harness.plan import preparation
@@ -38,17 +38,17 @@ from tests.support.small_datasets import write_map
 LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")  # than the files of a test
 
 
-def former_cells(question: Question, results: Results) -> list[Cell]:
+def former_cells(experiment: Experiment, results: Results) -> list[Cell]:
     """The cells as they were named by sizes."""
-    found = preparation._find(question, question.inputs, results, QUIET)
-    return preparation._lay_out(question, question.shown, {question.inputs: found.former}, results)
+    found = preparation._find(experiment, experiment.inputs, results, QUIET)
+    return preparation._lay_out(experiment, experiment.shown, {experiment.inputs: found.former}, results)
 
 
 def record_before(
-    question: Question, results: Results, date: str = LATER, write: Callable[..., Path] = write_finished
+    experiment: Experiment, results: Results, date: str = LATER, write: Callable[..., Path] = write_finished
 ) -> list[Cell]:
-    """Store what a version that hashed sizes would have stored of the question; its cells."""
-    cells = former_cells(question, results)
+    """Store what a version that hashed sizes would have stored of the experiment; its cells."""
+    cells = former_cells(experiment, results)
     for cell in cells:
         facts = {**asdict(cell.inputs), "called": cell.inputs.called}
         signature = f"mAP|people@{cell.run.fingerprint[:6]}|q12"
@@ -62,8 +62,8 @@ def record_before(
     return cells
 
 
-def read_all(question: Question, results: Results) -> dict[str, dict[int, object]]:
-    return api.read_answer(question, results, QUIET)
+def read_all(experiment: Experiment, results: Results) -> dict[str, dict[int, object]]:
+    return api.read_outcomes(experiment, results, QUIET)
 
 
 @pytest.fixture
@@ -80,14 +80,14 @@ def stored(results: Results) -> set[str]:
 
 
 def test_results_of_before_are_found_under_new_names_with_nothing_else_changed(tmp_path, results, capsys):
-    question = ask_about(write_people(tmp_path / "data"))
-    cells = record_before(question, results)
-    note_asked(question, cells, results)
+    experiment = ask_about(write_people(tmp_path / "data"))
+    cells = record_before(experiment, results)
+    note_asked(experiment, cells, results)
     before = {cell.row: results.read_run(cell.run.id) for cell in cells}
     names = stored(results)
     tensors = {cell.row: results.read_tensors(results.run_folder(cell.run.id)) for cell in cells}
     progress = Progress.on_stderr(quiet=False)
-    read = api.read_answer(question, results, progress)
+    read = api.read_outcomes(experiment, results, progress)
     assert capsys.readouterr().err == (
         "people: 4 results named by sizes of files are carried over to names that hash their bytes; nothing is trained "
         "again for it\n"
@@ -104,10 +104,10 @@ def test_results_of_before_are_found_under_new_names_with_nothing_else_changed(t
         assert new.signature == f"mAP|people@{new.record['fingerprint'][:6]}|q12" != old.signature
         assert results.read_tensors(results.run_folder(new.id)).keys() == tensors[row].keys()
         assert all(results.has_stage(stage) for stage in new.record["stages"].values())
-    plan = api.survey([question], results, QUIET, launcher.Options("cpu"))
+    plan = api.survey([experiment], results, QUIET, launcher.Options("cpu"))
     assert {run.state for run in plan.runs} == {"finished"}
     names = stored(results)
-    assert read_all(question, results).keys() == read.keys()
+    assert read_all(experiment, results).keys() == read.keys()
     assert stored(results) == names  # once
     rows = [
         row
@@ -124,7 +124,7 @@ def test_a_table_that_names_no_folder_finds_them_too(tmp_path, results):
     csv = write_people(tmp_path / "data")
     cells = record_before(ask_about(csv), results)
     former = preparation._find(ask_about(csv), ask_about(csv).inputs, results, QUIET).former
-    identity.note(ask_about(csv).inputs, (128, 64), former, results)
+    identity.remember(ask_about(csv).inputs, (128, 64), former, results)
     read = read_all(ask_about(csv, maps=False), results)
     assert {row: found[0].record["formerly"] for row, found in read.items()} == {
         cell.row: cell.run.id for cell in cells
@@ -146,14 +146,14 @@ def test_a_table_that_names_no_folder_finds_them_too(tmp_path, results):
 )
 def test_what_was_changed_since_is_left_behind_with_a_line(tmp_path, results, harm, carried):
     csv = write_people(tmp_path / "data")
-    question, now = ask_about(csv), datetime.now(UTC)
-    record_before(question, results, now.isoformat())
+    experiment, now = ask_about(csv), datetime.now(UTC)
+    record_before(experiment, results, now.isoformat())
     names = stored(results)
     harm(csv)
     said: list[str] = []
     progress = Progress.on_stderr(quiet=True)
     progress.warn = said.append
-    read = api.read_answer(question, results, progress)
+    read = api.read_outcomes(experiment, results, progress)
     assert {row for row, found in read.items() if found[0]} == carried
     assert len(stored(results) & names) == len(names) - (4 if len(carried) == 2 else 2 * len(carried))
     when = now.isoformat(sep=" ", timespec="seconds")
@@ -169,7 +169,7 @@ def test_a_copy_of_equal_sizes_elsewhere_has_results_of_its_own(tmp_path, result
     said: list[str] = []
     progress = Progress.on_stderr(quiet=True)
     progress.warn = said.append
-    read = api.read_answer(ask_about(other), results, progress)
+    read = api.read_outcomes(ask_about(other), results, progress)
     assert [found[0] for found in read.values()] == [None, None]
     assert said[0] == (
         "people: 4 results named by sizes of files are left behind and made again by run: they were made of files in "
@@ -181,11 +181,11 @@ def test_a_copy_of_equal_sizes_elsewhere_has_results_of_its_own(tmp_path, result
 def test_pixels_that_were_decoded_then_prove_what_was_trained_on(tmp_path, results, cache, what):
     """A former version trained on what its cache had under equal sizes, whatever the folder held by then."""
     csv = write_people(tmp_path / "data")
-    question = ask_about(csv)
+    experiment = ask_about(csv)
     listing, maps = catalog.survey(str(csv), None, csv.parent / "maps")
     caches = [
-        *by_size.picture_caches(listing, question.size),
-        *by_size.map_caches(listing, maps, False, question.size),
+        *by_size.picture_caches(listing, experiment.size),
+        *by_size.map_caches(listing, maps, False, experiment.size),
     ]
     decode([before for before, _ in caches])
     if what == "other pictures":
@@ -194,11 +194,11 @@ def test_pixels_that_were_decoded_then_prove_what_was_trained_on(tmp_path, resul
         size = (csv.parent / "maps" / "1.png").stat().st_size
         write_map(csv.parent / "maps" / "1.png", label=7)
         assert (csv.parent / "maps" / "1.png").stat().st_size == size
-    cells = record_before(question, results)  # after the harm
+    cells = record_before(experiment, results)  # after the harm
     said: list[str] = []
     progress = Progress.on_stderr(quiet=True)
     progress.warn = said.append
-    read = api.read_answer(question, results, progress)
+    read = api.read_outcomes(experiment, results, progress)
     found = {row: seeds[0] and seeds[0].record["formerly"] for row, seeds in read.items()}
     wanted = {cell.row: cell.run.id for cell in cells}
     if what == "other pictures":
@@ -209,13 +209,13 @@ def test_pixels_that_were_decoded_then_prove_what_was_trained_on(tmp_path, resul
     assert all("they were made of other pixels, which " in line for line in said)
     assert bool(said) == (what != "the same")
     listing, maps = catalog.survey(str(csv), None, csv.parent / "maps")
-    now = by_size.picture_caches(listing, question.size)[0][1]
+    now = by_size.picture_caches(listing, experiment.size)[0][1]
     assert now.path.exists() == (what != "other pictures")  # pixels that are right are not decoded again
 
 
 def test_a_move_that_was_killed_is_finished_by_the_next_command(tmp_path, results, monkeypatch):
-    question = ask_about(write_people(tmp_path / "data"))
-    record_before(question, results)
+    experiment = ask_about(write_people(tmp_path / "data"))
+    record_before(experiment, results)
     names = stored(results)
     for _ in range(4):  # killed after each folder was written and before the one of before went
         with monkeypatch.context() as killed:
@@ -223,28 +223,28 @@ def test_a_move_that_was_killed_is_finished_by_the_next_command(tmp_path, result
                 "harness.plan.carry_over.remove_folder", lambda folder: exec("raise KeyboardInterrupt")
             )
             with pytest.raises(KeyboardInterrupt):
-                read_all(question, results)
+                read_all(experiment, results)
         assert len(stored(results) - names) in (1, 2, 3, 4)
         assert names & stored(results)
-    read = read_all(question, results)
+    read = read_all(experiment, results)
     assert all(isinstance(found[0], Finished) for found in read.values())
     assert len(stored(results)) == 4
     assert not names & stored(results)
 
 
 def test_failed_and_damaged_results_are_left_behind(tmp_path, results):
-    question = ask_about(write_people(tmp_path / "data"))
-    record_before(question, results, write=write_failed)
+    experiment = ask_about(write_people(tmp_path / "data"))
+    record_before(experiment, results, write=write_failed)
     said: list[str] = []
     progress = Progress.on_stderr(quiet=True)
     progress.warn = said.append
-    assert [found[0] for found in api.read_answer(question, results, progress).values()] == [None, None]
+    assert [found[0] for found in api.read_outcomes(experiment, results, progress).values()] == [None, None]
     assert "2 results named by sizes of files are left behind and made again by run: failed runs" in said[0]
     shutil.rmtree(results.root)
-    (first, _), results = record_before(question, results), replace(results, warn=said.append)
+    (first, _), results = record_before(experiment, results), replace(results, warn=said.append)
     path = results.run_folder(first.run.id) / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
-    read = api.read_answer(question, results, progress)
+    read = api.read_outcomes(experiment, results, progress)
     assert read["clip-reid"][0] is None
     assert isinstance(read["pi-vl"][0], Finished)
     assert said[-1].endswith("they are not as they were written")
@@ -252,8 +252,8 @@ def test_failed_and_damaged_results_are_left_behind(tmp_path, results):
 
 def test_reranked_scores_and_proven_checkpoints_come_along(tmp_path, results):
     csv = write_people(tmp_path / "data")
-    question = ask_about(csv)
-    cells = record_before(question, results)
+    experiment = ask_about(csv)
+    cells = record_before(experiment, results)
     for cell in cells:
         folder = results.reranked_folder(cell.run.id)
         shutil.copytree(results.run_folder(cell.run.id), folder)
@@ -267,11 +267,11 @@ def test_reranked_scores_and_proven_checkpoints_come_along(tmp_path, results):
     shutil.rmtree(results.stage_folder(stage))
     results.checkpoint_folder(stage).mkdir(parents=True)
     (results.checkpoint_folder(stage) / "kept").write_text("x")
-    former = preparation._find(question, question.inputs, results, QUIET).former
-    identity.note(question.inputs, question.size, former, results)
+    former = preparation._find(experiment, experiment.inputs, results, QUIET).former
+    identity.remember(experiment.inputs, experiment.size, former, results)
     listing, _ = catalog.survey(str(csv), None, csv.parent / "maps")
-    decode([before for before, _ in by_size.picture_caches(listing, question.size)])
-    read = read_all(replace(question, rerank=True), results)
+    decode([before for before, _ in by_size.picture_caches(listing, experiment.size)])
+    read = read_all(replace(experiment, rerank=True), results)
     assert all(isinstance(found[0], Finished) for found in read.values())
     assert results.read_record(results.reranked_folder(read["pi-vl"][0].id))["id"].endswith("-reranked")
     new = read["clip-reid"][0].record["stages"]["identity-prompts"]
@@ -283,12 +283,12 @@ def test_reranked_scores_and_proven_checkpoints_come_along(tmp_path, results):
 
 
 def test_results_that_cannot_be_written_cost_a_line(tmp_path, results, monkeypatch):
-    question = ask_about(write_people(tmp_path / "data"))
-    record_before(question, results)
+    experiment = ask_about(write_people(tmp_path / "data"))
+    record_before(experiment, results)
     said: list[str] = []
     progress = Progress.on_stderr(quiet=True)
     progress.warn = said.append
     (results.root / "claims").write_text("no folder")
-    read = api.read_answer(question, results, progress)
+    read = api.read_outcomes(experiment, results, progress)
     assert [found[0] for found in read.values()] == [None, None]
     assert said[0].startswith("results of before are not carried over: cannot write ")

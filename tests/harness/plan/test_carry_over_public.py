@@ -4,9 +4,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 from harness import api
-from harness.experiment.experiment import Question
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.experiment import Experiment
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from harness.inputs import identity
 from harness.plan import preparation
 from harness.store.records import Results
@@ -18,9 +18,9 @@ from tests.support.recorded_runs import complain, write_finished
 from tests.support.small_datasets import write_market, write_market_maps
 
 
-def ask_about(root=None, maps=None) -> Question:
-    return ask(
-        Asked(
+def ask_about(root=None, maps=None) -> Experiment:
+    return resolve(
+        Request(
             "ablation", "smoke", rows="clip-reid,pi-vl", seeds="0", dataset="market1501", backbone="tiny",
             data_root=root, part_maps=maps, precision="fp32", allow_partial=True,
             overrides=("people_per_batch=2", "prompt_batch=8"),
@@ -38,10 +38,10 @@ def test_what_the_note_names_changes_its_name_with_it(tmp_path, cache):
     date = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     for cell in cells:
         write_finished(results, cell.run, inputs=asdict(cell.inputs), date=date)
-    identity.note(named.inputs, named.size, found.former, results)
+    identity.remember(named.inputs, named.size, found.former, results)
 
-    def read(question: Question) -> set[tuple[str, str | None]]:
-        answer = api.read_answer(question, results, QUIET)
+    def read(experiment: Experiment) -> set[tuple[str, str | None]]:
+        answer = api.read_outcomes(experiment, results, QUIET)
         return {(seeds[0].id, seeds[0].record.get("formerly")) for seeds in answer.values()}
 
     assert read(ask_about()) == {

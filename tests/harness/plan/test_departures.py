@@ -11,23 +11,23 @@ import pytest
 from harness import api
 from harness.cli.answer import show_answer
 from harness.display.progress import Progress
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from harness.inputs import identity
-from harness.inputs.spec import Found
+from harness.inputs.spec import DataIdentity
 from harness.plan import departures
 from harness.plan.departures import name_files, note_precision
-from harness.plan.planner import lay_out
+from harness.plan.planner import cells_of
 from harness.plan.preparation import note_asked
 from harness.report import markdown
 from harness.store import manifest
 from harness.store.records import Results
 from harness.store.row_index import AskedRow, asked_rows
 from harness.tracking.view import show_rows
-from tests.support.recorded_experiments import FOUND, cells_of, note_data, record_all
+from tests.support.recorded_experiments import FOUND, drawn_cells, note_data, record_all
 from tests.support.recorded_runs import complain, write_finished
 
-ABLATION = Asked("ablation", precision="fp32")
+ABLATION = Request("ablation", precision="fp32")
 SMOKE = replace(ABLATION, preset="smoke")
 WHOLE = {"train": (16522, 16522)}
 
@@ -39,12 +39,12 @@ def results(tmp_path):
 
 def table_of(asked, results, **extra):
     """The table of what was asked, all of it recorded with `extra` in the records' inputs."""
-    question = ask(asked)
-    note_data(question, results)
-    cells = cells_of(question, results)
+    experiment = resolve(asked)
+    note_data(experiment, results)
+    cells = drawn_cells(experiment, results)
     for cell in cells:
         write_finished(results, cell.run, cell.run.seed, **extra)
-    return api.make_table(question, api.read_cells(question, cells, results), results)
+    return api.make_table(experiment, api.read_cells(experiment, cells, results), results)
 
 
 def test_every_change_is_said_in_every_form(results):
@@ -87,7 +87,7 @@ def settings(tmp_path):
     for name in ("one.pt", "two.pt"):
         (tmp_path / name).write_text(name)
         files[name] = str(tmp_path / name)
-    market = Asked(
+    market = Request(
         "ablation", dataset="market1501", backbone="rn50", weights=files["one.pt"], precision="fp32"
     )
     people = replace(market, dataset=str(tmp_path / "a" / "people.csv"), backbone="tiny", weights=None)
@@ -121,7 +121,7 @@ def settings(tmp_path):
     yield replace(ABLATION, backbone="resnet", weights=files["one.pt"]), FOUND
     yield replace(market, weights=files["two.pt"]), FOUND
     yield market, replace(FOUND, maps="other maps")
-    yield replace(market, allow_partial=True), Found("2" * 12, "", partial={"train": (16, 12936)})
+    yield replace(market, allow_partial=True), DataIdentity("2" * 12, "", partial={"train": (16, 12936)})
     yield replace(market, dataset=str(tmp_path / "market1501.csv")), FOUND
     yield people, FOUND
     yield replace(people, dataset=str(tmp_path / "b" / "people.csv")), other
@@ -129,20 +129,20 @@ def settings(tmp_path):
     yield replace(people, dataset=str(tmp_path / "people -%20.csv")), FOUND
     yield replace(people, dataset=str(tmp_path / f"{'long' * 60}.csv")), FOUND
     for student in ("mobilenetv2-0.5", "timm:resnet18", "timm:resnet-18"):
-        yield Asked("transfer", student=student, precision="fp32"), FOUND
-    yield Asked("transfer", precision="fp32"), FOUND
-    yield Asked("transfer", student_weights="random", precision="fp32"), FOUND
+        yield Request("transfer", student=student, precision="fp32"), FOUND
+    yield Request("transfer", precision="fp32"), FOUND
+    yield Request("transfer", student_weights="random", precision="fp32"), FOUND
 
 
 def test_two_different_tables_never_share_a_file(results, tmp_path):
-    note_precision(ask(ABLATION), results)
+    note_precision(resolve(ABLATION), results)
     named = {}
     for asked, found in settings(tmp_path):
-        question = ask(asked)
-        data = dict.fromkeys(question.all_inputs(question.shown), found)
-        weights = identity.weights_digest(question.inputs, results)
+        experiment = resolve(asked)
+        data = dict.fromkeys(experiment.all_inputs(experiment.shown), found)
+        weights = identity.weights_digest(experiment.inputs, results)
         start = "" if asked.student_weights else "5" * 64
-        name = name_files(question, lay_out(question, question.shown, data, weights, start), results)
+        name = name_files(experiment, cells_of(experiment, experiment.shown, data, weights, start), results)
         assert len(name) < 240, name
         assert not set("/?%: ") & set(name), name
         named.setdefault(name, []).append((asked, found))
@@ -153,40 +153,40 @@ def test_two_different_tables_never_share_a_file(results, tmp_path):
 
 def test_the_files_of_studies_as_they_are_keep_their_names(results):
     for study, name in (("ablation", "ablation"), ("controls", "controls"), ("transfer", "transfer")):
-        question = ask(Asked(study, precision="fp32"))
-        assert name_files(question, cells_of(question, results), results) == name
-    question = ask(replace(SMOKE, rerank=True))
-    assert name_files(question, cells_of(question, results), results) == "ablation-smoke-reranked"
+        experiment = resolve(Request(study, precision="fp32"))
+        assert name_files(experiment, drawn_cells(experiment, results), results) == name
+    experiment = resolve(replace(SMOKE, rerank=True))
+    assert name_files(experiment, drawn_cells(experiment, results), results) == "ablation-smoke-reranked"
 
 
 def test_the_files_name_says_what_is_changed(results, capsys):
-    question = ask(replace(ABLATION, rows="pi-vl", overrides=("epochs=1",)))
-    record_all([question], results)
-    assert show_answer(question, results, Progress.on_stderr(True))
+    experiment = resolve(replace(ABLATION, rows="pi-vl", overrides=("epochs=1",)))
+    record_all([experiment], results)
+    assert show_answer(experiment, results, Progress.on_stderr(True))
     kept = sorted(path.name for path in (results.root / "tables").glob("ablation*"))
     assert [name.rpartition("-")[0] for name in kept] == ["ablation.epochs=1,rows=pi-vl"] * 2
     assert (results.root / "tables" / kept[1]).read_text() == capsys.readouterr().out
 
 
 def test_the_first_precision_of_a_folder_has_the_short_names(results):
-    fp32, bf16 = (ask(replace(ABLATION, precision=one)) for one in ("fp32", "bf16"))
+    fp32, bf16 = (resolve(replace(ABLATION, precision=one)) for one in ("fp32", "bf16"))
     note_data(fp32, results)
-    note_asked(bf16, cells_of(bf16, results), results)  # as a folder of an earlier version has it
+    note_asked(bf16, drawn_cells(bf16, results), results)  # as a folder of an earlier version has it
     assert departures.usual_precision(fp32, results) == "bf16"
     note_precision(fp32, results)
-    note_asked(fp32, cells_of(fp32, results), results)
-    names = [name_files(one, cells_of(one, results), results) for one in (fp32, bf16)]
+    note_asked(fp32, drawn_cells(fp32, results), results)
+    names = [name_files(one, drawn_cells(one, results), results) for one in (fp32, bf16)]
     assert names[0].startswith("ablation.fp32-")
     assert names[1] == "ablation"
 
 
 def test_mlflow_has_what_is_changed_and_the_right_files(results, capsys):
     asked = [replace(ABLATION, rows="pi-vl", overrides=(f"epochs={epochs}",)) for epochs in (1, 2)]
-    questions = [ask(one) for one in asked]
-    for question in questions:
-        cells = record_all([question], results)
-        note_asked(question, [cell for cell in cells if cell.row in question.rows], results)
-        show_answer(question, results, Progress.on_stderr(True))
+    experiments = [resolve(one) for one in asked]
+    for experiment in experiments:
+        cells = record_all([experiment], results)
+        note_asked(experiment, [cell for cell in cells if cell.row in experiment.rows], results)
+        show_answer(experiment, results, Progress.on_stderr(True))
     (experiment,) = show_rows(asked_rows(results), results)
     for parent, epochs in zip(experiment.parents, (1, 2), strict=True):
         assert parent.params["apart"] == f"Changed with --set: epochs={epochs}"
@@ -202,7 +202,7 @@ def test_old_lines_of_what_was_asked_keep_their_keys():
     assert replace(old, file="ablation", apart={"Partial data": "16 of 20 train"}).key == old.key
 
 
-DUKE = Asked("ablation", dataset="dukemtmc", backbone="rn50", precision="fp32")
+DUKE = Request("ablation", dataset="dukemtmc", backbone="rn50", precision="fp32")
 
 
 def duke_table(results, dataset="dukemtmc", inputs_kept=None, **extra):
@@ -267,23 +267,26 @@ def test_old_records_are_compared_with_the_paper_only_where_they_are_surely_whol
 
 
 def test_a_records_counts_come_from_the_note_where_nothing_is_recorded(results):
-    question = ask(DUKE)
-    identity.note(
-        question.inputs, question.size, Found("0" * 12, "", partial={"train": (16, 16522)}), results
+    experiment = resolve(DUKE)
+    identity.remember(
+        experiment.inputs,
+        experiment.size,
+        DataIdentity("0" * 12, "", partial={"train": (16, 16522)}),
+        results,
     )
-    assert departures.find_partial(question, [None], results) == ({"train": (16, 16522)}, False)
+    assert departures.find_partial(experiment, [None], results) == ({"train": (16, 16522)}, False)
 
 
 def test_code_of_two_kinds_is_said_and_code_of_one_is_not(results):
-    question = ask(replace(ABLATION, rows="clip-reid,pi-vl", seeds="0-2"))
-    note_data(question, results)
-    cells = cells_of(question, results)
+    experiment = resolve(replace(ABLATION, rows="clip-reid,pi-vl", seeds="0-2"))
+    note_data(experiment, results)
+    cells = drawn_cells(experiment, results)
 
     def text(**codes):
         for cell in cells:
             extra = {"codes": codes[cell.row.replace("-", "_")]} if codes else {}
             write_finished(results, cell.run, cell.run.seed, **extra)
-        table = api.make_table(question, api.read_cells(question, cells, results), results)
+        table = api.make_table(experiment, api.read_cells(experiment, cells, results), results)
         return markdown.markdown(table), json.loads(markdown.PRINTERS["json"](table))["rows"]
 
     said, rows = text()

@@ -6,9 +6,9 @@ import pytest
 
 from harness.cli.main import main
 from harness.display.progress import Progress
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
-from harness.inputs.identity import find, note, note_people, noted
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
+from harness.inputs.identity import identify, recall, remember, remember_people
 from harness.inputs.spec import Inputs
 from harness.plan.refusals import check_ahead
 from harness.store.manifest import write_note
@@ -69,7 +69,7 @@ def test_too_few_people_for_a_batch_are_refused_with_the_option(tmp_path, capsys
 
 def test_what_an_older_csv_had_is_not_believed(tmp_path, capsys):
     file = write_csv(tmp_path, CSV_ROWS)
-    note_people(Inputs(str(file)), results := Results(tmp_path / "results", complain))
+    remember_people(Inputs(str(file)), results := Results(tmp_path / "results", complain))
     write_note(results, f"people {file}", {"8": 900})
     assert "people: 2 training people cannot" in said(tmp_path, capsys, "run", "--dataset", str(file))
 
@@ -119,14 +119,14 @@ def test_what_is_foreseen_is_what_the_sampler_says(recipe, people, options):
 def test_with_sie_a_camera_that_training_never_sees_is_warned_of(tmp_path, backbone, warned):
     rows = [row.replace(",door,gallery", ",far,gallery") for row in CSV_ROWS]
     sizes = ("people_per_batch=2", "prompt_batch=8")
-    asked = Asked("ablation", dataset=str(write_csv(tmp_path, rows)), backbone=backbone, overrides=sizes)
-    question, results, said = ask(asked), Results(tmp_path / "results", complain), []
+    asked = Request("ablation", dataset=str(write_csv(tmp_path, rows)), backbone=backbone, overrides=sizes)
+    experiment, results, said = resolve(asked), Results(tmp_path / "results", complain), []
     progress = Progress.on_stderr(quiet=True)
     progress.warn = said.append
-    found = {question.inputs: find(question.inputs, question.size, results, progress)}
-    check_ahead(question, found, results, progress)
-    note(question.inputs, question.size, found[question.inputs], results)
-    assert noted(question.inputs, question.size, results) == found[question.inputs]  # as plan has it
+    found = {experiment.inputs: identify(experiment.inputs, experiment.size, results, progress)}
+    check_ahead(experiment, found, results, progress)
+    remember(experiment.inputs, experiment.size, found[experiment.inputs], results)
+    assert recall(experiment.inputs, experiment.size, results) == found[experiment.inputs]  # as plan has it
     line = (
         "people: training never sees 1 cameras of test pictures (first: far); as their embedding (SIE) they have the "
         "mean of the others'"

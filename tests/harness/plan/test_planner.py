@@ -12,19 +12,19 @@ import pytest
 import torch
 
 from harness.cli.main import main
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from harness.inputs import identity as identity_module
-from harness.plan.forecast import Asker, Spot, draw_up
+from harness.plan.forecast import Host, RequestedCell, forecast
 from harness.plan.planner import make_plan
-from harness.plan.throughput import Measured
+from harness.plan.throughput import Throughput
 from harness.plan.workload import Work, count_work
 from harness.report.plan import brief, markdown
 from harness.store.records import Results
-from harness.system.devices import choose_device, describe_device, foresee_device, suitable_slots
+from harness.system.devices import choose_device, describe_device, device_without_torch, suitable_slots
 from pivl.data.sampler import identity_batches, shuffled_batches
 from pivl.recipe import CLIP_REID_CNN, EMBEDDED, Recipe
-from tests.support.recorded_experiments import cells_of, note_data, record_all
+from tests.support.recorded_experiments import drawn_cells, note_data, record_all
 from tests.support.recorded_runs import complain, write_failed, write_finished, write_stage
 
 PEOPLE = {8: 152}  # of synthped: people by their number of pictures
@@ -37,11 +37,11 @@ def results(tmp_path):
 
 def campaign(results, *studies, device="cpu (drawn)", slots=2, retry=False, **typed):
     """What `studies` on the noted data set come to."""
-    questions = [ask(Asked(study, **typed)) for study in studies]
-    askers = [Asker(q.name, cell, PEOPLE) for q in questions for cell in cells_of(q, results)]
-    plan = make_plan([asker.cell for asker in askers], results, retry)
-    spot = Spot(device, slots, Measured.read(results, device))
-    return draw_up([q.name for q in questions], askers, plan, results, spot, True)
+    experiments = [resolve(Request(study, **typed)) for study in studies]
+    requested = [RequestedCell(q.name, cell, PEOPLE) for q in experiments for cell in drawn_cells(q, results)]
+    plan = make_plan([asker.cell for asker in requested], results, retry)
+    spot = Host(device, slots, Throughput.read(results, device))
+    return forecast([q.name for q in experiments], requested, plan, results, spot, True)
 
 
 def find(campaign, stage, row=None):
@@ -77,8 +77,8 @@ def test_stages_of_version_2_and_trials_are_counted_as_they_are_run():
 
 
 def test_every_run_stands_once_with_its_state_and_every_stage_with_who_shares_it(results):
-    note_data(ask(Asked("ablation")), results)
-    first, second, third, *_ = cells_of(ask(Asked("ablation")), results)
+    note_data(resolve(Request("ablation")), results)
+    first, second, third, *_ = drawn_cells(resolve(Request("ablation")), results)
     write_finished(results, first.run)
     write_failed(results, second.run)
     write_stage(results, third.run, "identity-prompts")
@@ -97,9 +97,9 @@ def test_every_run_stands_once_with_its_state_and_every_stage_with_who_shares_it
 
 
 def test_a_run_that_a_command_is_at_is_running_and_says_whose_it_is(results):
-    question = ask(Asked("ablation"))
-    note_data(question, results)
-    first = cells_of(question, results)[0].run
+    experiment = resolve(Request("ablation"))
+    note_data(experiment, results)
+    first = drawn_cells(experiment, results)[0].run
     with results.claims.take(first.id), results.claims.take(first.stage_id("identity-prompts")):
         found = campaign(results, "ablation")
         assert found.runs[0].state == "running"
@@ -110,7 +110,7 @@ def test_a_run_that_a_command_is_at_is_running_and_says_whose_it_is(results):
 
 
 def test_sharing_saves_what_rows_would_do_again(results):
-    note_data(ask(Asked("ablation")), results)
+    note_data(resolve(Request("ablation")), results)
     found = campaign(results, "ablation")
     identity, part = find(found, "identity-prompts"), find(found, "part-prompts")
     assert identity.work == Work(60 * 19, 60 * 1216)
@@ -120,8 +120,8 @@ def test_sharing_saves_what_rows_would_do_again(results):
 
 
 def test_time_is_as_measured_on_this_device_and_else_not_said(results):
-    question = ask(Asked("ablation"))
-    cells = record_all([question], results)
+    experiment = resolve(Request("ablation"))
+    cells = record_all([experiment], results)
     for cell in cells:
         if cell.row != "clip-reid" or cell.run.seed == 0:  # of CLIP-ReID a run is left, without its stage
             continue
@@ -136,7 +136,7 @@ def test_time_is_as_measured_on_this_device_and_else_not_said(results):
     training = 6 * 64 / 200  # what write_finished says: 6 steps at 200 images/s, and 3.5 s in all
     assert run.seconds == pytest.approx(run.work.images / 200 + 3.5 - training)
     assert [piece.stage for piece in found.unmeasured] == 2 * ["identity-prompts"]
-    for cell in cells_of(question, results):
+    for cell in drawn_cells(experiment, results):
         write_stage(results, cell.run, "identity-prompts")
     found = campaign(results, "ablation", rows="clip-reid", slots=2)
     assert found.seconds == pytest.approx(run.seconds)  # two runs, side by side
@@ -147,7 +147,7 @@ def test_time_is_as_measured_on_this_device_and_else_not_said(results):
 
 
 def test_what_is_needed_on_disk_is_what_such_runs_left_and_too_little_room_is_said(results):
-    cells = record_all([ask(Asked("ablation", rows="clip-reid"))], results)
+    cells = record_all([resolve(Request("ablation", rows="clip-reid"))], results)
     write_stage(results, cells[0].run, "identity-prompts")
     found = campaign(results, "ablation", rows="clip-reid", seeds="3,4")
     needed = sum(piece.size for piece in found.open)
@@ -178,11 +178,11 @@ def test_json_says_the_same_and_null_for_what_is_not_known(results, cache, capsy
     assert plan(results, "ablation", "--format", "json") == 0
     document = json.loads(capsys.readouterr().out)
     assert {run["id"] for run in document["runs"]} == {None}
-    note_data(ask(Asked("ablation")), results)
+    note_data(resolve(Request("ablation")), results)
     assert plan(results, "ablation", "--format", "json", "--jobs", "3") == 0
     document = json.loads(capsys.readouterr().out)
     assert [run["id"] for run in document["runs"]] == [
-        cell.run.id for cell in cells_of(ask(Asked("ablation")), results)
+        cell.run.id for cell in drawn_cells(resolve(Request("ablation")), results)
     ]
     assert document["open"]["runs"] == 12
     assert document["open"]["stages"] == 6
@@ -193,8 +193,8 @@ def test_json_says_the_same_and_null_for_what_is_not_known(results, cache, capsy
 
 
 def test_a_noted_plan_is_there_at_once_and_loads_nothing_heavy(results):
-    record_all([ask(Asked("ablation"))], results)
-    identity_module.note_people(ask(Asked("ablation")).inputs, results)
+    record_all([resolve(Request("ablation"))], results)
+    identity_module.remember_people(resolve(Request("ablation")).inputs, results)
     code = (
         "import sys; from harness.cli.main import main\n"
         "try: main()\n"
@@ -210,13 +210,13 @@ def test_a_noted_plan_is_there_at_once_and_loads_nothing_heavy(results):
 
 def test_a_device_is_foreseen_as_it_will_be_recorded():
     device = choose_device("cpu")
-    assert foresee_device("cpu") == (describe_device(device), suitable_slots(device))
+    assert device_without_torch("cpu") == (describe_device(device), suitable_slots(device))
     auto = choose_device("auto")
-    assert foresee_device("auto") == (describe_device(auto), suitable_slots(auto))
+    assert device_without_torch("auto") == (describe_device(auto), suitable_slots(auto))
 
 
 def test_models_to_be_scored_anew_are_counted(results, cache, capsys):
-    record_all([ask(Asked("ablation"))], results)
+    record_all([resolve(Request("ablation"))], results)
     assert plan(results, "ablation", "--rerank") == 0
     told = capsys.readouterr().out
     assert "0 of 12 runs are finished" not in told
@@ -229,8 +229,8 @@ def test_models_to_be_scored_anew_are_counted(results, cache, capsys):
 
 def test_a_thousand_seeds_are_planned_in_seconds(results, capsys, monkeypatch):
     """With a hash per run and stage and one look at the claims; all pairs of 6,000 would take minutes."""
-    question = ask(Asked("ablation", seeds="0-999"))
-    note_data(question, results)
+    experiment = resolve(Request("ablation", seeds="0-999"))
+    note_data(experiment, results)
     began = time.process_time()
     assert plan(results, "ablation", "--seeds", "0-999", "--device", "cpu", "--format", "json") == 0
     assert time.process_time() - began < 12  # 5 s with torch loaded

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from harness.execution.training import train_stage
-from harness.execution.training_log import Monitor
+from harness.execution.training_log import TrainingLog
 from harness.store.checkpoints import Checkpoint, Checkpoints, Interval, read_sound
 from harness.store.records import Results
 from pivl.errors import UserError
@@ -44,7 +44,7 @@ def names(folder: Path) -> list[str]:
 
 def train(folder: Path, until: int | None = None, warn=complain, interval: Interval = EPOCH, origin=HERE):
     """Stage 2 of a tiny run, killed after its step `until`: tensors, history and earlier origins."""
-    monitor = Monitor(lambda event: None)
+    monitor = TrainingLog(lambda event: None)
     trainer = tiny_trainer(replace(RECIPE, image_to_text_weight=0.0))
 
     def report(stage, step):

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from harness.inputs.identity import note, noted
-from harness.inputs.spec import Found, Inputs
+from harness.inputs.identity import recall, remember
+from harness.inputs.spec import DataIdentity, Inputs
 from harness.store import record_file
 from harness.store.checkpoints import Checkpoints, Interval
 from harness.store.manifest import read_note
@@ -198,12 +198,12 @@ def test_damaged_lines_of_what_was_asked_are_said_and_left_out(tmp_path, count):
 
 @COUNTS
 def test_a_damaged_note_is_said_and_not_believed(tmp_path, count):
-    found = Found("0" * 12, "1" * 12)
-    note(Inputs("drawn.csv"), (128, 64), found, Results(tmp_path, complain))
+    found = DataIdentity("0" * 12, "1" * 12)
+    remember(Inputs("drawn.csv"), (128, 64), found, Results(tmp_path, complain))
     path = tmp_path / "datasets.json"
 
     def read(results):
-        assert noted(Inputs("drawn.csv"), (128, 64), results) in (None, found)
+        assert recall(Inputs("drawn.csv"), (128, 64), results) in (None, found)
 
     check_reader(path, path.read_bytes(), said_and_read(tmp_path, read), count)
 

@@ -4,8 +4,8 @@ from dataclasses import asdict, field, fields, make_dataclass
 
 import pytest
 
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from harness.store.run import Run
 from pivl.recipe import EMBEDDED, SCHEMA_1, STAGES, Recipe
 
@@ -40,8 +40,8 @@ WIDER = make_dataclass(
 
 
 def run_of(study, row, kind=Recipe, maps="", **typed):
-    question = ask(Asked(study, precision="fp32", **typed))
-    recipe = next(question.recipe(one) for one in question.study.rows if one.name == row)
+    experiment = resolve(Request(study, precision="fp32", **typed))
+    recipe = next(experiment.recipe(one) for one in experiment.study.rows if one.name == row)
     recipe = kind(**asdict(recipe))
     start = "e" * 64 if recipe.student else ""
     return Run(recipe, "x", "0" * 12, "f" * 64, 3, maps=maps, student_weights=start)

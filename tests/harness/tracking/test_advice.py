@@ -12,7 +12,7 @@ import pytest
 from harness.store.records import Results
 from harness.tracking import mlflow_client
 from harness.tracking.place import place_of
-from harness.tracking.view import Experiment
+from harness.tracking.view import ShownExperiment
 from pivl.errors import UserError
 from tests.support.mutations import COUNTS, check_reader
 from tests.support.recorded_runs import complain
@@ -122,7 +122,7 @@ def test_what_is_no_file_is_not_opened(results, capfd):
 def test_a_database_that_may_only_be_read_is_said_to_be(results, monkeypatch, capfd):
     address = f"sqlite+pysqlite:///file:{results.root}/mlflow.db?mode=ro&uri=true"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    line = said(results, capfd, [Experiment("a study", ())])
+    line = said(results, capfd, [ShownExperiment("a study", ())])
     assert line == (
         f"{address} cannot be written (attempt to write a readonly database); let it be "
         "written, or set MLFLOW_TRACKING_URI to another place"

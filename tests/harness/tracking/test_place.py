@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from harness.display.progress import Progress
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from harness.plan import preparation
 from harness.store.records import Results
 from harness.store.row_index import asked_rows
@@ -32,7 +32,7 @@ LOGIN = "reid:s3cret@"
 
 @pytest.fixture
 def results(tmp_path, monkeypatch, empty_mlflow):
-    """Results with two finished runs of an asked question, and an empty database."""
+    """Results with two finished runs of an asked experiment, and an empty database."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return fill(tmp_path / "results", empty_mlflow)
 
@@ -40,8 +40,8 @@ def results(tmp_path, monkeypatch, empty_mlflow):
 def fill(folder, database):
     folder.mkdir(parents=True)
     results = Results(folder, complain)
-    question = ask(Asked("ablation", rows="clip-reid,pi-vl", seeds="0", precision="fp32"))
-    preparation.note_asked(question, record_all([question], results), results)
+    experiment = resolve(Request("ablation", rows="clip-reid,pi-vl", seeds="0", precision="fp32"))
+    preparation.note_asked(experiment, record_all([experiment], results), results)
     shutil.copy(database, folder)
     return results
 
@@ -95,8 +95,8 @@ def test_artifacts_of_a_folder_that_was_copied_or_moved_lie_in_it_and_the_origin
     assert {path.read_text() for path in copy.root.glob("mlartifacts/*/artifacts/*.md")} == {"another"}
     moved = Results(results.root.with_name("moved"), complain)
     copy.root.rename(moved.root)
-    question = ask(Asked("ablation", rows="clip-reid", seeds="1", precision="fp32"))
-    preparation.note_asked(question, record_all([question], moved), moved)
+    experiment = resolve(Request("ablation", rows="clip-reid", seeds="1", precision="fp32"))
+    preparation.note_asked(experiment, record_all([experiment], moved), moved)
     assert refresh.show_all(moved).endswith(": 1 runs added")
     assert kept(moved.root) == {**WHOLE, "CLIP-ReID, seed 1": ["queries", "record"]}
     assert content(results.root) == original

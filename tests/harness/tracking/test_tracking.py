@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from harness.display.progress import Progress
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from harness.plan import preparation
 from harness.store.records import Results
 from harness.store.row_index import AskedRow, asked_rows, note_rows
@@ -42,7 +42,7 @@ def results(tmp_path, monkeypatch, empty_mlflow):
 
 
 def asked_row(name, seeds=(0, 1), **changed):
-    """A row of a table about drawn data, as a question notes it."""
+    """A row of a table about drawn data, as a experiment notes it."""
     runs = {seed: draw_run(name, seed, **changed) for seed in seeds}
     recipe = runs[seeds[0]].recipe
     ids = {seed: run.id for seed, run in runs.items()}
@@ -167,10 +167,10 @@ def test_a_long_curve_is_logged_by_epoch_means():
 
 
 def test_a_lost_database_is_made_again_from_records_alone(results, empty_mlflow):
-    question = ask(Asked("ablation", rows="clip-reid,pi-vl"))
-    cells = record_all([question], results)
-    preparation.note_asked(question, cells, results)
-    refresh.show({question.name}, results, Progress.on_stderr(True))
+    experiment = resolve(Request("ablation", rows="clip-reid,pi-vl"))
+    cells = record_all([experiment], results)
+    preparation.note_asked(experiment, cells, results)
+    refresh.show({experiment.name}, results, Progress.on_stderr(True))
     before = what_is_seen(results)
     shutil.copy(empty_mlflow, results.root)
     shutil.rmtree(results.root / "mlartifacts")
@@ -224,25 +224,25 @@ def test_what_was_asked_is_kept_by_row_whoever_asks_and_half_a_line_is_passed_ov
 
 
 def test_whoever_comes_while_another_command_writes_waits_for_it_or_says_so(results, monkeypatch, capsys):
-    question = ask(Asked("ablation", rows="clip-reid", seeds="0"))
-    preparation.note_asked(question, record_all([question], results), results)
+    experiment = resolve(Request("ablation", rows="clip-reid", seeds="0"))
+    preparation.note_asked(experiment, record_all([experiment], results), results)
     monkeypatch.setattr(refresh, "POLL", 0.05)
     with subprocess.Popen(["sleep", "60"]) as other:
         put_down(results.claims, named(other), "mlflow")
         monkeypatch.setattr(refresh, "PATIENCE", 0.1)
-        refresh.show({question.name}, results, Progress.on_stderr(False))
+        refresh.show({experiment.name}, results, Progress.on_stderr(False))
         assert f"(process {other.pid} on " in capsys.readouterr().err
         monkeypatch.setattr(refresh, "PATIENCE", 60)
         threading.Timer(0.3, other.kill).start()
-        refresh.show({question.name}, results, Progress.on_stderr(False))
+        refresh.show({experiment.name}, results, Progress.on_stderr(False))
     assert "1 runs added" in capsys.readouterr().err
 
 
 def test_a_tracking_server_that_is_down_costs_one_line_and_no_wait(results, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    question = ask(Asked("ablation", rows="clip-reid", seeds="0"))
+    experiment = resolve(Request("ablation", rows="clip-reid", seeds="0"))
     began = time.monotonic()
-    refresh.show({question.name}, results, Progress.on_stderr(False))
+    refresh.show({experiment.name}, results, Progress.on_stderr(False))
     assert time.monotonic() - began < 5
     said = capsys.readouterr().err
     assert said.count("\n") == 1
@@ -251,7 +251,7 @@ def test_a_tracking_server_that_is_down_costs_one_line_and_no_wait(results, monk
 
 
 def test_without_the_package_results_are_the_same_and_a_line_says_so_unless_told_to_leave_it(results):
-    record_all([ask(Asked("ablation", rows="clip-reid"))], results)
+    record_all([resolve(Request("ablation", rows="clip-reid"))], results)
     code = (
         "import sys; sys.modules['mlflow'] = None; from harness.cli.main import main\n"
         "for more in ((), ('--no-mlflow',)):\n"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pivl.evaluation.reranking import USUAL, Reciprocal, rerank, reranked_distances
-from pivl.evaluation.retrieval import Described, Distances, rank
+from pivl.evaluation.retrieval import Descriptors, Distances, rank
 from tests.support.naive import FOLDER
 
 
@@ -54,10 +54,10 @@ def people_in_space(count: int, seed: int) -> Tensor:
     return torch.nn.functional.normalize(features, dim=1)
 
 
-def people_of(features: Tensor) -> Described:
+def people_of(features: Tensor) -> Descriptors:
     """Pictures of nobody in particular."""
     nobody = torch.zeros(len(features), dtype=torch.long)
-    return Described.of(features, nobody, nobody)
+    return Descriptors.of(features, nobody, nobody)
 
 
 def distances_of(query: Tensor, gallery: Tensor, choice: Reciprocal = USUAL) -> Distances:
@@ -89,11 +89,11 @@ def reference() -> dict[str, NDArray]:
         return {key: file[key] for key in file.files if key != "meta"}
 
 
-def sides(reference: dict[str, NDArray]) -> list[Described]:
+def sides(reference: dict[str, NDArray]) -> list[Descriptors]:
     """Queries and gallery of the reference."""
     keys = ("features", "pids", "camids")
     return [
-        Described.of(*(torch.from_numpy(reference[f"{side}_{key}"]) for key in keys))
+        Descriptors.of(*(torch.from_numpy(reference[f"{side}_{key}"]) for key in keys))
         for side in ("query", "gallery")
     ]
 

@@ -14,9 +14,9 @@ from pivl.data.pictures import Pictures, Split
 from pivl.data.store import HALF
 from pivl.errors import TrainingFailed, UserError
 from pivl.evaluation.retrieval import (
-    Described,
+    Descriptors,
     Retrieval,
-    describe,
+    extract,
     rank,
     rank_distances,
     score,
@@ -33,10 +33,10 @@ def reference() -> dict[str, np.ndarray]:
         return {key: file[key] for key in file.files if key != "meta"}
 
 
-def sides(reference: dict[str, np.ndarray]) -> tuple[Described, Described]:
+def sides(reference: dict[str, np.ndarray]) -> tuple[Descriptors, Descriptors]:
     """Queries and gallery of the reference."""
     query, gallery = (
-        Described.of(
+        Descriptors.of(
             *(torch.from_numpy(reference[f"{side}_{key}"]) for key in ("features", "pids", "camids"))
         )
         for side in ("query", "gallery")
@@ -44,8 +44,8 @@ def sides(reference: dict[str, np.ndarray]) -> tuple[Described, Described]:
     return query, gallery
 
 
-def described(feature: list[list[float]] | Tensor, person: list[int], camera: list[int]) -> Described:
-    return Described.of(torch.as_tensor(feature), torch.tensor(person), torch.tensor(camera))
+def described(feature: list[list[float]] | Tensor, person: list[int], camera: list[int]) -> Descriptors:
+    return Descriptors.of(torch.as_tensor(feature), torch.tensor(person), torch.tensor(camera))
 
 
 def rank_line(right: list[int], length: int) -> Retrieval:
@@ -160,7 +160,7 @@ def test_every_picture_is_described_once_whatever_the_batch() -> None:
     held = pictures(7, 0)
     whole = embed((held.image.float() / 255 - 0.5) / 0.5, held.camera)
     for batch in (1, 3, 7, 8):
-        found = describe(embed, held, HALF, batch, CPU)
+        found = extract(embed, held, HALF, batch, CPU)
         torch.testing.assert_close(found.descriptor, torch.nn.functional.normalize(whole, dim=1))
         assert torch.equal(found.person, held.person)
         assert torch.equal(found.camera, held.camera)
@@ -168,7 +168,7 @@ def test_every_picture_is_described_once_whatever_the_batch() -> None:
 
 def test_no_pictures_are_one_line() -> None:
     with pytest.raises(UserError, match="no pictures to describe; check the split"):
-        describe(embed, pictures(0, 0), HALF, 4, CPU)
+        extract(embed, pictures(0, 0), HALF, 4, CPU)
 
 
 def test_any_distance_is_ranked_by_its_order(reference: dict[str, np.ndarray]) -> None:
@@ -185,18 +185,18 @@ def test_score_ranks_as_it_is_told_to() -> None:
     query, gallery = pictures(5, 1), pictures(12, 2)
     split = Split("test", query, query, gallery, LIP, "")
 
-    def mirrored(query: Described, gallery: Described) -> Retrieval:
+    def mirrored(query: Descriptors, gallery: Descriptors) -> Retrieval:
         return rank(replace(query, descriptor=-query.descriptor), gallery)
 
     told = score(embed, split, HALF, 4, CPU, mirrored)
-    expected = mirrored(*(describe(embed, side, HALF, 4, CPU) for side in (query, gallery)))
+    expected = mirrored(*(extract(embed, side, HALF, 4, CPU) for side in (query, gallery)))
     assert told.average_precision.tolist() == expected.average_precision.tolist()
 
 
 def test_score_ranks_what_it_describes_and_embeds_a_shared_set_once() -> None:
     query, gallery = pictures(5, 1), pictures(12, 2)
     split = Split("test", query, query, gallery, LIP, "")
-    expected = rank(*(describe(embed, side, HALF, 4, CPU) for side in (query, gallery)))
+    expected = rank(*(extract(embed, side, HALF, 4, CPU) for side in (query, gallery)))
     assert score(embed, split, HALF, 4, CPU).average_precision.tolist() == expected.average_precision.tolist()
 
     seen: list[int] = []

@@ -24,14 +24,14 @@ from pivl.parsers.embedded import (
 from pivl.parsers.pretrain import (
     HELD_OUT,
     STEPS,
-    TAUGHT,
-    MadeParser,
+    TRAINING_SET,
+    ParserReport,
     ParserTraining,
     pretrain_parser,
     train_parser,
 )
 from pivl.parsers.score import ParsingScore, count_pixels
-from pivl.parsers.score_interval import score_with_spread
+from pivl.parsers.score_interval import score_interval
 from pivl.parsers.unet import UNet
 from pivl.synthped.benchmark import (
     PRETRAINING,
@@ -128,7 +128,7 @@ def test_nobody_they_were_taught_on_is_in_another_set():
     sets = [
         *(set(people.texture_seed.tolist()) for people in draw_benchmark_people(SYNTHPED)),
         *(set(draw_pretraining_people(config).texture_seed.tolist())
-          for config in (TAUGHT, HELD_OUT, replace(PRETRAINING, people=500), CLIP_HELD_OUT)),
+          for config in (TRAINING_SET, HELD_OUT, replace(PRETRAINING, people=500), CLIP_HELD_OUT)),
     ]  # fmt: skip
     for one, other in itertools.combinations(sets, 2):
         assert not one & other
@@ -147,7 +147,7 @@ def test_the_spread_is_that_of_people_drawn_again():
     truth[:, :4] = 5
     predicted = truth.copy()
     predicted[2:] = 5 - truth[2:]
-    found = score_with_spread(predicted, truth, np.array([3, 3, 7, 7]), LIP, np.random.default_rng(0))
+    found = score_interval(predicted, truth, np.array([3, 3, 7, 7]), LIP, np.random.default_rng(0))
     assert found.each.tolist() == [1, 1, 0, 0]
     assert found.score.mean_iou == pytest.approx(1 / 3)  # half of the pixels of each class, over their union
     assert (found.low, found.high) == (0, 1)
@@ -159,7 +159,7 @@ def test_pretrain_writes_weights_and_a_card(few, tmp_path, monkeypatch):
         pretrain, "pretraining_people", lambda config, report: type("Set", (), {"pictures": few})
     )
     made = pretrain_parser("parser-s", tmp_path, 0, replace(SHORT, steps=8), lambda stage, step: None)
-    assert isinstance(made, MadeParser)
+    assert isinstance(made, ParserReport)
     write_card(tmp_path / "PARSERS.md", [made], Origin("abc1234", "a test"))
     card = (tmp_path / "PARSERS.md").read_text(encoding="utf-8")
     assert sha256_of(tmp_path / "parser_s.safetensors") in card

@@ -35,7 +35,7 @@ COLORS_OF_MINI = (
 
 
 @pytest.fixture(scope="module")
-def tiny_world() -> tuple[picture.World, picture_cache.Shots]:
+def tiny_world() -> tuple[picture.World, picture_cache.ShotList]:
     return benchmark.build_world(FEW_PEOPLE), benchmark.plan_training(FEW_PEOPLE).join(
         benchmark.plan_test(FEW_PEOPLE)
     )
@@ -50,21 +50,23 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Split:
 
 def test_a_picture_is_the_same_bits_alone_and_in_any_company(tiny_world, monkeypatch):
     world, shots = tiny_world
-    images, part_maps = picture.take(world, shots.person, shots.camera, shots.seed, FEW_SIZE)
+    images, part_maps = picture.render_pictures(world, shots.person, shots.camera, shots.seed, FEW_SIZE)
     order = np.random.default_rng(0).permutation(len(shots))
     for pixels_at_a_time in (4 * 64 * 32, 7 * 64 * 32):
         monkeypatch.setattr(picture, "CHUNK", pixels_at_a_time)
-        again = picture.take(world, shots.person[order], shots.camera[order], shots.seed[order], FEW_SIZE)
+        again = picture.render_pictures(
+            world, shots.person[order], shots.camera[order], shots.seed[order], FEW_SIZE
+        )
         assert np.array_equal(again[0], images[order])
         assert np.array_equal(again[1], part_maps[order])
-    alone = picture.take(world, shots.person[5:6], shots.camera[5:6], shots.seed[5:6], FEW_SIZE)
+    alone = picture.render_pictures(world, shots.person[5:6], shots.camera[5:6], shots.seed[5:6], FEW_SIZE)
     assert np.array_equal(alone[0][0], images[5])
 
 
 def test_another_seed_gives_another_picture_of_the_same_person(tiny_world):
     world, shots = tiny_world
     first, second = (
-        picture.take(world, shots.person[:4], shots.camera[:4], shots.seed[:4] + step, FEW_SIZE)
+        picture.render_pictures(world, shots.person[:4], shots.camera[:4], shots.seed[:4] + step, FEW_SIZE)
         for step in (0, 1)
     )
     assert (first[1] != second[1]).any(axis=(1, 2)).all()
@@ -92,10 +94,10 @@ def test_nothing_in_front_hides_more_than_half_of_a_person(tiny_world, monkeypat
     camera, seed = np.resize(np.arange(3), 60), np.arange(60)
     monkeypatch.setattr(picture, "IN_FRONT", 0.0)
     monkeypatch.setattr(picture, "PROPS_SHARE", 0.0)
-    free = picture.take(world, person, camera, seed, FEW_SIZE)[1]
+    free = picture.render_pictures(world, person, camera, seed, FEW_SIZE)[1]
     monkeypatch.setattr(picture, "IN_FRONT", 0.5)
     monkeypatch.setattr(picture, "PROPS_SHARE", 1.0)
-    hidden = picture.take(world, person, camera, seed, FEW_SIZE)[1]
+    hidden = picture.render_pictures(world, person, camera, seed, FEW_SIZE)[1]
     assert ((hidden == free) | (hidden == 0)).all()
     remaining = (hidden > 0).sum((1, 2)) / (free > 0).sum((1, 2))
     assert remaining.min() >= 0.47  # half of all its pixels; those of the nape carry no label either

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from pivl.data.augmentation.augment import augment
-from pivl.data.augmentation.draws import ROW, Augmentation, draw_moves, draw_rows
-from pivl.data.augmentation.on_cpu import move_by_slices
-from pivl.data.augmentation.on_gpu import move_by_index, standard_normal
+from pivl.data.augmentation.draws import ROW, Augmentation, draw_params, draw_rows
+from pivl.data.augmentation.on_cpu import apply_by_slices
+from pivl.data.augmentation.on_gpu import apply_by_index, standard_normal
 from pivl.data.part_maps.labels import IGNORE, LIP
 from pivl.data.pictures import Pictures
 from pivl.data.store import HALF, IMAGENET, Batch, Decoded, Normalization, Store, plain
@@ -112,10 +112,10 @@ def test_slices_and_indices_give_the_same_bits(padding: int) -> None:
     decoded = pictures_of(40)
     decoded = replace(decoded, confidence=decoded.part_map)
     draws = torch.rand(40, ROW, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    moves = draw_moves(draws, SIZE, Augmentation(padding=padding), torch.device("cpu"))
+    moves = draw_params(draws, SIZE, Augmentation(padding=padding), torch.device("cpu"))
     assert (moves.height > 0).any()
     slices, indices = (
-        move(decoded, moves, padding, IMAGENET, LIP_MIRROR) for move in (move_by_slices, move_by_index)
+        move(decoded, moves, padding, IMAGENET, LIP_MIRROR) for move in (apply_by_slices, apply_by_index)
     )
     for name in ("image", "part_map", "confidence"):
         assert torch.equal(getattr(slices, name), getattr(indices, name)), name
@@ -193,7 +193,7 @@ def test_augmenting_leaves_the_stored_pictures_alone() -> None:
 
 def moves_of(count: int, size: tuple[int, int], augmentation: Augmentation):
     draws = torch.rand(count, ROW, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
-    return draw_moves(draws, size, augmentation, torch.device("cpu"))
+    return draw_params(draws, size, augmentation, torch.device("cpu"))
 
 
 def test_erased_rectangles_are_as_frequent_as_large_and_as_tall_as_asked() -> None:

@@ -227,9 +227,9 @@ def test_results_of_pictures_that_were_read_otherwise_then_are_left_behind(tmp_p
         kind, pixels[..., :3]
     )
     Image.fromarray(np.ascontiguousarray(shown)).save(tmp_path / "data" / "b" / "5.bmp", "PNG", exif=exif)
-    question = ask_about(csv)
-    record_before(question, store)
-    found = api.read_answer(question, store, Progress.on_stderr(quiet=False))
+    experiment = ask_about(csv)
+    record_before(experiment, store)
+    found = api.read_outcomes(experiment, store, Progress.on_stderr(quiet=False))
     said = capsys.readouterr().err
     assert ("4 results named by sizes of files are carried over" in said) == (kind == "ordinary")
     assert ("5.bmp was read as it is stored then, not turned" in said) == (kind != "ordinary")

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from harness.display.progress import Progress
-from harness.experiment.request import Asked
-from harness.experiment.resolve import ask
-from harness.inputs.identity import find
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
+from harness.inputs.identity import identify
 from harness.plan import preparation
 from harness.store.records import Results
 from pivl.data.benchmarks import SETS
@@ -105,15 +105,16 @@ def test_other_bytes_of_one_name_and_size_are_other_data(
 def test_the_ids_of_runs_follow_and_what_was_decoded_of_the_others_is_not_served(tmp_path, cache):
     csv = write_people(tmp_path)
     results = Results(tmp_path / "results", complain)
-    asked = Asked(
+    asked = Request(
         "ablation", "smoke", seeds="0", dataset=str(csv), backbone="tiny", part_maps=csv.parent / "maps"
     )
 
     def ids() -> dict[str, str]:
-        question = ask(asked)
-        found = {question.inputs: find(question.inputs, SIZE, results, QUIET)}
+        experiment = resolve(asked)
+        found = {experiment.inputs: identify(experiment.inputs, SIZE, results, QUIET)}
         return {
-            cell.row: cell.run.id for cell in preparation._lay_out(question, question.rows, found, results)
+            cell.row: cell.run.id
+            for cell in preparation._lay_out(experiment, experiment.rows, found, results)
         }
 
     first = ids()

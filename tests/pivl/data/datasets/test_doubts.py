@@ -7,7 +7,7 @@ import pytest
 
 from harness.cli.main import main
 from harness.display.progress import Progress
-from harness.inputs.identity import find
+from harness.inputs.identity import identify
 from harness.inputs.spec import Inputs
 from harness.store.records import Results
 from pivl.data.datasets.check import check, describe
@@ -47,7 +47,7 @@ def test_a_copy_in_sets_that_must_not_share_any_is_a_fault_and_a_warning(tmp_pat
     warned = []
     progress = Progress.on_stderr(quiet=True)
     progress.warn = warned.append
-    find(Inputs(str(file)), SIZE, Results(tmp_path / "results", complain), progress)
+    identify(Inputs(str(file)), SIZE, Results(tmp_path / "results", complain), progress)
     assert warned == [f"people.csv: {said}"]
 
 

@@ -32,7 +32,7 @@ from pivl.synthped.pretraining.attributes import (
 from pivl.synthped.pretraining.clip_card import Origin
 from pivl.synthped.pretraining.student_card import CARD, write_card
 from pivl.synthped.pretraining.tiny_clip import HELD_OUT as CLIP_HELD_OUT
-from pivl.synthped.pretraining.tiny_clip import TAUGHT as CLIP_TAUGHT
+from pivl.synthped.pretraining.tiny_clip import TRAINING_SET as CLIP_TAUGHT
 from pivl.system.files import sha256_of
 from pivl.system.random_streams import torch_stream
 from pivl.towers.file_formats.weights_file import read_state
@@ -131,7 +131,9 @@ def test_a_fresh_namer_names_what_is_commonest() -> None:
 
 def test_training_repeats_to_the_bit_and_moves_every_weight(few: PretrainingSet) -> None:
     attributes, seen = describe_pictures(few.people, few.pictures), []
-    first, second, other = (student.train_namer(few, SHORT, seed, seen.append) for seed in (0, 0, 1))
+    first, second, other = (
+        student.train_attribute_classifier(few, SHORT, seed, seen.append) for seed in (0, 0, 1)
+    )
     assert len(seen) == 12
     classes = sum(attributes.classes)
     begun = build_student(SHORT.student, FEW.size, classes, torch_stream(0, "student")).state_dict()
@@ -158,11 +160,11 @@ def test_a_student_is_written_with_the_figures_of_its_card(
 def test_nobody_it_is_taught_is_in_another_set() -> None:
     """Families carry texture seeds of 62 bits, drawn with them."""
     sets = [*draw_benchmark_people(SYNTHPED)]
-    configs = (student.TAUGHT, student.HELD_OUT, CLIP_TAUGHT, CLIP_HELD_OUT)
+    configs = (student.TRAINING_SET, student.HELD_OUT, CLIP_TAUGHT, CLIP_HELD_OUT)
     sets += [draw_pretraining_people(config) for config in configs]
     seeds = [set(people.texture_seed.tolist()) for people in sets]
     assert len(set.union(*seeds)) == sum(len(one) for one in seeds)
-    assert len(np.unique(sets[2].texture_seed)) == student.TAUGHT.people // student.TAUGHT.family
+    assert len(np.unique(sets[2].texture_seed)) == student.TRAINING_SET.people // student.TRAINING_SET.family
 
 
 def test_the_shipped_file_is_the_one_of_the_card_and_small() -> None:

@@ -12,7 +12,7 @@ from pivl.data.part_maps.labels import IGNORE, LIP
 from pivl.prompts import Prompts
 from pivl.synthped.benchmark import PRETRAINING, pretraining_people
 from pivl.synthped.pretraining import tiny_clip
-from pivl.synthped.pretraining.batches import LEAST_PIXELS, Material, Mix, Plan, describe, draw_lesson
+from pivl.synthped.pretraining.batches import LEAST_PIXELS, BatchMix, BatchPlan, Corpus, describe, draw_batch
 from pivl.synthped.pretraining.clip_card import CARD, Origin, write_card
 from pivl.synthped.pretraining.clip_training import (
     Pretraining,
@@ -36,11 +36,11 @@ from pivl.towers.file_formats.weights_file import read_state
 from pivl.towers.weights import load_clip
 
 FEW = replace(PRETRAINING, name="synthped-few", size=(64, 32), people=16, shots=2, cameras=4, passers_by=4)
-SHORT = Pretraining(steps=4, precision="fp32", regions_from=0.5, mix=Mix(whole=8, crops=6))
+SHORT = Pretraining(steps=4, precision="fp32", regions_from=0.5, mix=BatchMix(whole=8, crops=6))
 
 
 @pytest.fixture(scope="module")
-def few(tmp_path_factory: pytest.TempPathFactory) -> Material:
+def few(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """Sixteen small people, twice each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIVL_CACHE", str(tmp_path_factory.mktemp("cache")))
@@ -164,22 +164,24 @@ def test_spread_and_kept_parts_by_hand() -> None:
     assert kept_parts(part_map, (2, 2), LIP, "foreground") == {"hat": 1.0, "hair": 1.0}
 
 
-def test_a_lesson_names_only_what_can_be_seen(few: Material) -> None:
-    lesson = draw_lesson(few, Plan(3, Mix(whole=8, crops=10, regions=3)), seed=1)
+def test_a_lesson_names_only_what_can_be_seen(few: Corpus) -> None:
+    lesson = draw_batch(few, BatchPlan(3, BatchMix(whole=8, crops=10, regions=3)), seed=1)
     assert len(lesson) == 18 == len(lesson.texts)
     assert len(lesson.region) == len(lesson.region_texts) > 0
     for (picture, part), text in zip(lesson.region.tolist(), lesson.region_texts, strict=True):
         assert (lesson.part_map[picture] == part).sum() >= LEAST_PIXELS
         assert text.endswith(f"{LIP.parts[part]}.") or "logo" in text
-    again = draw_lesson(few, Plan(3, Mix(whole=8, crops=10, regions=3)), seed=1)
+    again = draw_batch(few, BatchPlan(3, BatchMix(whole=8, crops=10, regions=3)), seed=1)
     assert torch.equal(lesson.image, again.image)
     assert lesson.texts == again.texts
-    assert not torch.equal(lesson.image, draw_lesson(few, Plan(4, Mix(whole=8, crops=10)), seed=1).image)
+    assert not torch.equal(
+        lesson.image, draw_batch(few, BatchPlan(4, BatchMix(whole=8, crops=10)), seed=1).image
+    )
 
 
-def test_look_alikes_share_a_lesson(few: Material) -> None:
+def test_look_alikes_share_a_lesson(few: Corpus) -> None:
     """Eight of sixteen people, whole families: the captions are those of four neighbouring pairs."""
-    lesson = draw_lesson(few, Plan(0, Mix(whole=8, crops=2, mirrored=0.0)), seed=0)
+    lesson = draw_batch(few, BatchPlan(0, BatchMix(whole=8, crops=2, mirrored=0.0)), seed=0)
     owners = [{who for who, known in enumerate(few.captions) if text in known} for text in lesson.texts[:8]]
     assert all(
         any({2 * pair, 2 * pair + 1} <= one | other for pair in range(8))
@@ -187,7 +189,7 @@ def test_look_alikes_share_a_lesson(few: Material) -> None:
     )
 
 
-def test_training_repeats_to_the_bit_and_moves_every_weight(few: Material) -> None:
+def test_training_repeats_to_the_bit_and_moves_every_weight(few: Corpus) -> None:
     seen = []
     first = train_clip(few, SHORT, 0, lambda _, step: seen.append(step))
     second = train_clip(few, SHORT, 0, lambda _, step: None)
@@ -209,7 +211,7 @@ def test_training_repeats_to_the_bit_and_moves_every_weight(few: Material) -> No
 
 
 def test_a_clip_is_written_with_the_figures_of_its_card(
-    few: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIVL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(tiny_clip, "HELD_OUT", replace(FEW, name="synthped-few-others", shots=1))
@@ -218,7 +220,9 @@ def test_a_clip_is_written_with_the_figures_of_its_card(
     write_card(card, weights, made, Origin("0123abc", "a machine"))
     assert f"sha256 `{sha256_of(weights)}`" in card.read_text(encoding="utf-8")
     assert read_state(weights)[1]["extra"]["criteria"]["parts"] == asdict(made.examination.parts)
-    assert tiny_clip.examine_on_held_out(load_clip(weights)).parts.majority == made.examination.parts.majority
+    assert (
+        tiny_clip.evaluate_on_held_out(load_clip(weights)).parts.majority == made.examination.parts.majority
+    )
 
 
 def test_the_shipped_file_is_the_one_of_the_card_and_knows_the_prompts() -> None:
@@ -237,7 +241,7 @@ def test_the_shipped_file_is_the_one_of_the_card_and_knows_the_prompts() -> None
 
 @pytest.mark.slow  # renders 500 pictures and encodes them
 def test_the_shipped_file_meets_the_criteria() -> None:
-    measured = tiny_clip.examine_on_held_out(load_clip(tiny_clip.WEIGHTS))
+    measured = tiny_clip.evaluate_on_held_out(load_clip(tiny_clip.WEIGHTS))
     assert measured.image_to_text.at_1 >= 0.27
     assert measured.text_to_image.at_1 >= 0.27
     assert measured.parts.accuracy > measured.parts.majority
@@ -251,7 +255,7 @@ def test_a_shortened_training_sees_retrieval_rise(tmp_path: Path, monkeypatch: p
     """Chance is R@5 1 % among 500; eight times that is far more than luck (p < 1e-9, binomial)."""
     monkeypatch.setenv("PIVL_CACHE", str(tmp_path / "cache"))
     taught = replace(PRETRAINING, name="synthped-shortened", people=2000, shots=3)
-    choices = Pretraining(steps=500, precision=tiny_clip.quick_precision(), mix=Mix(whole=64, crops=32))
+    choices = Pretraining(steps=500, precision=tiny_clip.quick_precision(), mix=BatchMix(whole=64, crops=32))
     made = tiny_clip.pretrain(tmp_path / "clip.safetensors", 0, choices, taught)
     assert made.examination.image_to_text.at_5 > 0.08
     assert made.examination.text_to_image.at_5 > 0.08
