@@ -18,7 +18,7 @@ from pivl.recipe import EMBEDDED
 from pivl.synthped.benchmark import SYNTHPED, load
 from pivl.towers.weights import load_clip
 from pivl.train import Trainer, run_stage
-from tests.harness.execution.test_worker import (
+from tests.support.commands import (
     children,
     is_running,
     kill_all,

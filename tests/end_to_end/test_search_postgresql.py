@@ -15,16 +15,18 @@ import pytest
 from harness.search import storage
 from harness.search.spec import Place
 from pivl.errors import UserError
-from tests.harness.search.test_storage import do, facts, search_of
+from tests.support.searches import do, facts, search_of
 
 pytestmark = pytest.mark.slow  # starts a server
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if shutil.which("initdb") is None else []
 PATH = os.pathsep.join([*map(str, BINARIES), os.environ["PATH"]])
 WORKER = """
-import pathlib, sys, time
-from tests.harness.search.test_storage import *
+import sys, time
+from harness.search import storage as ledger
+from harness.search.loop import work
+from tests.support.searches import Arithmetic, place_at, search_of
 ledger.HEARTBEAT, ledger.GRACE = 1, 3
-place = Place(pathlib.Path(sys.argv[1]), sys.argv[2])
+place = place_at(sys.argv[1], sys.argv[2])
 def stop(number):
     if number == 1 and sys.argv[3] == "stops":
         print("at it", flush=True)

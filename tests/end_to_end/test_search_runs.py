@@ -11,7 +11,7 @@ from harness.search import storage
 from harness.search.spec import Place
 from harness.search.trials import best as best_of
 from harness.store.records import Finished, Results
-from tests.harness.execution.test_worker import start
+from tests.support.commands import start
 from tests.support.recorded_runs import complain
 
 pytestmark = pytest.mark.slow  # trains a dozen times

@@ -1,17 +1,22 @@
 """Questions that are answered without training: their data set noted, their runs recorded with drawn scores."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from harness.experiment.experiment import Experiment
 from harness.inputs import identity, student_weights
 from harness.inputs.spec import DataIdentity, Inputs
+from harness.plan import preparation
 from harness.plan.planner import cells_of
 from harness.plan.task import Cell
 from harness.store import manifest
 from harness.store.records import Results
-from tests.support.recorded_runs import write_finished
+from tests.support.bmp_people import QUIET
+from tests.support.recorded_runs import write_failed, write_finished, write_stage
 
+LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")  # than the files of a test
 FOUND = DataIdentity("0" * 12, "")
 MAPS_SCORE = {"mean": 50, "low": 40, "high": 60, "error": 5, "each": 45, "deviation": 9}
 
@@ -43,4 +48,28 @@ def record_all(experiments: Sequence[Experiment], results: Results) -> list[Cell
     cells = [cell for experiment in experiments for cell in drawn_cells(experiment, results)]
     for cell in cells:
         write_finished(results, cell.run, cell.run.seed)
+    return cells
+
+
+def former_cells(experiment: Experiment, results: Results) -> list[Cell]:
+    """The cells as they were named by sizes."""
+    found = preparation._find(experiment, experiment.inputs, results, QUIET)
+    return preparation._lay_out(experiment, experiment.shown, {experiment.inputs: found.former}, results)
+
+
+def record_before(
+    experiment: Experiment, results: Results, date: str = LATER, write: Callable[..., Path] = write_finished
+) -> list[Cell]:
+    """Store what a version that hashed sizes would have stored of the experiment; its cells."""
+    cells = former_cells(experiment, results)
+    for cell in cells:
+        facts = {**asdict(cell.inputs), "called": cell.inputs.called}
+        signature = f"mAP|people@{cell.run.fingerprint[:6]}|q12"
+        write(
+            results,
+            cell.run,
+            **({} if write is write_failed else {"inputs": facts, "date": date, "signature": signature}),
+        )
+        for stage in cell.run.recipe.stages()[:-1]:
+            write_stage(results, cell.run, stage, inputs=facts, date=date, stages={})
     return cells

@@ -11,10 +11,13 @@ from safetensors.torch import save
 
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve
+from harness.store.checkpoints import Checkpoint
 from harness.store.records import Results
 from harness.store.run import Run
+from pivl.snapshot import Snapshot
 
 SIGNATURE = "mAP|drawn-v1@000000|q12 g12|junk:same-camera|feat:before-neck|dist:euclid-l2|rerank:none"
+HERE = {"device": "here", "date": "today"}
 
 
 def complain(text: str) -> None:
@@ -104,3 +107,11 @@ def write_stage(results: Results, run: Run, stage: str, **extra: object) -> Path
         {"model.safetensors": lambda path: path.write_bytes(content)},
     )
     return folder
+
+
+def checkpoint(steps: int) -> Checkpoint:
+    """A checkpoint of a training that does not exist, after so many steps."""
+    facts = {"place": [2, 1, steps], "scaler": {"scale": 65536.0}}
+    tensors = {"trained.tokens": torch.full((3, 2), 1 / steps), "stream.batches": torch.arange(5).byte()}
+    account = {"history": [{"step": steps}], "images": 4 * steps, "seconds": 0.5, "elapsed": 1.5}
+    return Checkpoint(Snapshot("image-tower", tensors, facts), account, [HERE])

@@ -26,6 +26,7 @@ RECIPE = replace(
 )
 PI_VL = replace(RECIPE, part_text="identity+label", fusion="pyramid")
 RESNET = VisionArchitecture("resnet", (1, 1, 1, 1), 8, 4, 32)
+STUDENT = "mobilenetv2-0.25"
 VIT = VisionArchitecture("vit", (2,), 32, 2, 32, 8)
 TEXTS = ["A photo of a person.", *(f"A photo of a person's {part}." for part in LIP.parts)]
 

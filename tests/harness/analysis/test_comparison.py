@@ -4,80 +4,37 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from harness.analysis import comparison, statistics
-from harness.analysis.table import MEAN_AP, RANK1, Outcomes, Table
+from harness.analysis.table import MEAN_AP, RANK1
 from harness.report import markdown as printers
 from harness.store.records import Finished
 from pivl.errors import UserError
 from studies.catalog import PRESETS, STUDIES
+from tests.support.scored_runs import (
+    ABLATION,
+    METRICS,
+    PEOPLE,
+    SEEDS,
+    SIGNATURE,
+    build,
+    cells,
+    json_rows,
+    outcomes_of,
+    scored_run,
+    whole_ablation,
+)
 
 CONTROLS = STUDIES["controls"]
-ABLATION = replace(STUDIES["ablation"], rows=tuple(row for row in STUDIES["ablation"].rows if row.usual))
-SIGNATURE = "mAP|synthped@3fa9c1|q120 g240|junk:same-camera"
-PEOPLE = np.repeat(np.arange(40), 3)
-SEEDS = (0, 1, 2)
-METRICS = {"part_accuracy": 39.0, "part_majority": 28.4, "part_margin": 0.2, "part_margin_across": 0.1}
-
-
-def _run(
-    seed: int,
-    gain: float = 0.0,
-    signature: str = SIGNATURE,
-    people: np.ndarray = PEOPLE,
-    metrics: Mapping[str, float] = METRICS,
-) -> Finished:
-    """A run whose average precision is `gain` above a difficulty of its query, with a little noise of its seed."""
-    difficulty = np.random.default_rng(0).uniform(0.2, 0.6, len(people))
-    noise = np.random.default_rng([seed, int(1000 * gain) % 997]).normal(0, 0.01, len(people))
-    score = difficulty + noise + gain
-    queries = pd.DataFrame(
-        {
-            "person": people,
-            "camera": 0,
-            "average_precision": score,
-            "first_match": np.where(score > 0.5, 0, 4),
-            "inp": score,
-        }
-    )
-    record = {"date": f"2026-11-2{seed}T06:30:00+00:00", "recipe": {"precision": "fp32"}}
-    name = f"run-{gain:g}-{seed}"
-    return Finished(name, seed, dict(metrics), signature, queries, "cpu (test)", "abc1234", record)
-
-
-def _outcomes(**gains: float) -> dict[str, dict[int, Finished | str]]:
-    return {
-        name.replace("_", "-"): {seed: _run(seed, gain) for seed in SEEDS} for name, gain in gains.items()
-    }
-
-
-def _whole() -> dict[str, dict[int, Finished | str]]:
-    return _outcomes(clip_reid=0.0, part_labels=0.001, identity_parts=-0.05, pi_vl=0.05)
-
-
-def _build(outcomes: Outcomes) -> Table:
-    return comparison.build(ABLATION, "synthped", outcomes)
-
-
-def _cells(markdown: str, title: str) -> list[str]:
-    line = next(line for line in markdown.splitlines() if line.startswith(f"| {title} "))
-    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-
-
-def _json_rows(table: Table) -> dict[str, dict[str, Any]]:
-    return {row["row"]: row for row in json.loads(printers.PRINTERS["json"](table))["rows"]}
 
 
 def test_means_and_gains_are_those_of_the_queries() -> None:
-    outcomes = _whole()
-    line = _build(outcomes).lines[3]
+    outcomes = whole_ablation()
+    line = build(outcomes).lines[3]
     runs = [run for run in outcomes["pi-vl"].values() if isinstance(run, Finished)]
     base = [run for run in outcomes["clip-reid"].values() if isinstance(run, Finished)]
     precision = np.mean([run.queries["average_precision"] for run in runs])
@@ -90,51 +47,51 @@ def test_means_and_gains_are_those_of_the_queries() -> None:
 
 
 def test_verdicts_stand_in_the_table_and_only_marked_gains_are_bold() -> None:
-    text = printers.markdown(_build(_whole()))
-    verdicts = [_cells(text, row.title)[7] for row in ABLATION.rows]
+    text = printers.markdown(build(whole_ablation()))
+    verdicts = [cells(text, row.title)[7] for row in ABLATION.rows]
     assert verdicts == ["reference", "equivalent", "worse", "better"]
-    bold = [("**" in _cells(text, row.title)[6]) for row in ABLATION.rows]
+    bold = [("**" in cells(text, row.title)[6]) for row in ABLATION.rows]
     assert bold == [False, False, True, True]
-    assert _cells(text, "CLIP-ReID")[5:7] == ["", ""]
+    assert cells(text, "CLIP-ReID")[5:7] == ["", ""]
 
 
 def test_the_paper_has_columns_of_its_own_that_name_its_data_set() -> None:
-    text = printers.markdown(_build(_whole()))
-    headings = _cells(text, "Row")
+    text = printers.markdown(build(whole_ablation()))
+    headings = cells(text, "Row")
     assert headings[1:5] == [
         "Paper, DukeMTMC-reID: Rank-1",
         "Paper, DukeMTMC-reID: mAP",
         "Here, synthped: Rank-1",
         "Here, synthped: mAP",
     ]
-    assert _cells(text, "+ identity-aware part prompts")[1:3] == ["91.0", "81.3"]
+    assert cells(text, "+ identity-aware part prompts")[1:3] == ["91.0", "81.3"]
     assert "Another data set" in text
-    controls = printers.markdown(comparison.build(CONTROLS, "synthped", _outcomes(no_text=0.0)))
-    assert _cells(controls, "CLIP-ReID without text")[1:3] == ["-", "-"]
+    controls = printers.markdown(comparison.build(CONTROLS, "synthped", outcomes_of(no_text=0.0)))
+    assert cells(controls, "CLIP-ReID without text")[1:3] == ["-", "-"]
 
 
 @pytest.mark.parametrize("name", printers.PRINTERS)
 def test_the_same_records_give_the_same_bytes_in_whatever_order(name: str) -> None:
-    outcomes = _whole()
+    outcomes = whole_ablation()
     turned = {row: dict(reversed(seeds.items())) for row, seeds in reversed(outcomes.items())}
-    first = printers.PRINTERS[name](_build(outcomes))
-    assert printers.PRINTERS[name](_build(turned)) == first
+    first = printers.PRINTERS[name](build(outcomes))
+    assert printers.PRINTERS[name](build(turned)) == first
     assert first.endswith("\n")
     assert not first.endswith("\n\n")
 
 
 def test_a_failure_and_a_gap_are_said_where_the_numbers_would_be() -> None:
-    outcomes = _whole()
+    outcomes = whole_ablation()
     reason = "failed: the loss is not finite\nin epoch 3: identity nan | triplet 0.2"
     outcomes["pi-vl"][1] = reason
     del outcomes["identity-parts"]
-    table = _build(outcomes)
+    table = build(outcomes)
     text = printers.markdown(table)
     pi_vl, absent = ABLATION.rows[3].title, ABLATION.rows[2].title
-    assert _cells(text, pi_vl)[7:] == ["2 seeds", "2 of 3; seed 1 failed"]
+    assert cells(text, pi_vl)[7:] == ["2 seeds", "2 of 3; seed 1 failed"]
     assert f"- **{pi_vl}**: seed 1 {' '.join(reason.split())}.\n" in text
-    assert _cells(text, absent)[3:] == ["-", "-", "-", "-", "no result", "0 of 3; missing"]
-    rows = _json_rows(table)
+    assert cells(text, absent)[3:] == ["-", "-", "-", "-", "no result", "0 of 3; missing"]
+    rows = json_rows(table)
     assert rows["pi-vl"]["problems"] == [f"seed 1 {reason}"]
     assert (rows["identity-parts"]["map"], rows["identity-parts"]["seeds"]) == (None, 0)
     flat = {row["row"]: row for row in csv.DictReader(io.StringIO(printers.PRINTERS["csv"](table)))}
@@ -144,15 +101,15 @@ def test_a_failure_and_a_gap_are_said_where_the_numbers_would_be() -> None:
 def test_reasons_are_said_once() -> None:
     failed: dict[int, Finished | str] = {0: "failed: no memory", 1: "failed: no memory", 2: "missing"}
     everywhere: dict[int, Finished | str] = dict.fromkeys(SEEDS, "failed: no memory")
-    table = _build({**_whole(), "pi-vl": failed, "identity-parts": everywhere})
+    table = build({**whole_ablation(), "pi-vl": failed, "identity-parts": everywhere})
     assert table.lines[3].problems == ("seeds 0, 1 failed: no memory", "seed 2 missing")
     assert table.lines[2].problems == ("failed: no memory",)
 
 
 def test_gains_are_over_the_seeds_in_common_with_the_reference() -> None:
-    outcomes = _whole()
+    outcomes = whole_ablation()
     outcomes["clip-reid"][2] = "missing"
-    line = _build(outcomes).lines[3]
+    line = build(outcomes).lines[3]
     assert (line.finished, line.gains[MEAN_AP].comparison.seeds, line.verdict) == (3, 2, "2 seeds")
     assert line.problems == ("compared on 2 of them, those that the reference has",)
 
@@ -160,22 +117,22 @@ def test_gains_are_over_the_seeds_in_common_with_the_reference() -> None:
 @pytest.mark.parametrize("left_out", [True, False])
 def test_without_its_reference_a_study_has_means_alone(left_out: bool) -> None:
     study = replace(ABLATION, rows=ABLATION.rows[1:]) if left_out else ABLATION
-    table = comparison.build(study, "synthped", _outcomes(pi_vl=0.05))
+    table = comparison.build(study, "synthped", outcomes_of(pi_vl=0.05))
     text = printers.markdown(table)
-    assert _cells(text, "+ hierarchical fusion (PI-VL)")[5:] == ["-", "-", "no reference", "3"]
+    assert cells(text, "+ hierarchical fusion (PI-VL)")[5:] == ["-", "-", "no reference", "3"]
     assert (table.lines[0].finished, table.lines[0].gains) == (0, {})
 
 
 def test_a_study_that_has_not_begun_prints() -> None:
-    text = printers.markdown(_build({}))
-    assert _cells(text, "CLIP-ReID")[3:] == ["-", "-", "", "", "reference", "0; missing"]
+    text = printers.markdown(build({}))
+    assert cells(text, "CLIP-ReID")[3:] == ["-", "-", "", "", "reference", "0; missing"]
     assert "Nothing has finished yet" in text
-    assert json.loads(printers.PRINTERS["json"](_build({})))["rows"][0]["map"] is None
+    assert json.loads(printers.PRINTERS["json"](build({})))["rows"][0]["map"] is None
 
 
 def test_rows_left_out_change_no_p_but_the_adjusted_one() -> None:
-    whole = _build(_outcomes(clip_reid=0.0, part_labels=0.001, pi_vl=0.002))
-    fewer = _build(_outcomes(clip_reid=0.0, pi_vl=0.002))
+    whole = build(outcomes_of(clip_reid=0.0, part_labels=0.001, pi_vl=0.002))
+    fewer = build(outcomes_of(clip_reid=0.0, pi_vl=0.002))
     for metric in (MEAN_AP, RANK1):
         one, other = whole.lines[3].gains[metric], fewer.lines[3].gains[metric]
         assert one.comparison == other.comparison
@@ -184,36 +141,36 @@ def test_rows_left_out_change_no_p_but_the_adjusted_one() -> None:
 
 
 def test_numbers_of_two_signatures_share_no_table() -> None:
-    outcomes = _whole()
-    outcomes["pi-vl"][1] = _run(1, 0.05, signature=SIGNATURE.replace("3fa9c1", "ffffff"))
+    outcomes = whole_ablation()
+    outcomes["pi-vl"][1] = scored_run(1, 0.05, signature=SIGNATURE.replace("3fa9c1", "ffffff"))
     with pytest.raises(
         UserError, match=r"run-0-0 and run-0\.05-1 cannot share a table: .*3fa9c1.* is not .*ffffff"
     ):
-        _build(outcomes)
+        build(outcomes)
 
 
 def test_other_queries_under_one_signature_are_noticed() -> None:
-    outcomes = _whole()
-    outcomes["pi-vl"][1] = _run(1, 0.05, people=PEOPLE[::-1])
+    outcomes = whole_ablation()
+    outcomes["pi-vl"][1] = scored_run(1, 0.05, people=PEOPLE[::-1])
     with pytest.raises(UserError, match="other queries"):
-        _build(outcomes)
+        build(outcomes)
 
 
 def test_a_smoke_run_says_so_above_and_below() -> None:
-    table = comparison.build(ABLATION, "synthped-mini", _whole(), PRESETS["smoke"].warning)
+    table = comparison.build(ABLATION, "synthped-mini", whole_ablation(), PRESETS["smoke"].warning)
     lines = printers.markdown(table).splitlines()
     last_row = max(number for number, line in enumerate(lines) if line.startswith("|"))
     assert "SMOKE" in lines[0]
     assert any("SMOKE" in line for line in lines[last_row:])
     assert "SMOKE" in json.loads(printers.PRINTERS["json"](table))["footer"]["warning"]
     assert "SMOKE" in printers.PRINTERS["csv"](table)
-    assert "SMOKE" not in printers.markdown(_build(_whole()))
+    assert "SMOKE" not in printers.markdown(build(whole_ablation()))
 
 
 def test_json_is_strict_and_csv_has_its_numbers() -> None:
-    table = _build({**_whole(), "pi-vl": {0: _run(0, 0.05)}})
+    table = build({**whole_ablation(), "pi-vl": {0: scored_run(0, 0.05)}})
     flat = list(csv.DictReader(io.StringIO(printers.PRINTERS["csv"](table))))
-    rows = _json_rows(table)
+    rows = json_rows(table)
     assert "NaN" not in printers.PRINTERS["json"](table)
     assert [row["row"] for row in flat] == list(rows)
     for line in flat:
@@ -228,59 +185,59 @@ def test_json_is_strict_and_csv_has_its_numbers() -> None:
 
 def test_consistency_is_a_block_of_its_own_with_intervals_over_seeds() -> None:
     values = [38.0, 39.0, 42.0]
-    outcomes = _whole()
+    outcomes = whole_ablation()
     outcomes["pi-vl"] = {
-        seed: _run(seed, 0.05, metrics={**METRICS, "part_accuracy": value})
+        seed: scored_run(seed, 0.05, metrics={**METRICS, "part_accuracy": value})
         for seed, value in enumerate(values)
     }
     outcomes["clip-reid"] = {
-        seed: _run(seed, metrics={**METRICS, "part_margin_across": float("nan")}) for seed in SEEDS
+        seed: scored_run(seed, metrics={**METRICS, "part_margin_across": float("nan")}) for seed in SEEDS
     }
-    outcomes["part-labels"] = {0: _run(0, 0.001)}
-    table = _build(outcomes)
+    outcomes["part-labels"] = {0: scored_run(0, 0.001)}
+    table = build(outcomes)
     block = printers.markdown(table).split("**Within-part consistency**")[1]
     interval = statistics.estimate_over_seeds(values)
     assert table.lines[3].consistency["part_accuracy"] == interval
-    assert _cells(block, ABLATION.rows[3].title)[1] == f"39.7 [{interval.low:.1f}, {interval.high:.1f}]"
-    assert _cells(block, "CLIP-ReID")[3] == "-"
-    assert _cells(block, "+ part labels")[1] == "39.0 (1 seed)"
+    assert cells(block, ABLATION.rows[3].title)[1] == f"39.7 [{interval.low:.1f}, {interval.high:.1f}]"
+    assert cells(block, "CLIP-ReID")[3] == "-"
+    assert cells(block, "+ part labels")[1] == "39.0 (1 seed)"
     assert "commonest part everywhere scores 28.4 %" in block
-    bare = {"clip-reid": {seed: _run(seed, metrics={}) for seed in SEEDS}}
-    assert "consistency" not in printers.markdown(_build(bare))
+    bare = {"clip-reid": {seed: scored_run(seed, metrics={}) for seed in SEEDS}}
+    assert "consistency" not in printers.markdown(build(bare))
 
 
 def test_the_fused_map_has_columns_where_a_row_has_one() -> None:
     fused = {**METRICS, "fused_part_accuracy": 44.0, "fused_part_margin_across": 0.3}
-    outcomes = {**_whole(), "pi-vl": {seed: _run(seed, 0.05, metrics=fused) for seed in SEEDS}}
-    block = printers.markdown(_build(outcomes)).split("**Within-part consistency**")[1]
-    assert _cells(block, ABLATION.rows[3].title)[4:] == ["44.0 [44.0, 44.0]", "0.300 [0.300, 0.300]"]
-    assert _cells(block, "CLIP-ReID")[4:] == ["-", "-"]
-    assert "Fused map" not in printers.markdown(_build(_whole()))
+    outcomes = {**whole_ablation(), "pi-vl": {seed: scored_run(seed, 0.05, metrics=fused) for seed in SEEDS}}
+    block = printers.markdown(build(outcomes)).split("**Within-part consistency**")[1]
+    assert cells(block, ABLATION.rows[3].title)[4:] == ["44.0 [44.0, 44.0]", "0.300 [0.300, 0.300]"]
+    assert cells(block, "CLIP-ReID")[4:] == ["-", "-"]
+    assert "Fused map" not in printers.markdown(build(whole_ablation()))
 
 
 def test_the_footer_says_where_the_numbers_come_from() -> None:
-    outcomes = _whole()
-    footer = _build(outcomes).footer
+    outcomes = whole_ablation()
+    footer = build(outcomes).footer
     assert footer is not None
     assert (footer.signature, footer.queries, footer.people, footer.seeds) == (SIGNATURE, 120, 40, SEEDS)
     assert (footer.devices, footer.commits) == (("cpu (test) in fp32",), ("abc1234",))
     assert footer.dates == ("2026-11-20", "2026-11-21", "2026-11-22")
-    gains = [line.gains[MEAN_AP].comparison.gain for line in _build(outcomes).lines[1:]]
+    gains = [line.gains[MEAN_AP].comparison.gain for line in build(outcomes).lines[1:]]
     assert footer.minimum_detectable[MEAN_AP] == max(gain.minimum_detectable for gain in gains)
-    text = printers.markdown(_build(outcomes))
+    text = printers.markdown(build(outcomes))
     for fact in (f"`{SIGNATURE}`", "120 queries of 40 people", "cpu (test)", "commit abc1234", "±0.5"):
         assert fact in text
 
 
 def test_every_line_of_a_grid_has_its_columns() -> None:
-    outcomes = _whole()
+    outcomes = whole_ablation()
     outcomes["pi-vl"][1] = "failed | badly"
-    grid = [line for line in printers.markdown(_build(outcomes)).splitlines() if line.startswith("|")]
+    grid = [line for line in printers.markdown(build(outcomes)).splitlines() if line.startswith("|")]
     counts = [len(re.split(r"(?<!\\)\|", line)) for line in grid]
     assert counts == [11] * 6 + [6] * 6  # nine columns, and four without the fused map's
     assert len({len(line) for line in grid[:6]}) == 1
 
 
 def test_no_number_is_minus_zero() -> None:
-    table = _build(_outcomes(clip_reid=0.0, part_labels=-1e-9))
+    table = build(outcomes_of(clip_reid=0.0, part_labels=-1e-9))
     assert not re.search(r"-0\.0+\b", printers.markdown(table).split("Within-part")[0])

@@ -8,15 +8,15 @@ import pytest
 from harness.analysis.table import MEAN_AP, RANK1, Outcomes
 from harness.report import markdown
 from harness.store.records import Finished
-from tests.harness.analysis.test_comparison import (
+from tests.support.scored_runs import (
     ABLATION,
     METRICS,
     SEEDS,
-    _build,
-    _cells,
-    _json_rows,
-    _run,
-    _whole,
+    build,
+    cells,
+    json_rows,
+    scored_run,
+    whole_ablation,
 )
 
 
@@ -24,7 +24,7 @@ def _of_people(count: int, **gains: float) -> Outcomes:
     """Runs over one query each of so many people."""
     people = np.arange(count)
     return {
-        name.replace("_", "-"): {seed: _run(seed, gain, people=people) for seed in SEEDS}
+        name.replace("_", "-"): {seed: scored_run(seed, gain, people=people) for seed in SEEDS}
         for name, gain in gains.items()
     }
 
@@ -33,7 +33,7 @@ def _of_people(count: int, **gains: float) -> Outcomes:
     ("people", "verdict"), [(2, "too few people"), (9, "too few people"), (10, "equivalent")]
 )
 def test_few_people_give_no_verdict(people: int, verdict: str) -> None:
-    table = _build(_of_people(people, clip_reid=0.0, pi_vl=0.0))
+    table = build(_of_people(people, clip_reid=0.0, pi_vl=0.0))
     line = table.lines[3]
     assert (line.verdict, line.gains[MEAN_AP].verdict) == (verdict, verdict)
     assert ("fewer than 10 whose queries were scored give no verdict" in markdown.markdown(table)) == (
@@ -46,17 +46,17 @@ def test_two_people_with_a_query_each_have_bounds_within_what_is_possible() -> N
     outcomes: dict[str, dict[int, Finished | str]] = {}
     for name, right in (("clip-reid", (1, 0, 1, 1, 0, 1)), ("pi-vl", (1, 0, 0, 1, 1, 1))):
         for seed in SEEDS:
-            run = _run(seed, people=np.array([4, 7]))
+            run = scored_run(seed, people=np.array([4, 7]))
             hits = np.array(right[2 * seed : 2 * seed + 2])
             run.queries["first_match"] = 1 - hits
             run.queries["average_precision"] = np.where(hits, 1.0, 0.5)
             outcomes.setdefault(name, {})[seed] = run
-    table = _build(outcomes)
+    table = build(outcomes)
     for line in (table.lines[0], table.lines[3]):
         for estimate in line.means.values():
             assert 0 <= estimate.low <= estimate.mean <= estimate.high <= 100
     assert table.lines[0].means[RANK1].mean == pytest.approx(200 / 3)
-    assert _cells(markdown.markdown(table), "CLIP-ReID")[3] == "66.7 [0.0, 100.0]"
+    assert cells(markdown.markdown(table), "CLIP-ReID")[3] == "66.7 [0.0, 100.0]"
     gain = table.lines[3].gains[RANK1].comparison.gain
     assert (gain.low, gain.high) == (-100, 100)
     assert table.lines[3].verdict == "too few people"
@@ -66,17 +66,17 @@ def test_two_people_with_a_query_each_have_bounds_within_what_is_possible() -> N
 
 def test_one_person_has_means_without_an_interval_and_no_verdict() -> None:
     outcomes = _of_people(1, clip_reid=0.0, pi_vl=0.1)
-    text = markdown.markdown(_build(outcomes))
-    assert re.fullmatch(r"\d+\.\d \(1 person\)", _cells(text, "CLIP-ReID")[4])
-    assert _cells(text, ABLATION.rows[3].title)[5:] == ["-", "-", "too few people", "3"]
-    assert _json_rows(_build(outcomes))["clip-reid"]["map"]["low"] is None
+    text = markdown.markdown(build(outcomes))
+    assert re.fullmatch(r"\d+\.\d \(1 person\)", cells(text, "CLIP-ReID")[4])
+    assert cells(text, ABLATION.rows[3].title)[5:] == ["-", "-", "too few people", "3"]
+    assert json_rows(build(outcomes))["clip-reid"]["map"]["low"] is None
 
 
 def test_a_share_has_bounds_within_0_and_100_and_a_cosine_its_own() -> None:
-    outcomes = _whole()
+    outcomes = whole_ablation()
     for seed, value in enumerate((1.0, 99.0, 50.0)):
         metrics = {**METRICS, "part_accuracy": value, "part_margin": value}
-        outcomes["pi-vl"][seed] = _run(seed, 0.05, metrics=metrics)
-    found = _build(outcomes).lines[3].consistency
+        outcomes["pi-vl"][seed] = scored_run(seed, 0.05, metrics=metrics)
+    found = build(outcomes).lines[3].consistency
     assert (found["part_accuracy"].low, found["part_accuracy"].high) == (0, 100)
     assert found["part_margin"].low < 0

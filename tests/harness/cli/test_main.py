@@ -6,17 +6,10 @@ import time
 
 import pytest
 
-from harness.cli.main import main
 from harness.experiment.request import parse_seeds
 from harness.inputs.choices import choose, choose_all
 from pivl.errors import UserError
-
-
-def run_main(*typed):
-    """The exit status of the command line, in this process."""
-    with pytest.raises(SystemExit) as end:
-        main(typed)
-    return end.value.code
+from tests.support.commands import run_main
 
 
 @pytest.mark.parametrize(

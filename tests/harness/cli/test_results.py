@@ -13,9 +13,8 @@ from harness.store import kept_tables, record_file
 from harness.store.checkpoints import Checkpoints, Interval
 from harness.store.records import Results
 from pivl.errors import UserError
-from tests.harness.store.test_checkpoints import checkpoint
 from tests.support.foreign_claims import named, put_down
-from tests.support.recorded_runs import complain, draw_run, write_finished, write_stage
+from tests.support.recorded_runs import checkpoint, complain, draw_run, write_finished, write_stage
 
 
 @pytest.fixture

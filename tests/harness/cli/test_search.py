@@ -13,9 +13,9 @@ from harness.search.spec import Search
 from harness.store.records import Results
 from harness.store.run import Run
 from pivl.errors import UserError
-from tests.harness.cli.test_main import run_main
-from tests.harness.search.test_storage import Arithmetic
+from tests.support.commands import run_main
 from tests.support.recorded_runs import complain
+from tests.support.searches import Arithmetic
 
 
 @pytest.mark.parametrize(

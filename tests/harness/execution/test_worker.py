@@ -6,46 +6,23 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 
 import pytest
 
 from harness.store.records import Finished, Results
+from tests.support.commands import (
+    children,
+    is_running,
+    kill_all,
+    run,
+    start,
+    stored,
+    timeless_record,
+    wait_for,
+)
 from tests.support.recorded_runs import complain
 
 SMOKE = ("run", "ablation", "--preset", "smoke", "--seeds", "0")
-
-
-def start(folder, *typed):
-    """The command line in a process of its own, in `folder`."""
-    code = "from harness.cli.main import main; main()"
-    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *typed],
-        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
-def run(folder, *typed):
-    """Status, standard output and standard error of a command that ends by itself."""
-    process = start(folder, *typed)
-    out, err = process.communicate(timeout=900)
-    return process.returncode, out, err
-
-
-def wait_for(condition, process):
-    """Wait until `condition` holds while `process` goes on."""
-    end = time.monotonic() + 600  # patience for a busy machine
-    while not condition():
-        assert time.monotonic() < end
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
-
-
-def stored(folder, kind):
-    """The whole folders of runs or stages."""
-    path = folder / "results" / kind
-    return sorted(one for one in path.iterdir() if not one.name.startswith(".")) if path.exists() else []
 
 
 @pytest.fixture(scope="module")
@@ -150,36 +127,3 @@ def test_a_lost_worker_costs_one_run_and_ctrl_c_loses_nothing(tmp_path):
     )
     assert status == 0, err
     assert "failed" not in out
-
-
-def kill_all(process):
-    """Kill a command and its workers, as when the machine is switched off."""
-    for one in (process.pid, *children(process.pid)):
-        with suppress(ProcessLookupError):
-            os.kill(one, signal.SIGKILL)
-    process.communicate()
-
-
-def timeless_record(folder):
-    """The record of a run but for what depends on when and how fast it was made."""
-    record = json.loads((folder / "record.json").read_text())
-    record.get("inference", {}).pop("images_per_second", None)
-    return {name: value for name, value in record.items() if name not in ("date", "cost", "checksum")}
-
-
-def children(parent):
-    """The processes that `parent` started."""
-    listed = subprocess.run(
-        ["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
-    ).stdout
-    pairs = [line.split() for line in listed.splitlines()]
-    return [int(pid) for pid, ppid in pairs if int(ppid) == parent]
-
-
-def is_running(pid):
-    """Whether a process is there."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -2,9 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from harness.inputs import identity
 from harness.launch import launcher
 from harness.plan import preparation
 from harness.plan.preparation import note_asked
-from harness.plan.task import Cell
 from harness.store.records import Finished, Results
 from harness.store.row_index import asked_rows
 from pivl.data.cache.decode import decode
@@ -32,34 +30,9 @@ from tests.support.bmp_people import (
     replace_picture,
     write_people,
 )
-from tests.support.recorded_runs import complain, write_failed, write_finished, write_stage
+from tests.support.recorded_experiments import record_before
+from tests.support.recorded_runs import complain, write_failed
 from tests.support.small_datasets import write_map
-
-LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")  # than the files of a test
-
-
-def former_cells(experiment: Experiment, results: Results) -> list[Cell]:
-    """The cells as they were named by sizes."""
-    found = preparation._find(experiment, experiment.inputs, results, QUIET)
-    return preparation._lay_out(experiment, experiment.shown, {experiment.inputs: found.former}, results)
-
-
-def record_before(
-    experiment: Experiment, results: Results, date: str = LATER, write: Callable[..., Path] = write_finished
-) -> list[Cell]:
-    """Store what a version that hashed sizes would have stored of the experiment; its cells."""
-    cells = former_cells(experiment, results)
-    for cell in cells:
-        facts = {**asdict(cell.inputs), "called": cell.inputs.called}
-        signature = f"mAP|people@{cell.run.fingerprint[:6]}|q12"
-        write(
-            results,
-            cell.run,
-            **({} if write is write_failed else {"inputs": facts, "date": date, "signature": signature}),
-        )
-        for stage in cell.run.recipe.stages()[:-1]:
-            write_stage(results, cell.run, stage, inputs=facts, date=date, stages={})
-    return cells
 
 
 def read_all(experiment: Experiment, results: Results) -> dict[str, dict[int, object]]:

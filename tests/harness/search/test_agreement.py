@@ -16,9 +16,9 @@ from harness.search.spec import Place
 from harness.store.integrity import examine
 from harness.store.records import Results
 from pivl.errors import UserError
-from tests.harness.search.test_storage import Arithmetic, do, facts, search_of
 from tests.support.mutations import COUNTS, check_reader
 from tests.support.recorded_runs import complain
+from tests.support.searches import Arithmetic, do, facts, search_of
 
 
 class Recorded(Arithmetic):

@@ -18,8 +18,8 @@ from harness.store.records import Results
 from harness.tracking import mlflow_client
 from harness.tracking.refresh import show_all
 from pivl.errors import UserError
-from tests.harness.search.test_storage import search_of
 from tests.support.recorded_runs import complain, write_finished
+from tests.support.searches import search_of
 
 BEGAN = datetime(2026, 11, 25, 12, tzinfo=UTC)
 

@@ -3,66 +3,19 @@
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import optuna
 import pytest
 
 from harness.inputs.spec import Inputs
 from harness.search import storage as ledger
-from harness.search.loop import TrialFailed, suggest, work
+from harness.search.loop import TrialFailed, work
 from harness.search.spec import Place, Search
 from harness.search.trials import best
-from harness.store.run import Run
 from pivl.errors import UserError
-from pivl.recipe import EMBEDDED
-from studies.searches import Choice, Float
-
-SPACE = {
-    "align_weight": Float(0.01, 10, log=True),
-    "triplet_weight": Float(0.05, 2),
-    "background": Choice(("class", "ignore")),
-}
-
-
-def search_of(seed=0, sampler="tpe", pruner="median", **changes):
-    recipe = replace(EMBEDDED, part_text="identity+label", **changes)
-    run = Run(recipe, "drawn", "0" * 12, "f" * 64, seed)
-    return Search("mine", "mine", "Mine", SPACE, run, Inputs("synthped", held_out=seed), sampler, pruner)
-
-
-@dataclass
-class Arithmetic:
-    """Best where align_weight is 0.1 and triplet_weight 1; `on` is told every trial's number as it begins."""
-
-    search: Search
-    worker: str = "nobody"
-    on: object = lambda number: None
-
-    def __call__(self, trial):
-        setting = {name: suggest(trial, name, one) for name, one in self.search.parameters.items()}
-        self.on(trial.user_attrs["number"])
-        value = 60 - abs(setting["align_weight"] - 0.1) - 10 * abs(setting["triplet_weight"] - 1)
-        for epoch in range(1, self.search.run.recipe.epochs + 1):
-            trial.report(value * epoch / 8, epoch)
-            if trial.should_prune():
-                raise optuna.TrialPruned()
-        return value
-
-
-def do(place, total, search=None, **kept):
-    """All trials by one worker; the study."""
-    search = search or search_of()
-    ledger.begin(search, place)
-    study = ledger.join(search, place)
-    with ledger.alive(place) as worker:
-        work(study, search, place, total, Arithmetic(search, worker, **kept))
-    return study
-
-
-def facts(study):
-    """What a search is about: numbers, settings, values and fates, without times."""
-    return [(one.number, one.state, one.setting, one.value, one.epochs) for one in ledger.trials(study)]
+from studies.searches import Float
+from tests.support.searches import Arithmetic, do, facts, search_of
 
 
 def test_all_trials_are_done_and_the_first_is_the_recipe_as_it_is(tmp_path):
@@ -138,7 +91,7 @@ def test_a_failed_trial_counts_and_the_search_goes_on(tmp_path):
 
 
 def test_two_workers_do_each_trial_once(tmp_path):
-    code = "from tests.harness.search.test_storage import *; do(Place(__import__('pathlib').Path(sys.argv[1])), 12)"
+    code = "import sys; from tests.support.searches import do, place_at; do(place_at(sys.argv[1]), 12)"
     workers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(2)]
     assert [worker.wait(timeout=60) for worker in workers] == [0, 0]
     _, study = ledger.find("mine", Place(tmp_path))
@@ -152,9 +105,11 @@ def test_the_trial_of_a_killed_worker_is_done_again_with_its_setting(tmp_path):
     place = Place(tmp_path)
     ledger.begin(search_of(), place)
     code = """
-import pathlib, sys, time
-from tests.harness.search.test_storage import *
-place = Place(pathlib.Path(sys.argv[1]))
+import sys, time
+from harness.search import storage as ledger
+from harness.search.loop import work
+from tests.support.searches import Arithmetic, place_at, search_of
+place = place_at(sys.argv[1])
 def stop(number):
     if number == 1:
         print("at it", flush=True)

@@ -13,8 +13,8 @@ from harness.search.spec import Place
 from harness.search.worker import Objective
 from harness.store.records import Failed, Results
 from pivl.errors import TrainingFailed, UserError
-from tests.harness.search.test_storage import search_of
 from tests.support.recorded_runs import complain, write_finished, write_stage
+from tests.support.searches import search_of
 
 
 @pytest.fixture

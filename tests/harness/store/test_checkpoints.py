@@ -12,25 +12,15 @@ from harness.execution.training_log import TrainingLog
 from harness.store.checkpoints import Checkpoint, Checkpoints, Interval, read_sound
 from harness.store.records import Results
 from pivl.errors import UserError
-from pivl.snapshot import Snapshot
-from tests.support.recorded_runs import complain, draw_run, write_finished, write_stage
+from tests.support.recorded_runs import HERE, checkpoint, complain, draw_run, write_finished, write_stage
 from tests.support.tiny_models import RECIPE, tiny_trainer
 
 EPOCH, ALWAYS = Interval(None), Interval(0.0)
-HERE = {"device": "here", "date": "today"}
 FOLDER = Path("checkpoints") / "0123456789abcdef"
 
 
 class Killed(Exception):
     """Stands for the kill of a process after a step."""
-
-
-def checkpoint(steps: int) -> Checkpoint:
-    """A checkpoint of a training that does not exist, after so many steps."""
-    facts = {"place": [2, 1, steps], "scaler": {"scale": 65536.0}}
-    tensors = {"trained.tokens": torch.full((3, 2), 1 / steps), "stream.batches": torch.arange(5).byte()}
-    account = {"history": [{"step": steps}], "images": 4 * steps, "seconds": 0.5, "elapsed": 1.5}
-    return Checkpoint(Snapshot("image-tower", tensors, facts), account, [HERE])
 
 
 def checkpoints(folder: Path, warn=complain, interval: Interval = EPOCH) -> Checkpoints:

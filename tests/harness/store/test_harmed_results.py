@@ -14,9 +14,8 @@ from harness.store.manifest import read_note
 from harness.store.records import Finished, Results
 from harness.store.row_index import AskedRow, asked_rows, note_rows
 from pivl.errors import UserError
-from tests.harness.store.test_checkpoints import checkpoint
 from tests.support.mutations import COUNTS, check_reader
-from tests.support.recorded_runs import complain, draw_run, write_finished, write_stage
+from tests.support.recorded_runs import checkpoint, complain, draw_run, write_finished, write_stage
 
 
 def test_folders_put_back_under_each_others_names_count_as_missing(tmp_path):

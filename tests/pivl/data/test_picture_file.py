@@ -2,8 +2,6 @@
 
 import io
 import os
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +13,11 @@ from pivl.data.part_maps.reading import read_map
 from pivl.data.picture_file import MAX_PIXELS, read_ids, read_rgb, read_size
 from pivl.errors import UserError
 from tests.support.mutations import COUNTS, check_reader
+from tests.support.picture_files import TURNED, png
 
 SIZE = (12, 7)  # height and width
 COLORS = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
 GREYS = COLORS[..., 0]
-TURNED = {
-    1: lambda seen: seen,
-    2: lambda seen: seen[:, ::-1],
-    3: lambda seen: seen[::-1, ::-1],
-    4: lambda seen: seen[::-1],
-    5: lambda seen: seen.swapaxes(0, 1),
-    6: lambda seen: seen.swapaxes(0, 1)[::-1],
-    7: lambda seen: seen[::-1, ::-1].swapaxes(0, 1),
-    8: lambda seen: seen.swapaxes(0, 1)[:, ::-1],
-}  # what a file stores so that a tag shows `seen`: the first row and column lie where EXIF's table of the tag says
 
 
 def save(path: Path, pixels: np.ndarray | Image.Image, form: str = "PNG", **options) -> Path:
@@ -164,19 +153,6 @@ def test_a_damaged_or_senseless_tag_turns_nothing(tmp_path, exif):
         tag = Image.Exif()
         tag[274] = senseless
         assert (seen(save(tmp_path / "b", COLORS, "JPEG", exif=tag)) == plain).all()
-
-
-def png(width: int, height: int, depth: int, kind: int, rows: bytes = b"") -> bytes:
-    """A PNG of one's own."""
-    chunks = {
-        b"IHDR": struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0),
-        b"IDAT": zlib.compress(rows),
-    }
-    packed = (
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in {**chunks, b"IEND": b""}.items()
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
 def other_formats() -> dict[str, bytes]:

@@ -13,10 +13,10 @@ from pivl.data.part_maps.reading import read_label_set, read_map
 from pivl.errors import UserError
 from pivl.parsers.importers import read_colors, read_logits
 from pivl.system.processes import peak_resident_bytes
-from tests.pivl.data.test_picture_file import png
-from tests.pivl.system.test_numpy_files import SHAPE, npy
+from tests.support.array_files import SHAPE, npy
 from tests.support.mutations import COUNTS, check_reader
 from tests.support.parser_files import end, found_maps
+from tests.support.picture_files import png
 
 # As method.md 3.4 lists them: background, head, torso, upper and lower arms, upper and lower legs.
 VOC = np.array(

@@ -25,6 +25,7 @@ from pivl.parsers.schp_extractor import (
 from pivl.verification.reference_file import read_figures
 from pivl.verification.schp import draw_network, schp_weight
 from tests.support.naive import FOLDER
+from tests.support.parser_files import hollow_state
 from tests.support.reference_files import rewritten, verify
 
 REFERENCE = FOLDER / "schp_lip.npz"
@@ -160,12 +161,6 @@ def test_logits_that_are_not_finite_are_refused() -> None:
     with pytest.raises(UserError, match=r"some\.pth: its logits are not finite") as refused:
         parse_images(network, [picture(9, 9)], 65, source=Path("some.pth"))
     assert refused.value.number == 0
-
-
-def hollow_state(classes: int) -> dict[str, Tensor]:
-    """A checkpoint's tensors, every one a single stored number, so that the file is small."""
-    state = empty_network(classes).state_dict()
-    return {f"module.{key}": torch.full((1,), 0.5).expand(value.shape) for key, value in state.items()}
 
 
 def save(path: Path, state: dict[str, Tensor]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from pivl.errors import UserError
 from pivl.system.numpy_files import read_array, read_arrays
+from tests.support.array_files import SHAPE, npy
 from tests.support.mutations import COUNTS, check_reader
 
 ARRAYS = {
@@ -17,12 +18,6 @@ ARRAYS = {
     "text": np.array("a text"),
     "none": np.zeros((0, 5), np.float16),
 }
-
-
-def npy(header: str, data: bytes = b"", version: bytes = b"\1\0") -> bytes:
-    """A .npy file with a header of one's own."""
-    text = header.encode() + b"\n"
-    return b"\x93NUMPY" + version + len(text).to_bytes(2 if version == b"\1\0" else 4, "little") + text + data
 
 
 def npz(member: bytes, **options) -> bytes:
@@ -44,7 +39,6 @@ def test_arrays_come_back_as_they_were_written(tmp_path, save):
         np.testing.assert_array_equal(read_array(tmp_path / "a.npy"), array, strict=True)
 
 
-SHAPE = "{'descr': '<f4', 'fortran_order': False, 'shape': %s}"
 WRONG = {
     "absurd shape": (npy(SHAPE % "(32, 16, 1000000000000)"), "is not the"),
     "shape that overflows": (npy(SHAPE % "(4294967296, 4294967296)"), "is not the"),

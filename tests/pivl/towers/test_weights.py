@@ -1,7 +1,6 @@
 """One CLIP in every form of file gives the same towers; what is broken or foreign is one line that names it."""
 
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
 
 from pivl.errors import UserError
 from pivl.system.processes import peak_resident_bytes
@@ -20,9 +18,9 @@ from pivl.towers.clip import Clip, ImageInput, build_clip
 from pivl.towers.file_formats.weights_file import read_state
 from pivl.towers.vocabulary import Vocabulary
 from pivl.towers.weights import clip_from_state, load_clip, resize_positions, save_clip
+from tests.support.clip_files import State, save_torchscript
 from tests.support.mutations import COUNTS, check_reader
 
-State = dict[str, Tensor]
 VISIONS = {
     "resnet": VisionArchitecture("resnet", layers=(1, 2, 1, 1), width=4, heads=2, embed_dim=8),
     "vit": VisionArchitecture("vit", layers=(2,), width=64, heads=1, embed_dim=8, patch=16),
@@ -42,30 +40,6 @@ def openai_state(clip: Clip) -> State:
     vision = {f"visual.{name}": value for name, value in clip.vision.net.state_dict().items()}
     state = {**vision, **clip.text.net.state_dict(), "logit_scale": torch.tensor(2.5)}
     return {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-
-
-class Folder(nn.Module):
-    """A module that only holds tensors under their dotted names, to be scripted."""
-
-    def forward(self) -> int:
-        return 0
-
-
-def save_torchscript(state: State, path: Path) -> None:
-    root = Folder()
-    for name, value in state.items():
-        *folders, last = name.split(".")
-        place: nn.Module = root
-        for folder in folders:
-            if folder not in dict(place.named_children()):
-                place.add_module(folder, Folder())
-            place = place.get_submodule(folder)
-        place.register_buffer(last, value)
-    for number, name in enumerate(("input_resolution", "context_length", "vocab_size")):
-        root.register_buffer(name, torch.tensor(number))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch deprecates what OpenAI's files are written in
-        torch.jit.save(torch.jit.script(root), path)
 
 
 FORMS: dict[str, tuple[str, Callable[[State, Path], None]]] = {

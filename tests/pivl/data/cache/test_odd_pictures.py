@@ -20,10 +20,10 @@ from pivl.errors import UserError
 from pivl.parsers.parse_folder import Choices, Outcome, parse_folder
 from pivl.parsers.parser import Parser
 from pivl.parsers.schp_extractor import Parsed
-from tests.harness.plan.test_carry_over import record_before
-from tests.pivl.data.test_picture_file import TURNED, png
 from tests.support.bmp_people import ask_about, write_people
 from tests.support.parser_files import end
+from tests.support.picture_files import TURNED, png
+from tests.support.recorded_experiments import record_before
 from tests.support.small_datasets import (
     CSV_ROWS,
     SIZE,

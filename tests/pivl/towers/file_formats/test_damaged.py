@@ -13,11 +13,11 @@ from pivl.towers.file_formats.weights_file import read_state
 from pivl.towers.student import build_student
 from pivl.towers.student_weights import read_student
 from pivl.towers.weights import load_clip
-from tests.pivl.parsers.test_schp import hollow_state
-from tests.pivl.towers.file_formats.test_state import STUDENT
-from tests.pivl.towers.file_formats.test_torch_files import Whole
 from tests.support.clip_files import TINY_RESNET, write_weights
 from tests.support.mutations import COUNTS, check_reader
+from tests.support.parser_files import hollow_state
+from tests.support.scripted_modules import Whole
+from tests.support.tiny_models import STUDENT
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*torch.jit.*:FutureWarning", "ignore:.*torch.jit.*:DeprecationWarning"

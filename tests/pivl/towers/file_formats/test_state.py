@@ -23,11 +23,11 @@ from pivl.towers.file_formats.weights_file import read_state
 from pivl.towers.student import build_student
 from pivl.towers.student_weights import read_student
 from pivl.towers.weights import load_clip
-from tests.pivl.parsers.test_schp import hollow_state
 from tests.support.clip_files import TINY_VIT, write_weights
+from tests.support.parser_files import hollow_state
+from tests.support.tiny_models import STUDENT
 
 State = dict[str, Tensor]
-STUDENT = "mobilenetv2-0.25"
 
 
 @pytest.fixture(scope="module")
