@@ -161,4 +161,4 @@ def _say(run: Finished | Failed | None) -> Finished | str:
     if isinstance(run, Failed):
         return f"failed: {run.error}"
     steps = run.record.get("limit_steps")
-    return f"is a trial of {steps} steps per stage, no result" if steps else run
+    return f"test run (--limit-steps {steps}), scores not reported" if steps else run

@@ -38,9 +38,9 @@ def _miou(recorded: Recorded, results: Results) -> Column:
         if note is not None:
             values[row] = Estimate(note["mean"], note["low"], note["high"], note["error"], float("inf"))
             single.append(f"{row} {note['each']:.1f} ± {note['deviation']:.1f}")
-    of_single = f" Of single pictures, mean ± standard deviation: {'; '.join(single)}." if single else ""
+    of_single = f" Of single images, mean ± standard deviation: {'; '.join(single)}." if single else ""
     note_text = (
-        "the part maps that the row is trained on against the exact ones of the same pictures, all pictures together "
-        f"[95 % interval over people].{of_single}"
+        "the part maps that the row is trained on against the exact ones of the same images, all images together "
+        f"[95 % interval over identities].{of_single}"
     )
     return Column("miou", MIOU, values, 1, note_text)

@@ -11,6 +11,7 @@ import numpy as np
 from harness.analysis import costs, statistics
 from harness.analysis.statistics import Comparison, Estimate, Judgement
 from harness.analysis.table import (
+    BASELINE,
     CONSISTENCY,
     MAJORITY,
     MEAN_AP,
@@ -135,8 +136,8 @@ def _line(
     gains = {metric: judged[metric][row.name] for metric in METRICS if row.name in judged[metric]}
     problems = _problems(seeds, outcomes)
     if gains and (common := gains[MEAN_AP].comparison.seeds) < len(own):
-        problems.append(f"compared on {common} of them, those that the reference has")
-    verdict: str = gains[MEAN_AP].verdict if gains else "no reference" if own else "no result"
+        problems.append(f"compared on {common} of them, those that the baseline has")
+    verdict: str = gains[MEAN_AP].verdict if gains else "no baseline" if own else "no result"
     if own and _alone(own[0]):
         verdict = statistics.TOO_FEW
     return Line(
@@ -146,7 +147,7 @@ def _line(
         differences={},
         consistency=_consistency(own),
         cost=costs.gather(own) if study.costs else None,
-        verdict="reference" if row.name == study.reference else verdict,
+        verdict=BASELINE if row.name == study.reference else verdict,
         finished=len(own),
         planned=len(seeds),
         problems=tuple(problems),

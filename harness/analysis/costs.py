@@ -12,7 +12,7 @@ from harness.store.records import Finished
 HEADINGS = ["Row", "Parameters, millions", "MACs per image, millions", "Images/s", "Device"]
 NOTE = (
     "**Cost at test time** of the deployed descriptor: what it depends on and computes, counted by torch, and images a "
-    "second in batches of 64 as measured when the row was scored, the median over seeds, without reading pictures. "
+    "second in batches of 64 as measured when the row was scored, the median over seeds, without reading images. "
     "Texts, heads and fusion are training's alone and cost nothing here."
 )
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 Scores = np.ndarray  # [S, Q]: one score in [0, 1] per seed and query: an average precision, or a hit (0 or 1)
-Verdict = Literal["better", "worse", "equivalent", "inconclusive", "1 seed", "2 seeds", "too few people"]
+Verdict = Literal["better", "worse", "equivalent", "inconclusive", "too few seeds", "too few identities"]
 
 FLIPS = 9_999
 CONFIDENCE = 0.95
@@ -23,7 +23,7 @@ LEAST_SEEDS = 3  # with fewer, retraining noise is not known well enough to call
 # Fewer clusters give no verdict: an interval over 2 to 9 people rests on so few degrees of freedom, and sign flips of so
 # few on so few patterns (2^9 = 512), that luck alone makes rows equivalent or apart.
 LEAST_PEOPLE = 10
-TOO_FEW: Verdict = "too few people"
+TOO_FEW: Verdict = "too few identities"
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def judge(
 def _verdict(comparison: Comparison, adjusted_p: float, margin: float | None, people: int) -> Verdict:
     gain = comparison.gain
     if comparison.seeds < LEAST_SEEDS:
-        return "1 seed" if comparison.seeds == 1 else "2 seeds"
+        return "too few seeds"
     if people < LEAST_PEOPLE:
         return TOO_FEW
     if adjusted_p < LEVEL:

@@ -16,6 +16,7 @@ Outcomes = Mapping[str, Mapping[int, Finished | str]]
 
 MEAN_AP, RANK1 = "mAP", "Rank-1"
 METRICS = (RANK1, MEAN_AP)  # in the order of the paper's Table 3
+BASELINE = "baseline"  # the verdict of the row that the others are compared with
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,16 @@ class Measure:
     decimals: int
 
 
-MAJORITY = Measure("part_majority", "Commonest part everywhere, %", 1)  # what part accuracy must beat
+MAJORITY = Measure(
+    "part_majority", "Majority baseline, %", 1
+)  # part accuracy of naming the commonest part everywhere
 SHARES = ("part_accuracy", "fused_part_accuracy", "part_majority")  # of what a run measures: percent
 CONSISTENCY = (
     Measure("part_accuracy", "Part accuracy, %", 1),
-    Measure("part_margin", "Cosine, same part minus other part", 3),
-    Measure("part_margin_across", "The same across people", 3),
+    Measure("part_margin", "Cosine margin, same part minus other part", 3),
+    Measure("part_margin_across", "Cosine margin across identities", 3),
     Measure("fused_part_accuracy", "Fused map: part accuracy, %", 1),
-    Measure("fused_part_margin_across", "Fused map: cosine across people", 3),
+    Measure("fused_part_margin_across", "Fused map: cosine margin across identities", 3),
 )
 
 

@@ -23,15 +23,15 @@ def data() -> None:
                    "person distractor is a wrong answer, -1 left out).")  # fmt: skip
 @disk_option("--data-root", "The folder that holds it.")
 @disk_option("--part-maps", "The folder of its part maps, with their meta.json.")
-@click.option("--allow-partial", is_flag=True, help="Say nothing of counts and of maps that lack.")
+@click.option("--allow-partial", is_flag=True, help="Accept missing images and part maps.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @debug_option
 def check_data(
     dataset: str, data_root: Path | None, part_maps: Path | None, allow_partial: bool, quiet: bool
 ) -> None:
-    """Hold a data set on disk to what it should be: counts, cameras, copies, every picture and part map read once.
+    """Check a data set on disk: counts, cameras, copies, unreadable files.
 
-    Exit status 2 if anything is wrong; each fault is a line.
+    Reads every image and part map once. Exit status 2 if anything is wrong; each fault is a line.
     """
     from harness.display.progress import Progress
     from pivl.data.datasets.check import check, describe

@@ -36,10 +36,10 @@ def setting_options(command: Command) -> Command:
     for option in (
         click.option("--rerank", is_flag=True, help="Scores after k-reciprocal re-ranking (20, 6, 0.3)."),
         click.option("--limit-steps", type=click.IntRange(min=1), metavar="N",
-                     help="End each stage after N steps, to see it work; such runs are no results."),
+                     help="Test run: end each stage after N steps; scores are not reported."),
         start_options,
         click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: the study's own]"),
-        click.option("--rows", metavar="NAMES", help="Only these rows, as clip-reid,pi-vl.  [default: the usual ones]"),
+        click.option("--rows", metavar="NAMES", help="Only these rows, as clip-reid,pi-vl.  [default: its default rows]"),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -51,7 +51,7 @@ def start_options(command: Command) -> Command:
         debug_option,
         path_option("--results", "results", "Where runs are recorded."),
         click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE",
-                     help="Another choice of the recipe, for all rows, as epochs=60. Repeatable."),
+                     help="Change a recipe field in all rows, as epochs=60. Repeatable."),
         click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto",
                      show_default=True, help="auto: that of the results that are there; else bf16 where the device "
                      "computes in it, fp16 on other GPUs, fp32 on other CPUs."),
@@ -64,7 +64,7 @@ def start_options(command: Command) -> Command:
         click.option("--backbone", metavar="NAME", help="tiny, rn50, vit-b-16, vit-b-16-sie-olp or a "
                      "CLIP of open_clip's by its name."
                      "  [default: tiny for synthped, else rn50]"),
-        click.option("--allow-partial", is_flag=True, help="Go on with a data set that lacks pictures or maps."),
+        click.option("--allow-partial", is_flag=True, help="Accept missing images and part maps."),
         click.option("--parser-maps", type=PathText(), multiple=True, metavar="NAME=FOLDER",
                      help="Part maps of a parser, a row of their own in the study parsers. Repeatable."),
         disk_option("--part-maps", "The folder of its part maps, with their meta.json."),

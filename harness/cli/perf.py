@@ -29,9 +29,9 @@ BLOCKS = ("text", "dense", "input", "step", "ranking", "start", "embedded", "gro
 @path_option("--results", "results", "Where runs are recorded, whose times are shown.")
 @debug_option
 def perf(form: str, output: Path | None, only: str | None, **asked: Any) -> None:
-    """Measure what takes how long, each beside a limit or a written-out version, and hold it to its bar.
+    """Benchmark the speed of training and evaluation, against hardware limits, plain versions and targets.
 
-    Takes about three minutes on two cores; leave the machine alone meanwhile. What is compared is measured in turn in
+    Takes about three minutes on two cores; leave the machine alone meanwhile. Two versions are timed in turn in
     one process, so that a busy machine slows both alike.
     """
     from harness.inputs.choices import choose, choose_all

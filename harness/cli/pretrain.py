@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def pretrain(
     output: Path | None, parsers: str | None, student: bool, seed: int, steps: int | None, quiet: bool
 ) -> None:
-    """Train what the embedded benchmark starts from, from nothing, on rendered people who are in no other set.
+    """Pre-train the tiny CLIP, parsers or student from scratch, on rendered people who are in no other set.
 
     The tiny CLIP takes half an hour on two cores, the parsers seven minutes of one, the student as long. The
     weights that come with the package were made by this command.

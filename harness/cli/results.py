@@ -61,7 +61,7 @@ def remove(results: Path, ids: tuple[str, ...], study: str | None, yes: bool, **
     from harness.store.records import Results
 
     if not ids and study is None:
-        raise UserError("nothing was named; name ids of runs, or a study with --study")
+        raise UserError("nothing to remove; name run ids, or --study NAME")
     progress = Progress.on_stderr(quiet=False)
     store = Results(results, lambda text: None)  # what is broken may be removed like the rest
     wanted = {*ids, *(_runs_of(study, typed, store, progress) if study else ())}

@@ -59,7 +59,7 @@ def topic_options(command: Command) -> Command:
 @search.command(DO, hidden=True)
 @topic_options
 @click.option("--trials", type=click.IntRange(min=1), default=40, show_default=True,
-              help="All that are wanted, with those done before.")  # fmt: skip
+              help="Trials in all, those done before included.")  # fmt: skip
 @click.option("--sampler", default="tpe", show_default=True, help="tpe or random.")
 @click.option("--pruner", default="median", show_default=True, help="median, hyperband or none.")
 @device_options
@@ -69,7 +69,7 @@ def do(
     results: Path, trials: int, sampler: str, pruner: str, device: str, jobs: str, no_mlflow: bool, quiet: bool,
     **typed: Any,
 ) -> None:  # fmt: skip
-    """Do the trials of the search NAME that are still wanted, then say what came out.
+    """Run the remaining trials of the search NAME, then print its report.
 
     Stop with Ctrl-C whenever you like: the same command goes on. The test people are never looked at: pivl-bench search
     confirm NAME does that, once, with the best setting.

@@ -15,11 +15,11 @@ from harness.cli.paths import UserPath
 @click.option("--quiet", is_flag=True, help="No progress.")
 @debug_option
 def verify(files: tuple[Path, ...], quiet: bool) -> None:
-    """Hold this code to FILES of figures that the original CLIP-ReID or SCHP code computed.
+    """Compare this code's numbers with reference FILES from the original CLIP-ReID or SCHP.
 
     Such files are tests/reference/*.npz. Prints every figure's largest deviation and its tolerance; exit status 1
-    if one fails or is not there. A deviation above its tolerance is held against the most that one rounding of
-    weights and inputs does here in a few tries: up to three times that passes, and the line says so.
+    if one fails or is missing. A deviation above its tolerance is compared with the largest effect that rounding
+    weights and inputs once has here in a few tries: up to three times that passes, and the line says so.
     """
     from harness.display.progress import Progress
     from pivl.verification.verify import format_checks, verify_file

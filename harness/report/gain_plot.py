@@ -45,7 +45,7 @@ def draw_gains(table: Table, path: Path) -> None:
     axes.axhline(0, color="0.5", linewidth=0.8)
     axes.set(
         xlim=(0, 110),
-        xlabel="mIoU of the training pictures' part maps, %",
+        xlabel="mIoU of the training images' part maps, %",
         title=f"{table.study.title}, {table.heading}",
     )
     axes.set_ylabel(f"mAP gain over {table.reference}\n95 % interval")

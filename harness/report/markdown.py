@@ -6,7 +6,17 @@ import numpy as np
 
 from harness.analysis import costs
 from harness.analysis.statistics import LEAST_PEOPLE, LEAST_SEEDS, TOO_FEW, Estimate, Judgement
-from harness.analysis.table import CONSISTENCY, MAJORITY, METRICS, RANK1, Column, Footer, Line, Table
+from harness.analysis.table import (
+    BASELINE,
+    CONSISTENCY,
+    MAJORITY,
+    METRICS,
+    RANK1,
+    Column,
+    Footer,
+    Line,
+    Table,
+)
 from harness.report import published as beside
 from harness.report.export import to_csv, to_json
 from harness.report.grid import grid
@@ -38,16 +48,16 @@ def _results(table: Table, section: str) -> str:
     compared = any(line.differences for line in lines)
     headings = ["Row", *(column.heading for column in table.columns)]
     headings += [f"Paper, {_paper_data(table)}: {metric}" for metric in METRICS if printed]
-    headings += [f"Here, {table.dataset}: {metric}" for metric in METRICS]
-    headings += [f"{metric}, here less paper" for metric in METRICS if compared]
+    headings += [f"Ours, {table.dataset}: {metric}" for metric in METRICS]
+    headings += [f"{metric}, ours minus paper" for metric in METRICS if compared]
     headings += [f"{metric} gain over {table.reference}" for metric in METRICS]
     rows = []
     for line in lines:
         cells = [line.row.title, *(_further(column, line.row.name) for column in table.columns)]
         cells += [_paper_cell(line, metric) for metric in METRICS if printed]
-        cells += [_interval(line.means.get(metric), 1, "1 person") for metric in METRICS]
+        cells += [_interval(line.means.get(metric), 1, "1 identity") for metric in METRICS]
         cells += [_difference(line, metric) for metric in METRICS if compared]
-        cells += ["" if line.verdict == "reference" else _gain(line.gains.get(metric)) for metric in METRICS]
+        cells += ["" if line.verdict == BASELINE else _gain(line.gains.get(metric)) for metric in METRICS]
         rows.append([*cells, line.verdict, _seeds(line)])
     return grid([*headings, "Verdict", "Seeds"], rows, left=(0, len(headings), len(headings) + 1))
 
@@ -65,11 +75,11 @@ def _difference(line: Line, metric: str) -> str:
 
 def _consistency_note(table: Table) -> str:
     shares = [line.consistency[MAJORITY.key].mean for line in table.lines if MAJORITY.key in line.consistency]
-    chance = f" Naming the commonest part everywhere scores {shares[0]:.1f} %." if shares else ""
+    chance = f" Majority baseline (the commonest part everywhere): {shares[0]:.1f} %." if shares else ""
     return (
         "**Within-part consistency**, the paper's Fig. 2 as numbers: whether a pixel feature of the deployed tower "
-        "lies nearest its own part's text, and closer to its own part than to others; mean over seeds "
-        f"[95 % interval]. Left and right count as one part.{chance}"
+        "lies nearest its own part's text, and closer to its own part than to others, within an identity and across "
+        f"identities; mean over seeds [95 % interval]. Left and right count as one part.{chance}"
     )
 
 
@@ -143,15 +153,15 @@ def _notes(table: Table) -> list[str]:
         )
         notes.append(f"**Paper**: {sources}, one run on {_paper_data(table)} with {backbones}. {compare}")
     notes += [
-        "**Here**: percent; mean over seeds and queries [95 % interval over retraining and people].",
-        f"**Gain**: same queries and seeds as {reference}, hence a narrower interval. p: the larger of a sign-flip "
-        "randomisation test over people and of the interval, adjusted by Holm for the rows of this table.",
+        "**Ours**: percent; mean over seeds and queries [95 % interval over retraining and identities].",
+        f"**Gain**: same queries and seeds as the baseline {reference}, hence a narrower interval. p: the larger of a "
+        "sign-flip randomisation test over identities and of the interval, adjusted by Holm for the rows of this table.",
         f"**Verdict**, on mAP: *better* or *worse* if p < 0.05 with at least {LEAST_SEEDS} seeds, and only then in bold; "
         f"*equivalent* if the whole interval lies within ±{margin:g}, declared beforehand; else *inconclusive*.",
     ]
     if any(line.verdict == TOO_FEW for line in table.lines):
         notes.append(
-            f"***Too few people***: fewer than {LEAST_PEOPLE} whose queries were scored give no verdict."
+            f"***Too few identities***: fewer than {LEAST_PEOPLE} with scored queries give no verdict."
         )
     notes += [f"**{column.heading}**: {column.note}" for column in table.columns if column.note]
     if table.setting.note:
@@ -159,7 +169,7 @@ def _notes(table: Table) -> list[str]:
     wins = "; ".join(_wins(line) for line in table.lines if line.gains)
     if wins:
         notes.append(
-            f"**Right at rank 1 in the row alone : in {reference} alone**, all seeds together: {wins}."
+            f"**Discordant pairs at rank 1** (row alone : {reference} alone), all seeds together: {wins}."
         )
     return notes + beside.notes(table) + _measured(table.footer)
 
@@ -171,21 +181,19 @@ def _wins(line: Line) -> str:
 
 def _measured(footer: Footer | None) -> list[str]:
     if footer is None:
-        return ["**Nothing has finished yet.**"]
+        return ["**No complete run yet.**"]
     detectable = footer.minimum_detectable
     least = " and ".join(
         f"{_most(detectable[metric])} {metric}" for metric in METRICS if metric in detectable
     )
-    notes = (
-        [f"**Smallest gain found 4 times in 5**, by the least certain row alone: {least}."] if least else []
-    )
+    notes = [f"**Minimum detectable effect** (80 % power, least certain row): {least}."] if least else []
     seeds, commits = ", ".join(map(str, footer.seeds)), ", ".join(footer.commits)
     return [
         *notes,
-        f"**Measured** with seeds {seeds}: {footer.queries} queries of {footer.people} people; "
+        f"**Measured** with seeds {seeds}: {footer.queries} queries of {footer.people} identities; "
         f"{'; '.join(footer.devices)}; commit {commits}; {', '.join(footer.dates)}.",
         *_codes(footer),
-        f"**Signature**: `{footer.signature}`. Only numbers of one signature may be compared.",
+        f"**Evaluation protocol**: `{footer.signature}`. Only numbers of one protocol may be compared.",
     ]
 
 

@@ -18,11 +18,7 @@ def markdown(campaign: Forecast) -> str:
 
 def brief(campaign: Forecast) -> list[str]:
     """The sums in a few lines: runs by state, what sharing saves, work and time, disk."""
-    later = (
-        []
-        if campaign.identified
-        else ["ids of runs are known when the pictures are, which run renders first"]
-    )
+    later = [] if campaign.identified else ["run ids are known once `run` has rendered the images"]
     again = [f"{campaign.rerankings} models to score with re-ranking"] if campaign.rerankings else []
     return [_counts(campaign), *later, *_savings(campaign), *_time(campaign), *again, _disk(campaign)]
 
@@ -129,7 +125,7 @@ def _savings(campaign: Forecast) -> list[str]:
     worth = f", about {duration(sum(times) / campaign.slots)}" if len(times) == len(shared) else ""
     runs = sum(piece.is_run for piece in shared)
     what = f"{len(shared) - runs} stages" + (f" and {runs} runs" if runs else "")
-    return [f"{what} serve several rows each, which saves {saved:,} of {saved + steps:,} steps{worth}"]
+    return [f"{what} are shared between rows ({saved:,} of {saved + steps:,} steps saved{worth})"]
 
 
 def _time(campaign: Forecast) -> list[str]:
@@ -138,7 +134,9 @@ def _time(campaign: Forecast) -> list[str]:
     steps = _sum(piece.work and piece.work.steps for piece in campaign.open)
     images = _sum(piece.work and piece.work.images for piece in campaign.open)
     unknown = steps is None or images is None
-    work = "unknown before the pictures are named" if unknown else f"{steps:,} steps over {images:,} images"
+    work = (
+        "unknown until --data-root names the images" if unknown else f"{steps:,} steps over {images:,} images"
+    )
     where = f"on {campaign.device}, {campaign.slots} at a time"
     if campaign.seconds is not None:
         return [f"to do: {work}; about {duration(campaign.seconds)} {where}"]
@@ -153,7 +151,7 @@ def _name(piece: WorkItem) -> str:
 
 def _disk(campaign: Forecast) -> str:
     needed = _sum(piece.size for piece in campaign.open)
-    asked = "no measurement yet of what they need" if needed is None else f"about {_bytes(needed)} needed"
+    asked = "need unknown until a first run" if needed is None else f"about {_bytes(needed)} needed"
     short = needed is not None and needed > campaign.free
     return f"disk: {asked}, {_bytes(campaign.free)} free{', TOO LITTLE' if short else ''}"
 

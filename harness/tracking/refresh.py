@@ -32,9 +32,7 @@ def prepare(results: Results, progress: Progress) -> None:
         with _alone(results):
             mlflow_client.connect(results)
     except Exception as error:
-        progress.warn(
-            f"MLflow will not be brought up to date ({_reason(error)}); --no-mlflow leaves it alone"
-        )
+        progress.warn(f"MLflow will not be synced ({_reason(error)}); --no-mlflow skips it")
 
 
 def show(tables: Container[str], results: Results, progress: Progress) -> None:
@@ -46,7 +44,7 @@ def show_experiments(
     read: "Callable[[], Sequence[ShownExperiment]]", results: Results, progress: Progress
 ) -> None:
     """Bring MLflow up to date with the experiments that `read` gives."""
-    progress.update("MLflow", "bringing it up to date")
+    progress.update("MLflow", "syncing records")
     try:
         added, place = _sync(read(), results)
         progress.close()
@@ -55,7 +53,7 @@ def show_experiments(
     except Exception as error:
         progress.close()
         progress.warn(
-            f"MLflow was not brought up to date ({_reason(error)}); the results are recorded all the same, and "
+            f"MLflow was not synced ({_reason(error)}); the results are recorded all the same, and "
             "pivl-bench mlflow sync catches up"
         )
 
@@ -68,7 +66,7 @@ def show_all(results: Results, searches: "Sequence[ShownExperiment]" = ()) -> st
     try:
         added, place = _sync([*_asked(None, results), *searches], results)
     except Exception as error:
-        raise UserError(f"MLflow was not brought up to date: {_reason(error)}") from error
+        raise UserError(f"MLflow was not synced: {_reason(error)}") from error
     placed = {run for row in rows for run in row.runs.values()}
     placed |= {
         child.run or child.id for search in searches for parent in search.parents for child in parent.children

@@ -60,7 +60,7 @@ MARKET1501 = Benchmark(
     pattern=re.compile(r"(?P<person>-1|\d{4,})_c(?P<camera>\d)s\d+_"),
     counts={"train": Counts(12936, 751), "query": Counts(3368, 750), "gallery": Counts(15913, 750)},
     cameras=6,
-    note="Its authors ask for citation; academic use is customary.",
+    note="Please cite its authors; academic use is customary.",
     junk=-1,
     distractor=0,
 )  # fmt: skip

@@ -58,7 +58,7 @@ class Findings:
     """What `check` found; `faults` are the lines that say what is wrong, each missing or unreadable file by name.
 
     cameras: of all sets; apart: of each set those that no other has; untrained: of test pictures, and of no training
-    picture. doubts: lines on what is odd and may be meant.
+    picture. doubts: lines on what is odd and may be meant. partial: whether allow_partial lets some of the faults pass.
     """
 
     name: str
@@ -74,6 +74,7 @@ class Findings:
     note: str
     doubts: tuple[str, ...]
     faults: tuple[str, ...]
+    partial: bool
 
     @property
     def wrong(self) -> bool:
@@ -97,6 +98,7 @@ def check(
     faults = find_faults(listing, allow_partial)
     if not allow_partial:
         faults += _name_missing(listing)
+    partial = {*faults} - {*find_faults(listing, allow_partial=True)}
     faults += copies(listing)
     try:
         maps = find_maps(listing, part_maps, report)
@@ -111,7 +113,9 @@ def check(
     if maps:
         inspected = _read_all(inspect_maps, sources, (maps.labels,), len(paths), total, report)
         faults += [fault for unusable, _ in inspected for fault in unusable]
-        faults += [] if allow_partial else missing_fault(listing, maps)
+        unlabelled = [] if allow_partial else missing_fault(listing, maps)
+        faults += unlabelled
+        partial |= {*unlabelled}
         seen = {label for _, labels in inspected for label in labels}
         map_count = _count_maps(maps, seen, digest_maps(listing, maps))
     return Findings(
@@ -128,6 +132,7 @@ def check(
         note=listing.facts.note if listing.facts else "",
         doubts=(*repeated(listing), *unclear_names(listing)),
         faults=tuple(faults),
+        partial=bool(partial),
     )
 
 
@@ -159,7 +164,8 @@ def describe(findings: Findings) -> str:
     of_maps = f", of the part maps {maps.digest}" if maps else ""
     lines += [f"fingerprint: {findings.fingerprint}{of_maps}", *findings.doubts, *findings.faults]
     if findings.wrong:
-        lines.append(f"{len(findings.faults)} fault{'s' if len(findings.faults) > 1 else ''}")
+        advice = "; a subset on purpose? add --allow-partial" if findings.partial else ""
+        lines.append(f"{len(findings.faults)} fault{'s' if len(findings.faults) > 1 else ''}{advice}")
     return "\n".join(lines)
 
 

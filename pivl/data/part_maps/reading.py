@@ -1,6 +1,7 @@
 """Reads one part map and the label set of a folder of them, strictly."""
 
 import os
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -57,5 +58,6 @@ def read_label_set(folder: Path) -> LabelSet:
     except (KeyError, TypeError) as error:
         reason = f"{type(error).__name__} {explain(error)}"
     raise UserError(
-        f'{path}: no {{"label_set": NAME}} with NAME one of {", ".join(LABEL_SETS)} ({reason}); write it'
+        f"{path} names no label set of {', '.join(LABEL_SETS)} ({reason}); for maps of SCHP trained on LIP: "
+        f'echo \'{{"label_set": "lip"}}\' > {shlex.quote(str(path))}'
     )

@@ -49,7 +49,7 @@ def test_means_and_gains_are_those_of_the_queries() -> None:
 def test_verdicts_stand_in_the_table_and_only_marked_gains_are_bold() -> None:
     text = printers.markdown(build(whole_ablation()))
     verdicts = [cells(text, row.title)[7] for row in ABLATION.rows]
-    assert verdicts == ["reference", "equivalent", "worse", "better"]
+    assert verdicts == ["baseline", "equivalent", "worse", "better"]
     bold = [("**" in cells(text, row.title)[6]) for row in ABLATION.rows]
     assert bold == [False, False, True, True]
     assert cells(text, "CLIP-ReID")[5:7] == ["", ""]
@@ -61,8 +61,8 @@ def test_the_paper_has_columns_of_its_own_that_name_its_data_set() -> None:
     assert headings[1:5] == [
         "Paper, DukeMTMC-reID: Rank-1",
         "Paper, DukeMTMC-reID: mAP",
-        "Here, synthped: Rank-1",
-        "Here, synthped: mAP",
+        "Ours, synthped: Rank-1",
+        "Ours, synthped: mAP",
     ]
     assert cells(text, "+ identity-aware part prompts")[1:3] == ["91.0", "81.3"]
     assert "Another data set" in text
@@ -88,7 +88,7 @@ def test_a_failure_and_a_gap_are_said_where_the_numbers_would_be() -> None:
     table = build(outcomes)
     text = printers.markdown(table)
     pi_vl, absent = ABLATION.rows[3].title, ABLATION.rows[2].title
-    assert cells(text, pi_vl)[7:] == ["2 seeds", "2 of 3; seed 1 failed"]
+    assert cells(text, pi_vl)[7:] == ["too few seeds", "2 of 3; seed 1 failed"]
     assert f"- **{pi_vl}**: seed 1 {' '.join(reason.split())}.\n" in text
     assert cells(text, absent)[3:] == ["-", "-", "-", "-", "no result", "0 of 3; missing"]
     rows = json_rows(table)
@@ -110,8 +110,8 @@ def test_gains_are_over_the_seeds_in_common_with_the_reference() -> None:
     outcomes = whole_ablation()
     outcomes["clip-reid"][2] = "missing"
     line = build(outcomes).lines[3]
-    assert (line.finished, line.gains[MEAN_AP].comparison.seeds, line.verdict) == (3, 2, "2 seeds")
-    assert line.problems == ("compared on 2 of them, those that the reference has",)
+    assert (line.finished, line.gains[MEAN_AP].comparison.seeds, line.verdict) == (3, 2, "too few seeds")
+    assert line.problems == ("compared on 2 of them, those that the baseline has",)
 
 
 @pytest.mark.parametrize("left_out", [True, False])
@@ -119,14 +119,14 @@ def test_without_its_reference_a_study_has_means_alone(left_out: bool) -> None:
     study = replace(ABLATION, rows=ABLATION.rows[1:]) if left_out else ABLATION
     table = comparison.build(study, "synthped", outcomes_of(pi_vl=0.05))
     text = printers.markdown(table)
-    assert cells(text, "+ hierarchical fusion (PI-VL)")[5:] == ["-", "-", "no reference", "3"]
+    assert cells(text, "+ hierarchical fusion (PI-VL)")[5:] == ["-", "-", "no baseline", "3"]
     assert (table.lines[0].finished, table.lines[0].gains) == (0, {})
 
 
 def test_a_study_that_has_not_begun_prints() -> None:
     text = printers.markdown(build({}))
-    assert cells(text, "CLIP-ReID")[3:] == ["-", "-", "", "", "reference", "0; missing"]
-    assert "Nothing has finished yet" in text
+    assert cells(text, "CLIP-ReID")[3:] == ["-", "-", "", "", "baseline", "0; missing"]
+    assert "No complete run yet" in text
     assert json.loads(printers.PRINTERS["json"](build({})))["rows"][0]["map"] is None
 
 
@@ -201,7 +201,7 @@ def test_consistency_is_a_block_of_its_own_with_intervals_over_seeds() -> None:
     assert cells(block, ABLATION.rows[3].title)[1] == f"39.7 [{interval.low:.1f}, {interval.high:.1f}]"
     assert cells(block, "CLIP-ReID")[3] == "-"
     assert cells(block, "+ part labels")[1] == "39.0 (1 seed)"
-    assert "commonest part everywhere scores 28.4 %" in block
+    assert "Majority baseline (the commonest part everywhere): 28.4 %" in block
     bare = {"clip-reid": {seed: scored_run(seed, metrics={}) for seed in SEEDS}}
     assert "consistency" not in printers.markdown(build(bare))
 
@@ -225,7 +225,7 @@ def test_the_footer_says_where_the_numbers_come_from() -> None:
     gains = [line.gains[MEAN_AP].comparison.gain for line in build(outcomes).lines[1:]]
     assert footer.minimum_detectable[MEAN_AP] == max(gain.minimum_detectable for gain in gains)
     text = printers.markdown(build(outcomes))
-    for fact in (f"`{SIGNATURE}`", "120 queries of 40 people", "cpu (test)", "commit abc1234", "±0.5"):
+    for fact in (f"`{SIGNATURE}`", "120 queries of 40 identities", "cpu (test)", "commit abc1234", "±0.5"):
         assert fact in text
 
 

@@ -143,8 +143,8 @@ def test_holm_by_hand() -> None:
         (_comparison(+1.0, 0.4, 0.060), "inconclusive"),  # the test does not reject
         (_comparison(+0.1, 0.3, 0.400), "equivalent"),
         (_comparison(+0.1, 0.4, 0.400), "inconclusive"),  # the interval touches the margin
-        (_comparison(+1.0, 0.4, 0.001, seeds=2), "2 seeds"),
-        (_comparison(+0.0, 0.1, 0.900, seeds=1), "1 seed"),
+        (_comparison(+1.0, 0.4, 0.001, seeds=2), "too few seeds"),
+        (_comparison(+0.0, 0.1, 0.900, seeds=1), "too few seeds"),
     ],
 )
 def test_verdicts(comparison: Comparison, verdict: str) -> None:

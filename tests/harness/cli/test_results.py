@@ -189,7 +189,7 @@ def test_a_record_whose_seed_was_changed_with_its_checksum_is_found(results, typ
     ("words", "said"),
     [
         (("rm", "f" * 16), "no run or stage of"),
-        (("rm",), "nothing was named"),
+        (("rm",), "nothing to remove; name run ids, or --study NAME"),
         (("rm", "--study", "ablatoin"), "did you mean 'ablation'?"),
     ],
 )

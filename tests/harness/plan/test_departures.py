@@ -215,7 +215,7 @@ def duke_table(results, dataset="dukemtmc", inputs_kept=None, **extra):
 def test_the_whole_data_set_is_compared_with_the_paper(results):
     text = markdown.markdown(duke_table(results, inputs_kept={"partial": {}}))
     assert "measured on dukemtmc, rn50\n" in text
-    assert "Rank-1, here less paper" in text
+    assert "Rank-1, ours minus paper" in text
 
 
 def test_a_partial_copy_is_not_compared_with_the_paper_and_says_what_it_lacks(results):
@@ -225,7 +225,7 @@ def test_a_partial_copy_is_not_compared_with_the_paper_and_says_what_it_lacks(re
     said = "16 of 16,522 train, 8 of 2,228 query"
     assert f"measured on dukemtmc, rn50, partial: {said}\n" in text
     assert f"- **Partial data**: {said}.\n" in text
-    assert "here less paper" not in text
+    assert "ours minus paper" not in text
     assert "compare signs, not sizes" in text
     document = json.loads(markdown.PRINTERS["json"](table))
     assert document["partial"]["train"] == {"found": 16, "expected": 16522}
@@ -235,7 +235,7 @@ def test_a_partial_copy_is_not_compared_with_the_paper_and_says_what_it_lacks(re
 @pytest.mark.parametrize("folder", ["dukemtmc.csv", "DukeMTMC.CSV", "a/dukemtmc.csv"])
 def test_a_csv_file_is_never_the_papers_data_set(results, folder):
     text = markdown.markdown(duke_table(results, folder, inputs_kept={"partial": {}}))
-    assert "here less paper" not in text
+    assert "ours minus paper" not in text
     assert "measured on dukemtmc.csv, rn50\n" in text.lower().replace("\n\n", "\n")
 
 
@@ -262,7 +262,7 @@ def test_old_records_are_compared_with_the_paper_only_where_they_are_surely_whol
 ):
     signature = OLD.format(queries, gallery)
     text = markdown.markdown(duke_table(results, inputs_kept=kept, signature=signature, excluded=0))
-    assert ("here less paper" in text) == (said is None)
+    assert ("ours minus paper" in text) == (said is None)
     assert said is None or f"- **Partial data**: {said}.\n" in text
 
 

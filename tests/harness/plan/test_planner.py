@@ -116,7 +116,7 @@ def test_sharing_saves_what_rows_would_do_again(results):
     assert identity.work == Work(60 * 19, 60 * 1216)
     alone = 12 * identity.work.steps + 6 * part.work.steps + 12 * find(found, "image-tower").work.steps
     saved = 9 * identity.work.steps + 3 * part.work.steps
-    assert f"6 stages serve several rows each, which saves {saved:,} of {alone:,} steps" in markdown(found)
+    assert f"6 stages are shared between rows ({saved:,} of {alone:,} steps saved" in markdown(found)
 
 
 def test_time_is_as_measured_on_this_device_and_else_not_said(results):
@@ -167,7 +167,7 @@ def test_nothing_is_started_nor_rendered_and_ids_wait_for_the_pictures(results, 
     assert plan(results, "all") == 0
     told = capsys.readouterr()
     assert told.err == ""
-    assert "ids of runs are known when the pictures are" in told.out
+    assert "run ids are known once `run` has rendered the images" in told.out
     assert "| Run" not in told.out
     assert "1,140" in told.out  # the work is known all the same
     assert {path.name for path in cache.glob("*")} <= {"digests"}  # of weights; nothing is rendered

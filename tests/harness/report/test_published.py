@@ -63,7 +63,7 @@ def test_figures_of_other_data_or_backbones_are_shown_and_not_compared(setting):
     table = build(ABLATION, setting)
     assert all(not line.differences for line in table.lines)
     text = markdown.markdown(table)
-    assert "here less paper" not in text
+    assert "ours minus paper" not in text
     assert "compare signs, not sizes" in text
     assert "Contradiction" not in text
 

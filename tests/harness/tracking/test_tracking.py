@@ -246,7 +246,7 @@ def test_a_tracking_server_that_is_down_costs_one_line_and_no_wait(results, monk
     assert time.monotonic() - began < 5
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "MLflow was not brought up to date (http://127.0.0.1:9 does not answer: " in said
+    assert "MLflow was not synced (http://127.0.0.1:9 does not answer: " in said
     assert "pivl-bench mlflow sync catches up" in said
 
 

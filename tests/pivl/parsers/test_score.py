@@ -119,7 +119,7 @@ def test_two_label_sets_meet_in_pascals(
         ({"other": [[0]]}, ("--labels", "lip"), "none of the 1 maps of"),
         ({"a": [[0]]}, ("--labels", "lip"), "the map is 1 x 1 (height x width), not 1 x 3"),
         ({"a": [[0, 0, 9]]}, ("--labels", "pascal"), "class id 9 is not in label set pascal"),
-        ({"a": [[0, 0, 0]]}, (), "meta.json: no"),
+        ({"a": [[0, 0, 0]]}, (), "meta.json names no label set"),
         ({"a": [[0, 0, 0]]}, ("--labels", "lip", "--format", "cvs"), "did you mean 'csv'"),
         ({}, ("--labels", "lip"), "p is no folder"),
     ],

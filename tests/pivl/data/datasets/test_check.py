@@ -44,7 +44,7 @@ def test_a_whole_data_set_has_no_fault_and_every_count(market):
         describe(findings)
         == f"""\
 market1501 in {root}
-Its authors ask for citation; academic use is customary.
+Please cite its authors; academic use is customary.
 set      images  expected  people  expected  cameras  distractors
 train         4         4       2         2        3            0
 query         2         2       2         2        2            0
@@ -90,7 +90,7 @@ def test_every_broken_file_is_named_and_every_wrong_count_said(market):
     text = describe(findings)
     assert "people with a query that has no right answer, which is not scored: 1" in text
     assert "3 of 4 train images, 2 of 20 classes occur" in text
-    assert text.endswith("\n8 faults")
+    assert text.endswith("\n8 faults; a subset on purpose? add --allow-partial")
 
 
 def test_what_makes_counting_impossible_is_an_error(market):
@@ -107,7 +107,7 @@ def test_maps_without_a_label_set_do_not_hide_the_rest(market):
     findings = check("market1501", root, maps)
     assert findings.maps is None
     assert len(findings.faults) == 1
-    assert findings.faults[0].startswith(f"{maps}/meta.json: no ")
+    assert findings.faults[0].startswith(f"{maps}/meta.json names no label set of ")
 
 
 def test_files_that_a_list_names_in_vain_are_named(tmp_path):
