@@ -28,7 +28,7 @@ def find_columns(names: Sequence[ColumnName], recorded: Recorded, results: Resul
 
 
 def _miou(recorded: Recorded, results: Results) -> Column:
-    """How good the part maps are that each row was trained on, by what its records say that these were."""
+    """The column of mIoU: the part maps that each row was trained on against the exact ones, from notes."""
     notes, values, single = read_note(results), {}, []
     for row, seeds in recorded.items():
         run = next((run for run in seeds.values() if isinstance(run, Finished)), None)

@@ -1,4 +1,4 @@
-"""From the records of a study to its table: what each row measured, how it compares, and what is missing.
+"""Builds the table of a study from its records: means, comparisons with the baseline, and gaps.
 
 Pure: the same records give the same table, to the byte of what `harness.report.markdown` makes of it.
 """
@@ -56,7 +56,7 @@ def build(
 
 
 def _with_published(study: Study, row: Row, setting: Setting) -> Row:
-    """The row with the figure of its method in the table beside the study, where it has none of its own."""
+    """The row with the figure of its method in the study's published table, if it has none of its own."""
     fitting = (item for item in study.beside if item.method == row.method and setting.has(item))
     return row if row.published else replace(row, published=next(fitting, None))
 
@@ -86,7 +86,7 @@ def _check_alike(runs: Sequence[Finished]) -> None:
 
 
 def _judge(study: Study, runs: Mapping[str, Mapping[int, Finished]], metric: str) -> dict[str, Judgement]:
-    """Every row with a seed in common with the reference, against it, section by section; the margin is one of mAP."""
+    """Compares every row with the baseline over their common seeds, section by section; the margin is one of mAP."""
     reference = runs.get(study.reference, {})
     comparisons: dict[str, Comparison] = {}
     for row in study.rows:
@@ -168,7 +168,7 @@ def _alone(run: Finished) -> bool:
 
 
 def _problems(seeds: Sequence[int], outcomes: Mapping[int, Finished | str]) -> list[str]:
-    """What is missing or failed, each reason once: "seeds 0, 1 missing", or the reason alone if it is every seed's."""
+    """The reasons for missing seeds, each once: "seeds 0, 1 missing", or the reason alone if all seeds share it."""
     by_reason: dict[str, list[int]] = {}
     for seed in seeds:
         outcome = outcomes.get(seed, "missing")
@@ -201,7 +201,7 @@ def _footer(
     runs: Mapping[str, Mapping[int, Finished]],
     judged: Mapping[str, Mapping[str, Judgement]],
 ) -> Footer | None:
-    """None where nothing has finished. The minimum detectable gain is that of the least certain row."""
+    """The footer, None without a finished run; the minimum detectable effect is that of the least certain row."""
     own = [run for of_row in runs.values() for run in of_row.values()]
     if not own:
         return None

@@ -1,4 +1,4 @@
-"""What each row costs at test time, read off its records: counted figures, and the speed that was measured when it ran.
+"""The inference cost of each row, from its records: counted parameters and MACs, measured speed.
 
 A measured speed belongs to a device, so it stands in a table of its own that names it.
 """

@@ -1,4 +1,4 @@
-"""How sure a difference between two rows is: a randomisation test, a two-way clustered interval, verdicts.
+"""Tests whether two rows differ: a randomisation test, a two-way clustered interval, verdicts.
 
 Scores are kept per query and per seed. Queries of one person resemble each other, and so do all queries of
 one seed, so neither counts as a fresh sample: people and seeds are the clusters. Numpy and scipy only, with a
@@ -37,7 +37,7 @@ class Estimate:
     degrees: float
 
     def within(self, least: float, most: float) -> "Estimate":
-        """The same with its bounds cut to what is possible; one without an interval stays so."""
+        """The estimate with its bounds cut to low..high; an estimate without an interval is returned as it is."""
         if not np.isfinite(self.low):
             return self
         return replace(self, low=max(self.low, least), high=min(self.high, most))
@@ -73,7 +73,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A comparison seen beside the others of its table: p adjusted for their number, and the verdict."""
+    """A comparison with its p value adjusted for the number of rows in the table, and the verdict."""
 
     comparison: Comparison
     adjusted_p: float
@@ -88,7 +88,7 @@ class Judgement:
 def compare(
     row: Scores, reference: Scores, people: np.ndarray, generator: np.random.Generator, flips: int = FLIPS
 ) -> Comparison:
-    """Compare two rows' scores [S, Q] on the same seeds and queries; `people` [Q] says whose query it is.
+    """Compares two rows' scores [S, Q] on the same seeds and queries; `people` [Q] says whose query it is.
 
     Raises ValueError where shapes differ, a score is not finite, or there are fewer than two people.
     """
@@ -197,7 +197,7 @@ def estimate_over_seeds(values: Sequence[float], confidence: float = CONFIDENCE)
 
 
 def unsure(mean: float) -> Estimate:
-    """A mean of which nothing tells how far it is off: the interval (-inf, inf)."""
+    """An estimate without a known error: the interval (-inf, inf)."""
     return Estimate(mean, -np.inf, np.inf, np.inf, 0.0)
 
 
@@ -234,7 +234,7 @@ def crossed_bootstrap(
 
 
 def _sums_by_person(scores: Scores, people: np.ndarray) -> np.ndarray:
-    """Sum `scores` [S, Q] over the queries of each person, people in sorted order: [S, people]."""
+    """Sums `scores` [S, Q] over the queries of each person, people in sorted order: [S, people]."""
     if scores.shape[1] != len(people):
         raise ValueError(f"{scores.shape[1]} queries have a score, {len(people)} have a person")
     if not np.isfinite(scores).all():

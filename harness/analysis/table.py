@@ -57,7 +57,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Setting:
-    """What the paper calls the data set and the backbone at hand, empty where it has neither; only such are compared.
+    """The paper's names of the data set and backbone, empty if the paper has neither; only such rows are compared.
 
     `note`: what else, by the recipes they start from, tells the rows apart. `changes`: what --set put into every row
     that does not set it itself. `partial`: found and expected pictures by set, where these are not a public data set's
@@ -78,7 +78,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Line:
-    """One row of the table. `means`, `gains` and `consistency` lack the metrics that nothing was measured for.
+    """A row of the table. `means`, `gains` and `consistency` have no entry for a metric without a measurement.
 
     `differences`: means less what the paper reports for the same data set and backbone, where it does.
     `cost`: at test time, in studies that ask for it. `finished` and `planned` count seeds; `problems` says in words what
@@ -99,7 +99,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Footer:
-    """What the numbers are and where they come from; `minimum_detectable` by metric, in percent points.
+    """The provenance of a table's numbers; `minimum_detectable` by metric, in percent points.
 
     `codes`: digests of the code that rows were trained and scored by, by row; empty: recorded before there was one.
     """
@@ -131,13 +131,13 @@ class Table:
 
     @property
     def reference(self) -> str:
-        """The title of the row that the others are compared with, or its name where it is left out."""
+        """The title of the baseline row, or its name if the table leaves it out."""
         titles = {row.name: row.title for row in self.study.rows}
         return titles.get(self.study.reference, self.study.reference)
 
     @property
     def heading(self) -> str:
-        """Data set and backbone, with what is partial of it and what --set changed."""
+        """The data set and backbone, with the missing part of a partial data set and the changes of --set."""
         partial = f"partial: {describe_partial(self.setting.partial)}" if self.setting.partial else ""
         changes = f"with {describe_changes(self.setting.changes)}" if self.setting.changes else ""
         return ", ".join(filter(None, (self.dataset, partial, changes)))

@@ -23,7 +23,7 @@ def choose_backbone(name: str) -> str:
 
 @cache
 def find_backbone(backbone: str) -> Backbone:
-    """What the rows of a study start from on one of `backbones`: the recipes of its kind, with patches of its own."""
+    """The backbone of the name in `backbones`, with the recipes of its kind and its own patch size."""
     if backbone in BACKBONES:
         return BACKBONES[backbone]
     if backbone in BY_KIND:

@@ -1,4 +1,4 @@
-"""What a person types to choose among known names, and the line that helps when it is none of them."""
+"""Checks a typed name against the known names, with the nearest match in the error."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from pivl.errors import UserError
 
 
 def choose(kind: str, name: str, known: Iterable[str]) -> str:
-    """`name` if it is known; else UserError with the list of known ones and the nearest match."""
+    """Returns `name` if it is known. Raises UserError with the known names and the nearest match."""
     names = list(known)
     if name in names:
         return name

@@ -24,7 +24,7 @@ from harness.store.manifest import read_note, write_note
 def identify(
     inputs: Inputs, size: Size, results: Results, progress: Progress, confidence: bool = False
 ) -> DataIdentity:
-    """What the data set is. Rendered pictures are taken as noted; files on disk are listed and checked again.
+    """The identity of the data set. Rendered images are recalled from notes; files on disk are listed and hashed.
 
     Raises UserError for whatever is wrong with the data set, and warns of what is doubtful.
     """
@@ -45,7 +45,7 @@ def identify(
 
 
 def recall(inputs: Inputs, size: Size, results: Results) -> DataIdentity | None:
-    """What `note` kept of the data set for the code as it is now, or None."""
+    """The identity that `remember` stored for the data set and the current code, or None."""
     entry = read_note(results).get(_key(inputs, size), {})
     if inputs.is_embedded and entry.get("code") != _code_digest(inputs):
         return None
@@ -57,7 +57,7 @@ def recall(inputs: Inputs, size: Size, results: Results) -> DataIdentity | None:
 
 
 def remember(inputs: Inputs, size: Size, found: DataIdentity, results: Results) -> None:
-    """Keep what the data set is."""
+    """Writes the identity of the data set to datasets.json."""
     code = {"code": _code_digest(inputs)} if inputs.is_embedded else {}
     entry: dict[str, Any] = {**code, "fingerprint": found.fingerprint, "part_maps": found.maps}
     further = ("confident", "partial", "untrained", "people")
@@ -66,7 +66,7 @@ def remember(inputs: Inputs, size: Size, found: DataIdentity, results: Results) 
 
 
 def count_people(inputs: Inputs, results: Results) -> Mapping[int, int] | None:
-    """How many training people have how many pictures, by their number; None where no folder is named and none noted.
+    """The histogram of training identities by their number of images; None without a folder and a note.
 
     Looks at no picture. UserError for a data set that cannot be listed.
     """
@@ -85,7 +85,7 @@ def count_people(inputs: Inputs, results: Results) -> Mapping[int, int] | None:
 
 
 def remember_people(inputs: Inputs, results: Results) -> None:
-    """Keep what `count_people` says, which costs seconds to find out."""
+    """Writes the histogram of `count_people`, which takes seconds to compute, to datasets.json."""
     if (people := count_people(inputs, results)) is not None:
         write_note(results, _people_key(inputs), {str(pictures): people[pictures] for pictures in people})
 
@@ -114,7 +114,7 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
 
 
 def remember_weights(inputs: Inputs, digest: str, results: Results) -> None:
-    """Keep the digest for tables that are asked for without naming weights."""
+    """Writes the digest to datasets.json, for tables requested without naming weights."""
     write_note(results, f"weights {inputs.backbone}", {"sha256": digest})
 
 
@@ -123,7 +123,7 @@ def _people_key(inputs: Inputs) -> str:
 
 
 def _key(inputs: Inputs, size: Size) -> str:
-    """Of pictures on disk the last that was looked at, since a table may be asked for without naming folders."""
+    """The key of the data set in datasets.json; images on disk have one key, since tables may omit their folders."""
     maps = f" {inputs.part_maps}" if inputs.part_maps else ""
     return f"{inputs.dataset} {size[0]}x{size[1]}{maps}" if inputs.is_embedded else inputs.dataset
 

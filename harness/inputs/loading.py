@@ -1,4 +1,4 @@
-"""A data set by its inputs, as it is: rendered or read from disk, its pictures and part maps decoded."""
+"""Loads a data set by its inputs: rendered or read from disk, with decoded images and part maps."""
 
 import hashlib
 from pathlib import Path
@@ -74,7 +74,7 @@ def load_student_start(inputs: Inputs, student: str, image_size: tuple[int, int]
 
 
 def check_backbone(backbone: str, found: ClipArchitecture, source: str) -> None:
-    """Raise UserError if weights from `source` are not those of `backbone`."""
+    """Raises UserError if weights from `source` are not those of `backbone`."""
     base = find_backbone(backbone)
     if base.clip is not None:
         wanted = named_clips()[base.clip].architecture
@@ -109,7 +109,7 @@ def openai_digest(inputs: Inputs) -> str:
 
 
 def load(inputs: Inputs, size: Size, progress: Progress | None = None, confidence: bool = False) -> "Split":
-    """The data set at `size`, rendered or decoded into the user's cache where it is not there yet.
+    """Loads the data set at `size`; renders or decodes it into the user's cache if it is not there yet.
 
     `confidence`: with that of its part maps, which only pictures on disk have. Where people are held out, the split
     has no test pictures any more.

@@ -1,4 +1,4 @@
-"""Measures how good part maps are (mIoU) where a study's table has a column for it."""
+"""Measures the mIoU of part maps for a study's table column."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +18,7 @@ from harness.store.manifest import name_maps
 def measure_maps(
     found: Mapping[Inputs, DataIdentity], size: Size, results: Results, progress: Progress
 ) -> None:
-    """Hold the part maps of rendered training pictures to the exact ones, where this is not noted yet."""
+    """Scores the part maps of rendered training images against the exact ones, unless they are noted already."""
     for inputs, data in found.items():
         key = name_maps(data.fingerprint, data.maps or "")
         if inputs.is_embedded and data.maps is not None and key not in read_note(results):
@@ -29,7 +29,7 @@ def measure_maps(
 
 
 def _score(split: "Split", exact: "Split") -> dict[str, Any]:
-    """mIoU in percent as an Estimate has it, and mean and standard deviation of single pictures' mIoU."""
+    """The mIoU in percent with its interval, and mean and standard deviation of the mIoU of single images."""
     from pivl.parsers.score_interval import score_interval
     from pivl.system.random_streams import numpy_stream
 

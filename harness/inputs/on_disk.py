@@ -1,4 +1,4 @@
-"""What a data set on disk is now, and what runs said of it where its folders are not named."""
+"""Identifies a data set on disk, or recalls what runs noted of it if no folder is given."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from pivl.errors import UserError
 
 
 def find_on_disk(inputs: Inputs, progress: Progress, confidence: bool = False) -> DataIdentity:
-    """What the data set is, listed and checked, with what it was when it was known by sizes of files.
+    """The identity of the listed and checked data set, with its former identity by file sizes.
 
     Raises UserError for whatever is wrong with it, and warns of what is doubtful.
     """
@@ -52,7 +52,7 @@ def find_on_disk(inputs: Inputs, progress: Progress, confidence: bool = False) -
 def find_noted(
     inputs: Inputs, known: DataIdentity, find: Callable[[Inputs], DataIdentity], results: Results
 ) -> DataIdentity:
-    """What is `known` of a data set whose folders are not named; of a csv file that is there, what `find` says of it now.
+    """The noted identity of a data set whose folders are not named; a csv file that exists is identified again.
 
     Pictures and maps are looked for where the last run had them. A line says that the csv is not what was known, or
     that it cannot be looked at.

@@ -1,4 +1,4 @@
-"""What runs start from, by name: data sets and initial weights, and the digests of both, which name runs.
+"""Inputs of runs by name: data sets and initial weights, and the digests that enter run ids.
 
 A note in the results folder keeps the digests that cost much to find: the fingerprint of a rendered data set needs
 its pictures and those need torch, OpenAI's weights need the network. It also lets a table be made from records where
@@ -27,7 +27,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where the pictures, part maps and initial weights of a study lie; ids of runs hash what is found there.
+    """The places of a study's images, part maps and initial weights; run ids hash the content found there.
 
     dataset: an embedded set, a public one or a csv file. part_maps: of pictures on disk a folder; of rendered ones a
     source that stands in for the exact maps (pivl.parsers.map_sources). backbone: of harness.inputs.backbones. weights: a
@@ -53,7 +53,7 @@ class Inputs:
 
     @property
     def called(self) -> str:
-        """The data set's name as files and tables have it."""
+        """The name of the data set in file names and tables."""
         return Path(self.dataset).stem if self.is_csv else self.dataset
 
     @property
@@ -64,7 +64,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class DataIdentity:
-    """What a data set is: the fingerprint of its pictures, and the digest of its training pictures' part maps.
+    """The identity of a data set: the fingerprint of its images and the digest of its training part maps.
 
     maps: None where there are none, empty where the fingerprint covers them. confident: their digest together with
     their confidence, for recipes that use it. partial: found and expected pictures of each set that is not a public
@@ -90,7 +90,7 @@ class DataIdentity:
 
 
 def choose_dataset(name: str) -> str:
-    """`name` if it is known or a csv file; UserError with the known names and the nearest."""
+    """Returns `name` if it is known or a csv file. Raises UserError with the known names and the nearest match."""
     return name if name.lower().endswith(".csv") else choose("data set", name, [*EMBEDDED_SETS, *BENCHMARKS])
 
 

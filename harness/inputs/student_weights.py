@@ -1,4 +1,4 @@
-"""What students start from: a file, the weights that come with the package, or random ones; its digest names runs."""
+"""Resolves the initial weights of students: a file, the packaged weights, or random ones; run ids hash them."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ RANDOM = "random"  # as --student-weights
 
 
 def find_weights(inputs: Inputs, student: str) -> Path | None:
-    """The file that `student` starts from, None where it starts from random weights; UserError where there is none.
+    """The weights file of `student`, None for random weights. Raises UserError if the file is missing.
 
     Without a file that is named, the paper's student has weights on embedded sets, and no other has any.
     """
@@ -44,13 +44,13 @@ def weights_digest(inputs: Inputs, student: str, results: Results) -> str:
 
 
 def note(inputs: Inputs, student: str, results: Results) -> None:
-    """Keep the digest for tables that are asked for without naming the student's weights."""
+    """Writes the digest to datasets.json, for tables requested without naming the student's weights."""
     if student and not inputs.is_embedded:
         write_note(results, _key(inputs, student), {"sha256": weights_digest(inputs, student, results)})
 
 
 def check(inputs: Inputs, student: str, results: Results) -> None:
-    """Raise UserError where earlier runs started from a file that is to be named again before others are trained."""
+    """Raises UserError if earlier runs used a weights file that the request does not name."""
     named = inputs.student_weights is not None or find_weights(inputs, student) is not None
     if not named and weights_digest(inputs, student, results):
         raise UserError(

@@ -1,4 +1,4 @@
-"""Where the initial weights of a CLIP lie: a file, the package's own, or OpenAI's."""
+"""Resolves the initial weights of a CLIP: a file, the packaged weights, or OpenAI's."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -21,7 +21,7 @@ FOUND = DataIdentity("0" * 12, "")
 
 
 def record_drawn_runs(folder: Path, count: int) -> str:
-    """Record runs of the ablation in `folder` until there are `count`; the seeds, as they are typed."""
+    """Records runs of the ablation in `folder` until there are `count`; the seeds, as they are typed."""
     results = Results(folder, lambda text: None)
     rows = len(resolve(Request("ablation")).rows)
     experiment = replace(resolve(Request("ablation")), seeds=tuple(range(-(-count // rows))))

@@ -1,4 +1,4 @@
-"""What was measured, as values: figures with their spread, bars that hold or do not, blocks; and their printers."""
+"""Values of a benchmark, figures with their spread, targets and blocks; and their printers."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from harness.report.grid import grid
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: the median of its repeats, with the least and the largest of them where there were several."""
+    """A figure: the median of its repeats, with their range if there are several."""
 
     name: str
     value: float
@@ -36,7 +36,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Bar:
-    """A value and the bar it is held to, which is the least or the most that will do."""
+    """A value and its target, the least or the most allowed."""
 
     name: str
     value: float
@@ -49,14 +49,14 @@ class Bar:
         return self.value >= self.bar if self.least else self.value <= self.bar
 
     def to_json(self) -> dict[str, Any]:
-        """As programs read it: name, value, bar, which side of it is meant, and pass."""
+        """The target as JSON: name, value, bar, direction, and pass."""
         side = "at least" if self.least else "at most"
         return {"name": self.name, "value": self.value, "bar": self.bar, "side": side, "pass": self.passes}
 
 
 @dataclass(frozen=True)
 class Block:
-    """The figures of one subject, the bars among them and what has to be known to read them."""
+    """The figures of one subject, its targets, and notes for reading them."""
 
     name: str
     title: str
@@ -76,7 +76,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Report:
-    """All blocks, and where and when they were measured: `setting` has device, versions, date and what was asked."""
+    """All blocks, with place and time: `setting` has device, versions, date and options."""
 
     setting: Mapping[str, str]
     blocks: tuple[Block, ...]
@@ -88,7 +88,7 @@ class Report:
 
 
 def to_json(report: Report) -> str:
-    """Everything for programs."""
+    """The report as JSON."""
     blocks = [{**asdict(block), "bars": [bar.to_json() for bar in block.bars]} for block in report.blocks]
     whole = {
         "setting": dict(report.setting),

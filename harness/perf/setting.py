@@ -1,4 +1,4 @@
-"""What is measured, and on what: device, precision and backbone, and pictures and CLIPs that are drawn, not read."""
+"""The setting of a benchmark: device, precision, backbone, and drawn images and CLIPs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Stage 2 as it is trained, on drawn pictures: for the blocks that time its steps."""
+"""Runs stage 2 of the real trainer on drawn images, for the blocks that time its steps."""
 
 import time
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class Watched:
     seconds: list[Mapping[str, float]] = field(default_factory=list)
 
     def run(self, steps: int) -> None:
-        """Do so many steps."""
+        """Runs so many steps."""
         for _, _ in zip(range(steps), self.fit, strict=False):
             pass
 

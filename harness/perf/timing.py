@@ -12,13 +12,13 @@ Work = Callable[[], object]
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
+    """Waits until the device has finished its queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def seconds(work: Work, device: torch.device) -> float:
-    """How long `work` takes."""
+    """The duration of `work` in seconds."""
     synchronise(device)
     began = time.perf_counter()
     work()
@@ -33,7 +33,7 @@ def alternate(repeats: int, device: torch.device, *works: Work) -> list[list[flo
 
 
 def ratios(slow: Sequence[float], fast: Sequence[float]) -> list[float]:
-    """How many times as long the one took as the other, round by round."""
+    """The ratio of the two durations, round by round."""
     return [one / other for one, other in zip(slow, fast, strict=True)]
 
 
@@ -46,7 +46,7 @@ def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
 
 
 def held_bytes(work: Callable[[], Tensor]) -> int:
-    """What the graph of `work` holds for its backward pass: the bytes of all storages, each once."""
+    """Bytes that the graph of `work` keeps for its backward pass: all storages, each once."""
     storages: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:

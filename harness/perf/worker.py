@@ -40,12 +40,12 @@ MEASURE: Mapping[str, Callable[[Setting], Block]] = {
 
 
 def tell(**facts: Any) -> None:
-    """A line to whoever asked."""
+    """Writes a line of JSON to standard output."""
     print(json.dumps(facts), flush=True)
 
 
 def prepare(asked: Mapping[str, Any]) -> Setting:
-    """What was asked for, as this machine can do it; UserError where it cannot."""
+    """The requested setting on this machine. Raises UserError if it cannot be had."""
     device = choose_device(asked["device"])
     precision = suitable_precision(device.type) if asked["precision"] == "auto" else asked["precision"]
     check_precision(device, precision)
@@ -54,7 +54,7 @@ def prepare(asked: Mapping[str, Any]) -> Setting:
 
 
 def describe(setting: Setting) -> dict[str, str]:
-    """Where and when this is measured, and with what."""
+    """The place, time and versions of the measurement."""
     commit, dirty = read_commit()
     quick = "; quick, so that its figures say little" if setting.quick else ""
     no_gpu = (
@@ -71,7 +71,7 @@ def describe(setting: Setting) -> dict[str, str]:
 
 
 def main() -> int:
-    """Measure the blocks that standard input asks for; 2 for a user's mistake, which is told."""
+    """Measures the blocks that standard input asks for; 2 for a user's mistake, which is told."""
     asked = json.loads(sys.stdin.readline())
     when_input_ends(partial(os._exit, 1))
     setup_process()

@@ -37,7 +37,7 @@ Pair = tuple[Cell, Cell]  # as it was named, and as it is
 
 @dataclass(frozen=True)
 class Move:
-    """A folder of the results, by the name it had and the one it gets; `sees_maps`: what it holds depends on maps."""
+    """The renaming of a stored folder; `sees_maps`: whether its content depends on part maps."""
 
     kind: str
     old: str
@@ -49,7 +49,7 @@ class Move:
 
 @dataclass
 class Material:
-    """Files that were trained on, and the caches of what they were decoded to."""
+    """The files of training data, and the caches of their decoded form."""
 
     paths: Sequence[Path]
     caches: "Sequence[Renamed]"
@@ -57,13 +57,13 @@ class Material:
 
     @cached_property
     def changed(self) -> tuple[float, Path]:
-        """When a file was changed last, in seconds since 1970, and which; no date can be set back in both ways."""
+        """The last change of a file, in seconds since 1970, and the file; no date can be set back in both ways."""
         looked = ((os.stat(path), path) for path in self.paths)
         return max((max(facts.st_mtime, facts.st_ctime), path) for facts, path in looked)
 
     @cached_property
     def compared(self) -> "Compared":
-        """What the caches hold beside what the files are decoded to now."""
+        """The cached content beside the content decoded from the files now."""
         from pivl.data.datasets.by_size import compare
 
         return compare(self.caches, self.report)
@@ -71,7 +71,7 @@ class Material:
 
 @dataclass
 class Carrying:
-    """What is carried over of one data set, and why other results stay, with how many."""
+    """The renamings of one data set, and the reasons why other results stay, with their number."""
 
     inputs: Inputs
     moves: list[Move] = field(default_factory=list)
@@ -86,7 +86,7 @@ def carry_over(
     progress: Progress,
     note: Callable[[Inputs], object],
 ) -> None:
-    """Carry over what is stored of `pairs` under former names.
+    """Renames the stored results of `pairs` from their former names.
 
     `places` has the inputs with the folders in which they were looked at; `note` is called with the inputs of which
     something is going to be carried over. What is done, and what is left behind and why, is a line each.
@@ -126,7 +126,7 @@ def _moves(pairs: Sequence[Pair], inputs: Inputs) -> list[Move]:
 
 
 def _is_waiting(move: Move, results: Results) -> bool:
-    """Whether something lies under the old name that is not there under the new one, unless by a move cut short."""
+    """Whether a folder exists under the old name only, or both exist through an interrupted renaming."""
     old, new = _folders(move, results)
     if not old.exists():
         return False
@@ -172,7 +172,7 @@ def _materials(moves: Sequence[Move], inputs: Inputs, size: Size, progress: Prog
 
 
 def _objection(move: Move, materials: Sequence[Material], inputs: Inputs, results: Results) -> str:
-    """Why what is stored under the old name may be of other files; empty if it is not."""
+    """The reason why results under the old name may be of other files; empty if there is none."""
     if move.kind == "checkpoints":
         noted = read_note(results).get(inputs.dataset, {}).get("fingerprint")
         known = noted in (move.before.fingerprint, move.now.fingerprint)  # the second by a move cut short
@@ -199,7 +199,7 @@ def _objection(move: Move, materials: Sequence[Material], inputs: Inputs, result
 
 
 def _elsewhere(record: Record, inputs: Inputs, sees_maps: bool) -> str | None:
-    """The folder that a record's pictures or maps lay in where it is another one than now."""
+    """The folder of the record's images or maps, if it is not the current one."""
     before, now = (_places(one) for one in (record.get("inputs", {}), asdict(inputs)))
     both = list(zip(before, now, strict=True))[: 1 + sees_maps]
     return next((old for old, new in both if os.path.realpath(old) != os.path.realpath(new)), None)
@@ -212,7 +212,7 @@ def _places(inputs: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _began(record: Record, move: Move, results: Results) -> float:
-    """When the record was begun, or the first of what it starts from; in seconds since 1970."""
+    """The start of the record, or of its earliest stage, in seconds since 1970."""
     folders = [results.run_folder(name) for name in (move.old, move.new)]
     folders += [results.stage_folder(name) for name in record.get("stages", {}).values()]
     folders += [results.stage_folder(move.now.stage_id(stage)) for stage in record.get("stages", {})]
@@ -221,7 +221,7 @@ def _began(record: Record, move: Move, results: Results) -> float:
 
 
 def _move(move: Move, results: Results) -> None:
-    """Give a folder its new name, and what it holds the new names in it, unless another process is at it.
+    """Renames a folder and the ids in its files, unless another process owns it.
 
     Raises UserError where the disk refuses.
     """
@@ -269,7 +269,7 @@ def _renamed(record: Record, move: Move) -> Record:
 
 
 def _note_asked(moves: Sequence[Move], results: Results) -> None:
-    """Keep that rows which runs answered are answered by them under their new names."""
+    """Replaces the former run ids of the requested rows in the row index."""
     ids = {move.old: move.new for move in moves if move.kind == "runs"}
     fingerprints = {move.before.fingerprint: move.now.fingerprint for move in moves}
     rows = []

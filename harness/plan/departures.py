@@ -1,4 +1,4 @@
-"""What sets a table apart from its study as defined: said in words below it, and in the name of its files.
+"""Describes departures of a table from its study as defined, in words below it and in its file name.
 
 Two different tables never share a file. The short name, `ablation` or `ablation-smoke`, is that of a study's own rows
 and seeds on rendered pictures; any other has what is changed and a digest of its runs behind it.
@@ -31,7 +31,7 @@ UNKNOWN = "taken with --allow-partial before records kept what it lacks"
 
 
 def changed(experiment: Experiment) -> dict[str, Any]:
-    """What --set changes in a row of the experiment's table; what a row has anyway is no change."""
+    """The changes of --set that differ from a recipe of the experiment's rows; a change to the same value is none."""
     plain = replace(experiment, changes={})
     rows = [row for row in experiment.study.rows if row.name in experiment.shown]
     return {
@@ -43,7 +43,7 @@ def changed(experiment: Experiment) -> dict[str, Any]:
 
 
 def describe(experiment: Experiment, partial: Partial, unsure: bool = False) -> dict[str, str]:
-    """All that sets the table apart, by heading; `unsure`: old records do not say whether the data are whole."""
+    """All departures by heading; `unsure`: old records do not say whether the data are complete."""
     said = dict(describe_runs(experiment, partial))
     said |= {"Partial data": UNKNOWN} if unsure else {}
     if experiment.rows != _usual_rows(experiment):
@@ -54,7 +54,7 @@ def describe(experiment: Experiment, partial: Partial, unsure: bool = False) -> 
 
 
 def describe_runs(experiment: Experiment, partial: Partial) -> dict[str, str]:
-    """What sets the runs of its rows apart, whichever of them are asked for, by heading."""
+    """The departures of the runs, independent of the requested rows, by heading."""
     said: dict[str, str] = {}
     if changes := changed(experiment):
         said["Changed with --set"] = describe_changes(changes)
@@ -77,7 +77,7 @@ def describe_runs(experiment: Experiment, partial: Partial) -> dict[str, str]:
 def find_partial(
     experiment: Experiment, runs: Iterable[Finished | Failed | None], results: Results
 ) -> tuple[Partial, bool]:
-    """What the data of `runs` lack, as their records have it, and whether that is unknown.
+    """The missing data of `runs` according to their records, and whether that is unknown.
 
     Records of old do not say it: then the note of the data set does, and else the queries and gallery of a signature.
     """
@@ -107,7 +107,7 @@ def _by_signature(dataset: str, record: Record) -> Partial:
 
 
 def name_files(experiment: Experiment, cells: Sequence[Cell], results: Results) -> str:
-    """The name of the files of its table, without their ending, told apart by the runs of `cells`, those asked for."""
+    """The file name of the table without suffix, distinguished by the runs of the requested `cells`."""
     told = _tell_apart(experiment, cells, results)
     if told is None:
         return experiment.name
@@ -119,13 +119,13 @@ def name_files(experiment: Experiment, cells: Sequence[Cell], results: Results) 
 
 
 def note_precision(experiment: Experiment, results: Results) -> None:
-    """Keep in which precision tables have the short names, which is that of the first."""
+    """Writes the precision of the first tables, whose file names omit it."""
     if not experiment.limit_steps and "precision" not in read_note(results).get(_key(experiment), {}):
         write_note(results, _key(experiment), {"precision": usual_precision(experiment, results)})
 
 
 def usual_precision(experiment: Experiment, results: Results) -> str:
-    """The precision of tables whose names do not say it: the first that this data set and backbone were asked for in."""
+    """The precision of tables whose file names omit it: the first requested for this data set and backbone."""
     if kept := read_note(results).get(_key(experiment), {}).get("precision"):
         return str(kept)
     backbone = experiment.base.recipes["CLIP-ReID"].backbone
@@ -134,7 +134,7 @@ def usual_precision(experiment: Experiment, results: Results) -> str:
 
 
 def _tell_apart(experiment: Experiment, cells: Sequence[Cell], results: Results) -> str | None:
-    """What is not as usual, as a file's name says it; None where all is."""
+    """The departures as a part of a file name; None if there are none."""
     said = [describe_changes(changed(experiment)).replace(", ", ",")]
     said += [experiment.precision] if experiment.precision != usual_precision(experiment, results) else []
     said += ["partial"] if any(cell.partial for cell in cells) else []

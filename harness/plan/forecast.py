@@ -1,4 +1,4 @@
-"""What experiments come to before anything is started: every run and stage with its state, its work, time and disk.
+"""Forecasts experiments before they start: every run and stage with state, work, time and disk.
 
 A piece is a run or a stage that runs start from. It stands here once however many rows and studies need it, as it is
 trained once.
@@ -25,7 +25,7 @@ State = Literal["finished", "failed", "running", "to do", "not needed"]
 
 @dataclass(frozen=True)
 class RequestedCell:
-    """A cell, the study that asks for it, and its training set: people by their number of pictures."""
+    """A cell, the study that requested it, and the histogram of its training identities."""
 
     study: str
     cell: Cell
@@ -56,18 +56,18 @@ class WorkItem:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is still to end."""
+        """Whether the run or stage is unfinished."""
         return self.state in ("to do", "running")
 
     @property
     def saved(self) -> int | None:
-        """The steps that are not done because rows share it."""
+        """The steps saved because rows share the run or stage."""
         return None if self.work is None else (len(self.rows) - 1) * self.work.steps
 
 
 @dataclass(frozen=True)
 class Host:
-    """Where it would be done: a device as records name it, how many pieces at a time, and what was measured there."""
+    """The device as records name it, the number of parallel tasks, and measured throughput."""
 
     device: str
     slots: int
@@ -76,7 +76,7 @@ class Host:
 
 @dataclass(frozen=True)
 class Forecast:
-    """The pieces of all that is asked, stages first; on `device`, `slots` at a time; `free` bytes for results.
+    """The work items of all experiments, stages first; on `device`, `slots` at a time; `free` bytes for results.
 
     `identified`: whether their ids are known, which needs the pictures. `rerankings`: the models to be scored anew, once
     their runs are there.
@@ -92,7 +92,7 @@ class Forecast:
 
     @cached_property
     def rows(self) -> dict[str, set[str]]:
-        """The rows of each study that need a piece of it."""
+        """The rows of each study that need a work item."""
         pairs = [pair for piece in self.pieces for pair in piece.rows]
         return {name: {row for of, row in pairs if of == name} for name in self.names}
 
@@ -107,12 +107,12 @@ class Forecast:
         return tuple(piece for piece in self.pieces if piece.is_open)
 
     def count(self, state: State) -> int:
-        """How many runs are in this state."""
+        """The number of runs in this state."""
         return sum(piece.state == state for piece in self.runs)
 
     @property
     def seconds(self) -> float | None:
-        """How long what is open takes: shared out among the slots, but no shorter than its longest chain of pieces."""
+        """The duration of the unfinished items: shared out among the slots, at least their longest chain."""
         known = {piece.id: piece.seconds for piece in self.open}
         lengths = {name: length for name, length in known.items() if length is not None}
         if len(lengths) < len(known):
@@ -122,7 +122,7 @@ class Forecast:
 
     @property
     def unmeasured(self) -> tuple[WorkItem, ...]:
-        """What is open and was never measured on this device."""
+        """The unfinished items that were never measured on this device."""
         return tuple(piece for piece in self.open if piece.seconds is None)
 
 
@@ -134,7 +134,7 @@ def forecast(
     spot: Host,
     identified: bool,
 ) -> Forecast:
-    """The campaign that answers `askers`, of whom `plan` says what is still to do; reads records and starts nothing."""
+    """The forecast of `askers`, whose missing tasks are in `plan`; reads records and starts nothing."""
     todo = {task.id for task in plan.tasks}
     owners = {owner.task: owner for owner in results.claims.owners() if not results.claims.looks_dead(owner)}
     users: dict[str, list[Use]] = {}
@@ -177,7 +177,7 @@ def _work_item(name: str, used: Sequence[Use], state: tuple[State, str], measure
 def _state(
     name: str, used: Sequence[Use], todo: set[str], owners: Mapping[str, Owner], results: Results
 ) -> tuple[State, str]:
-    """How it stands with a run or stage, and why it failed or who is at it."""
+    """The state of a run or stage, and the error of a failed one or the process of a running one."""
     asker, stage = used[0]
     is_run = stage == asker.cell.run.recipe.stages()[-1]
     if name in todo:

@@ -1,4 +1,4 @@
-"""What is to be done: the cells of a study's table, and the tasks that fill those not yet filled.
+"""Plans an experiment: the cells of a study's table, and the tasks for missing cells.
 
 A task is what one process does at a time: a stage that several runs start from, stored once, or a run.
 """
@@ -39,7 +39,7 @@ def cells_of(
 
 @dataclass(frozen=True)
 class Plan:
-    """How far a experiment is answered, in numbers of runs, and the tasks that are still to do."""
+    """The number of runs by state, and the missing tasks."""
 
     finished: int
     failed: int
@@ -48,7 +48,7 @@ class Plan:
 
 
 def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, rerank: bool = False) -> Plan:
-    """What is still to do of `cells`: each task once, stages before the runs that start from them.
+    """The missing tasks of `cells`: each once, stages before the runs that start from them.
 
     A finished run is never done again, a failed one only with `retry_failed`. With `rerank`, runs are finished when
     their re-ranked scores are stored.

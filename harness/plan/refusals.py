@@ -1,4 +1,4 @@
-"""What is refused or warned of, by run and by plan, before anything is decoded or trained."""
+"""Refuses or warns before data are decoded or trained on, for run and plan."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from pivl.data.datasets.enough import check_enough
 def check_ahead(
     experiment: Experiment, found: Mapping[Inputs, DataIdentity], results: Results, progress: Progress
 ) -> None:
-    """Raise UserError for batches that the training people cannot fill, and warn of cameras that training never sees.
+    """Raises UserError for batches that the training people cannot fill, and warn of cameras that training never sees.
 
     A change that does not reach all rows is warned of too.
     """

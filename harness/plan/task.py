@@ -13,7 +13,7 @@ from pivl.recipe import Stage
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of a table at one seed, the run that answers it, what that run starts from and what its data lack."""
+    """A row at one seed: its run, the inputs of the run, and missing data."""
 
     row: str
     title: str
@@ -24,7 +24,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Task:
-    """Train and store `stage` of `run`; the last stage also scores the model and stores the whole run.
+    """Trains and store `stage` of `run`; the last stage also scores the model and stores the whole run.
 
     `row` is what it goes by, together with its seed. `needs` are the ids of the tasks that must have ended well before.
     `rerank`: train nothing, score the stored model with re-ranking. `checkpoint_every`, as
@@ -46,28 +46,28 @@ class Task:
 
     @property
     def name(self) -> str:
-        """What a person calls it; no other task of a plan has it."""
+        """The name of the task in messages, unique in its plan."""
         return f"{self.row}, seed {self.run.seed}"
 
     @property
     def is_run(self) -> bool:
-        """Whether this is the run itself, not one of the stages it starts from nor its re-ranking."""
+        """Whether the task is the run itself, not a stage before it nor its re-ranking."""
         return self.stage == self.run.recipe.stages()[-1] and not self.rerank
 
     @property
     def interval(self) -> Interval:
-        """How often it stores a checkpoint."""
+        """The interval of its checkpoints."""
         return Interval.read(self.checkpoint_every, self.inputs.is_embedded)
 
     def is_stored(self, results: Results) -> bool:
-        """Whether what it makes is there and sound."""
+        """Whether the task's result is stored and sound."""
         if not (self.is_run or self.rerank):
             return results.has_stage(self.id)
         record = results.find_reranked(self.run.id) if self.rerank else results.find_run(self.id)
         return record is not None and record["status"] == "finished"
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads, in JSON's types."""
+        """The search as JSON values, for `from_json`."""
         return asdict(self)
 
     @classmethod

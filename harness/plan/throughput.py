@@ -1,4 +1,4 @@
-"""What stored runs and stages took: how fast a recipe's stage trains on a device, and how much it leaves on disk."""
+"""Measures throughput from stored runs and stages: training speed on a device, bytes on disk."""
 
 import json
 from collections.abc import Mapping
@@ -17,26 +17,26 @@ Key = tuple[Stage, str]
 
 @dataclass(frozen=True)
 class Pace:
-    """Images per second of training, and the seconds that went by beside it: loading, texts, scoring."""
+    """Images per second of training, and the seconds of overhead: loading, texts, scoring."""
 
     rate: float
     beside: float
 
     def seconds(self, images: int) -> float:
-        """How long a stage over so many images takes."""
+        """The duration of a stage over so many images."""
         return images / self.rate + self.beside
 
 
 @dataclass
 class Throughput:
-    """What is known from records: the pace of stages on one device, and bytes by stage and backbone."""
+    """Recorded training speed of stages on one device, and bytes by stage and backbone."""
 
     paces: dict[Key, list[Pace]] = field(default_factory=dict)
     sizes: dict[tuple[Stage, str], int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, results: Results, device: str) -> "Throughput":
-        """From every sound record of a run or stage; paces from those of `device`, as a record names it."""
+        """Reads every sound record of a run or stage; speeds come from records of `device`."""
         measured = cls()
         for kind in ("stages", "runs"):
             for folder, record in results.records(kind):
@@ -45,7 +45,7 @@ class Throughput:
         return measured
 
     def pace(self, recipe: Recipe, stage: Stage) -> Pace | None:
-        """The median over what is recorded of this stage of this recipe."""
+        """The median training speed of this recipe's stage."""
         found = self.paces.get(_key(recipe, stage))
         if not found:
             return None
@@ -72,7 +72,7 @@ def _steps(folder: Path) -> int:
 
 
 def _recipe(record: Record) -> Recipe | None:
-    """The record's recipe, None where it is of a version that has other choices."""
+    """The record's recipe; None if another version of the code wrote fields that this one lacks."""
     stored: Mapping[str, Any] = record["recipe"]
     choices: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in stored.items()}
     try:

@@ -1,4 +1,4 @@
-"""How much a stage is to do, counted before it is done: its steps and the images that these see."""
+"""Counts the work of a stage before it runs: optimisation steps and images."""
 
 import random
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ DRAWS = 8  # epochs drawn to learn how many batches one has: PK sampling does no
 
 @dataclass(frozen=True)
 class Work:
-    """Optimisation steps, and the training images that they see, each as often as it is seen."""
+    """Optimisation steps, and training images, each counted as often as it is used."""
 
     steps: int
     images: int
 
 
 def count_work(recipe: Recipe, stage: Stage, people: Mapping[int, int], limit_steps: int | None) -> Work:
-    """What `stage` comes to on a training set in which `people[n]` people have n pictures each.
+    """The work of `stage` on a training set in which `people[n]` identities have n images each.
 
     Exact for shuffled batches; where people are drawn, as many steps as other draws than the run's own gave on average.
     """

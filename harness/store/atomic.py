@@ -1,4 +1,4 @@
-"""Folders that are whole or absent, whatever kills the process that writes them."""
+"""Writes folders atomically: whole or absent, even if the process is killed."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ from pivl.system.files import temporary_prefix
 
 
 def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
-    """Let `fill` put files into a temporary folder, flush them and rename it to `folder`; what stood there goes.
+    """Writes a folder atomically: `fill` writes into a temporary one, which replaces `folder`.
 
     Raises UserError, with what stood there untouched, when the disk refuses.
     """
@@ -32,7 +32,7 @@ def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder, or what stands there, so that nobody sees half of it. UserError when the disk refuses."""
+    """Removes a folder or file atomically. Raises UserError if the disk refuses."""
     with writing(folder):
         removed = Path(tempfile.mkdtemp(dir=folder.parent, prefix=temporary_prefix(folder)))
         folder.rename(removed / "removed")
@@ -41,7 +41,7 @@ def remove_folder(folder: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses into a UserError about `path`."""
+    """Turns what the disk refuses into a UserError about `path`."""
     try:
         yield
     except OSError as error:

@@ -34,7 +34,7 @@ PATTERN = "[0-9]*.safetensors"  # names in the order of the steps that were done
 
 @dataclass(frozen=True)
 class Interval:
-    """When a checkpoint is due: so many seconds after the last one, or with None at the end of every epoch."""
+    """The rule when a checkpoint is due: so many seconds after the last one; None: at the end of every epoch."""
 
     seconds: float | None
 
@@ -51,7 +51,7 @@ NEVER = Interval(math.inf)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training stands, and what is noted of it so far; without anything, the beginning.
+    """The state of a training and its notes; without arguments, the initial state.
 
     `account` is what the training log kept; `origins` are device, versions and commit of all processes that were at it.
     """
@@ -73,11 +73,11 @@ class Checkpoints:
 
     @classmethod
     def of(cls, task_id: str, interval: Interval, results: Results) -> "Checkpoints":
-        """Those of the task with that id, written at every `interval`."""
+        """The checkpoints of the task with that id, written at every `interval`."""
         return cls(results.checkpoint_folder(task_id), interval, results.warn)
 
     def read(self) -> Checkpoint:
-        """The newest that can be gone on from; the beginning where there is none."""
+        """The newest sound checkpoint; the initial state if there is none."""
         found = sorted(self.folder.glob(PATTERN))
         while found:
             path = found.pop()
@@ -98,7 +98,7 @@ class Checkpoints:
         return time.monotonic() - self._last >= self.interval.seconds
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Store `checkpoint` as the newest, and only then remove what is older than the one before.
+        """Writes `checkpoint` as the newest, then removes all but it and the one before.
 
         Raises UserError, with what is stored untouched, when the disk refuses.
         """
@@ -112,7 +112,7 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def remove(self) -> None:
-        """Take all of them away: the task's result is stored."""
+        """Removes all checkpoints: the task's result is stored."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -150,7 +150,7 @@ def _encode(checkpoint: Checkpoint, task: str) -> tuple[int, bytes]:
 
 
 def _decode(content: bytes, task: str) -> Checkpoint:
-    """What is in a file of the task of that id. Raises ValueError for whatever is none."""
+    """The content of a checkpoint file of the task with that id. Raises ValueError for any other content."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -169,7 +169,7 @@ def _decode(content: bytes, task: str) -> Checkpoint:
 
 
 def check_task(content: bytes, task: str) -> None:
-    """Raise ValueError if the file is a checkpoint of another task; those of earlier versions do not say of which."""
+    """Raises ValueError if the file is a checkpoint of another task; those of earlier versions do not say of which."""
     from safetensors import SafetensorError, deserialize
 
     try:

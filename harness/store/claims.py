@@ -1,4 +1,4 @@
-"""One owner for each task, known to all commands that work on one results folder, on one machine or many.
+"""Claims: one owner per task, among all commands that share a results folder, on one machine or several.
 
 A claim is an empty file. Its name says the task, the process that does it and since when; its date is that process's
 heartbeat. So it is there at once with all that it says, and nothing in it can be half written or damaged. Who takes
@@ -32,7 +32,7 @@ PAUSE = 0.05  # seconds at most between them
 
 @dataclass(frozen=True)
 class Owner:
-    """Who does a task, and since when in seconds of its own clock."""
+    """The owner of a task, with the start in seconds of its own clock."""
 
     task: str
     process: Process
@@ -97,7 +97,7 @@ class Claims:
     stale: float = STALE
 
     def take(self, task: str) -> Claim | Owner:
-        """The task as this process's own, or who has it. UserError where the folder cannot be written."""
+        """Claims the task, or returns its owner. Raises UserError if the folder cannot be written."""
         mine, living = Owner(task, this_process(), int(time.time())), None
         if (self.folder / mine.name).exists():
             return mine  # it took the task within this very second
@@ -115,11 +115,11 @@ class Claims:
         return living
 
     def owner(self, task: str) -> Owner | None:
-        """Who does `task` now, as far as can be seen without waiting."""
+        """The owner of `task` now, judged without waiting."""
         return next((owner for owner in self.owners(task) if not self.looks_dead(owner)), None)
 
     def owners(self, task: str = "*") -> list[Owner]:
-        """All who have claimed `task`, or any, alive or dead."""
+        """All owners that claimed `task`, or any task, alive or dead."""
         found = [Owner.parse(path.name) for path in self.folder.glob(f"{task}@*") if _is_file(path)]
         return sorted((owner for owner in found if owner), key=lambda owner: owner.since)
 
@@ -134,13 +134,13 @@ class Claims:
         return beat is None or abs(self._now() - beat) > self.stale
 
     def sweep(self) -> None:
-        """Remove the claims of processes that were killed on this machine."""
+        """Removes the claims of processes that were killed on this machine."""
         for owner in self.owners():
             if owner.process.is_gone:
                 self._remove(owner)
 
     def leave(self) -> None:
-        """Give up whatever this process has; for one that ends in the middle of it."""
+        """Releases all claims of this process, for one that is interrupted."""
         for owner in self.owners():
             if owner.process == this_process():
                 self._remove(owner)
@@ -153,7 +153,7 @@ class Claims:
         return path
 
     def _has_died(self, other: Owner, mine: Path) -> bool:
-        """Like `looks_dead`, but a heartbeat that seems to have stopped is watched for a while: clocks may jump."""
+        """Whether the owner is dead, as `looks_dead`, but watches a stopped heartbeat for a while: clocks may jump."""
         if other.process.is_here or not self.looks_dead(other):
             return other.process.is_gone
         before = self._beat(other)

@@ -34,7 +34,7 @@ VERSION = "alembic_version"  # the table by which MLflow knows its database
 
 @dataclass
 class Findings:
-    """What was read, by kind, and what is wrong with it, a line each."""
+    """Counts of the files read, by kind, and a line for each fault."""
 
     counts: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -44,14 +44,14 @@ class Findings:
         return f"{read}: {len(self.problems) or 'no'} {'problem' if len(self.problems) == 1 else 'problems'}"
 
     def count(self, kind: str) -> None:
-        """One more of `kind`."""
+        """Counts one more file of `kind`."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
 
 
 def examine(
     root: Path, progress: "Progress", examine_search: Callable[[Path, Results], list[str]]
 ) -> Findings:
-    """Check everything under the results folder `root` against its checksums; `examine_search` reads one search."""
+    """Checks all files under the results folder `root` against checksums; `examine_search` reads one search."""
     findings = Findings()
     results = Results(root, findings.problems.append)
     folders = [folder for kind in KINDS for folder in visible(root / kind)]
@@ -71,7 +71,7 @@ def examine(
 
 
 def visible(folder: Path) -> list[Path]:
-    """What is in a folder, but for what is being written."""
+    """The entries of a folder without temporary ones."""
     return sorted(path for path in folder.glob("*") if not path.name.startswith("."))
 
 
@@ -97,7 +97,7 @@ def _examine_folder(folder: Path, results: Results, findings: Findings) -> None:
 
 
 def _id_of(record: Record, kind: str) -> str | None:
-    """The id of what a record says that it is of; None where it does not say that much, as that of a failure."""
+    """The id in a record; None if it has none, as for a failure."""
     names = ("recipe", "dataset", "fingerprint", "weights", "seed", "limit_steps", "maps", "student_weights")
     try:
         run = Run.from_json({name: record[name] for name in names if name in record})
@@ -127,7 +127,7 @@ def _examine_searches(
 
 
 def _leftovers(results: Results) -> Iterator[str]:
-    """What killed processes left."""
+    """Leftover files of killed processes."""
     for pattern in ("", *(f"{kind}/" for kind in (*KINDS, "tables", "checkpoints/*"))):
         for path in sorted(results.root.glob(f"{pattern}.*@*")):
             if is_abandoned(path):
@@ -138,7 +138,7 @@ def _leftovers(results: Results) -> Iterator[str]:
 
 
 def _damaged_database(path: Path) -> Iterator[str]:
-    """What is wrong with MLflow's file, as far as can be told without MLflow."""
+    """The fault of MLflow's database file, as far as visible without MLflow."""
     if not path.exists():
         return
     try:
@@ -161,7 +161,10 @@ def _read_through(path: Path) -> str:
 
 
 def folders_of(wanted: Iterable[str], results: "Results") -> list[Path]:
-    """The folders of the runs and stages `wanted`, and of what is of no use without them. UserError for no such id."""
+    """The folders of the runs and stages `wanted`, and of those that depend on them.
+
+    Raises UserError for an unknown id.
+    """
     from harness.store.records import KINDS
 
     stored = {

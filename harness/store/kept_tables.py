@@ -1,4 +1,4 @@
-"""Tables as run keeps them in tables/, with a note of what was written, so that a changed figure is found."""
+"""Stores tables in tables/ with a digest, so that a changed figure is detected."""
 
 import json
 from collections.abc import Callable
@@ -13,14 +13,14 @@ NOTE = "checksums.json"
 
 
 def keep(name: str, write: Callable[[Path], object], results: Results) -> None:
-    """Let `write` fill the file `name` of the tables, and note what it is. Raises UserError where that cannot be."""
+    """Writes the table file `name` by `write`, and its digest. Raises UserError if it cannot be written."""
     path = results.root / "tables" / name
     write_atomically(path, write)
     note(path, results)
 
 
 def note(path: Path, results: Results) -> None:
-    """Note what the file of a table, just written, is now."""
+    """Notes what the file of a table, just written, is now."""
     sums = {**_noted(path.parent), path.name: sha256_of(path)}
     text = json.dumps({"files": sums, "checksum": digest(sums)}, indent=1, sort_keys=True)
     write_text(path.parent / NOTE, text + "\n")

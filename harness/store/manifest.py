@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def name_maps(fingerprint: str, maps: str) -> str:
-    """What a note calls part maps of a digest; the exact ones are covered by the fingerprint and have none."""
+    """The key of part maps in datasets.json by their digest; empty for exact maps, which the fingerprint covers."""
     return f"part maps {maps or 'exact'} of {fingerprint}"
 
 
@@ -27,7 +27,7 @@ NOTE = "datasets.json"
 
 
 def read_note(results: Results) -> dict[str, dict[str, Any]]:
-    """What is noted, by data set or weights; nothing, with a warning, where the note is not as it was written."""
+    """Reads datasets.json, by data set or weights; empty, with a warning, if it was changed."""
     path = results.root / NOTE
     try:
         found = read_json(path)
@@ -42,7 +42,7 @@ def read_note(results: Results) -> dict[str, dict[str, Any]]:
 
 
 def write_note(results: Results, key: str, entry: Mapping[str, Any]) -> None:
-    """Keep `entry` under `key` beside the others."""
+    """Writes `entry` under `key` to datasets.json."""
     entries = {**read_note(results), key: entry}
     text = json.dumps({"entries": entries, "checksum": digest(entries)}, indent=2, sort_keys=True)
     write_text(results.root / NOTE, text + "\n")

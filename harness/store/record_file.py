@@ -1,4 +1,4 @@
-"""record.json and the files that it names: read as they were written, or a reason why they cannot be believed.
+"""Reads record.json and the files that it names, with a reason if they are not as written.
 
 record.json carries the size and SHA-256 of its neighbours, a checksum of itself, and the name of its folder: a folder
 that was swapped with another, or copied to another name, holds the record of something else.
@@ -50,7 +50,7 @@ def id_in(folder: Path) -> str:
 
 
 def check_files(folder: Path, record: Record, hashed: Collection[str]) -> None:
-    """Raise ValueError with the reason unless the files of `record` have their sizes and those `hashed` their content."""
+    """Raises ValueError with the reason if a file of `record` has another size, or one of `hashed` other content."""
     for name, facts in record["files"].items():
         path = folder / name
         try:
@@ -65,7 +65,7 @@ def check_files(folder: Path, record: Record, hashed: Collection[str]) -> None:
 
 
 def fill(folder: Path, record: Record, files: Files) -> None:
-    """Write `files` into `folder`, and `record` with what they are."""
+    """Writes `files` into `folder`, and `record` with their sizes and digests."""
     for name, write in files.items():
         write(folder / name)
     paths = {name: folder / name for name in files}

@@ -1,4 +1,4 @@
-"""What is stored of a run or a stage: found again by what it is, whole or not at all, checked when read.
+"""Stores and reads runs and stages by id: whole or absent, checked when read.
 
 A folder `runs/<id>/` holds record.json, queries.parquet, history.jsonl and model.safetensors; `stages/<id>/` the same
 without queries. It is filled under a temporary name, flushed and renamed. What does not agree with record.json, as
@@ -68,27 +68,27 @@ class Results:
 
     @property
     def claims(self) -> Claims:
-        """Who is at which task of these."""
+        """The claims on the tasks of these results."""
         return Claims(self.root / "claims")
 
     def run_folder(self, run_id: str) -> Path:
-        """Where a run is, or would be."""
+        """The folder of a run, which need not exist."""
         return self.root / "runs" / run_id
 
     def reranked_folder(self, run_id: str) -> Path:
-        """Where the re-ranked scores of a run are, or would be."""
+        """The folder of a run's re-ranked scores, which need not exist."""
         return self.root / "reranked" / run_id
 
     def stage_folder(self, stage_id: str) -> Path:
-        """Where a stage is, or would be."""
+        """The folder of a stage, which need not exist."""
         return self.root / "stages" / stage_id
 
     def checkpoint_folder(self, task_id: str) -> Path:
-        """Where the checkpoints of a stage or run that is under way are."""
+        """The folder of the checkpoints of an unfinished stage or run."""
         return self.root / "checkpoints" / task_id
 
     def prepare(self) -> None:
-        """Make sure of the results folder, and take away what killed processes left half written in it.
+        """Creates or checks the results folder, and removes leftovers of killed processes.
 
         Raises UserError now, not after an hour of training, when it cannot be written.
         """
@@ -109,7 +109,7 @@ class Results:
                     shutil.rmtree(left, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Take away what killed processes left: claims, and what they had half written."""
+        """Removes leftovers of killed processes: claims and temporary files."""
         self.claims.sweep()
         for pattern in (*KINDS, "tables", "checkpoints/*"):
             for folder in self.root.glob(pattern):
@@ -127,16 +127,16 @@ class Results:
         return self._find(self.run_folder(run_id))
 
     def find_reranked(self, run_id: str) -> Record | None:
-        """The same of a run's re-ranked scores, or of its own failure."""
+        """Finds the record of a run's re-ranked scores, or of its failure."""
         run, found = self.find_run(run_id), self._find(self.reranked_folder(run_id))
         return run if found is None and run is not None and run["status"] == "failed" else found
 
     def read_run(self, run_id: str) -> Finished | Failed | None:
-        """The run with its queries, a failure, or None where there is nothing or nothing sound."""
+        """Reads the run with its queries, or a failure; None if there is no sound record."""
         return self._read(run_id, self.run_folder(run_id), self.find_run(run_id))
 
     def read_reranked(self, run_id: str) -> Finished | Failed | None:
-        """The run with its re-ranked scores in place of the others; a failure of the run stays one."""
+        """Reads the run with its re-ranked scores; a failure of the run stays a failure."""
         return self._read(run_id, self.reranked_folder(run_id), self.find_reranked(run_id))
 
     def _find(self, folder: Path) -> Record | None:
@@ -180,7 +180,7 @@ class Results:
             return None
 
     def has_stage(self, stage_id: str) -> bool:
-        """Whether the stage is there, every file of it as it was written."""
+        """Whether the stage is stored and all its files are as written."""
         folder = self.stage_folder(stage_id)
         record = self.read_record(folder)
         return record is not None and self.is_sound(folder, record, hashed=record["files"])
@@ -216,7 +216,7 @@ class Results:
             return []
 
     def _read_file(self, folder: Path, name: str) -> bytes:
-        """What a file of a stored folder holds. Raises OSError or ValueError if it is not as it was written."""
+        """Reads a file of a stored folder. Raises OSError or ValueError if it is not as written."""
         facts = (self.read_record(folder) or {"files": {}})["files"].get(name)
         content = read_bytes(folder / name)
         if facts is None or hashlib.sha256(content).hexdigest() != facts["sha256"]:
@@ -224,19 +224,19 @@ class Results:
         return content
 
     def write(self, folder: Path, record: Record, files: Files) -> None:
-        """Store `record` and `files` as `folder`, whole or not at all.
+        """Stores `record` and `files` as `folder`, whole or not at all.
 
         What stood there, a failed or broken record, is replaced. Raises UserError when the disk refuses.
         """
         write_folder(folder, lambda temporary: record_file.fill(temporary, record, files))
 
     def write_failure(self, run: Run, error: str, lines: Sequence[str]) -> None:
-        """Store that `run` failed, why in one line, and the last lines that its process wrote."""
+        """Stores that `run` failed, why in one line, and the last lines that its process wrote."""
         record = {"id": run.id, "status": "failed", "seed": run.seed, "error": error, "lines": list(lines)}
         self.write(self.run_folder(run.id), record, {})
 
     def read_record(self, folder: Path) -> Record | None:
-        """record.json as it was written; None where there is none and, with a warning, none that can be believed."""
+        """Reads record.json; None if there is none or, with a warning, none that is sound."""
         try:
             return record_file.read(folder)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""Which runs answer which rows of which table, kept beside the records so that MLflow's view can be made again.
+"""Indexes the runs of each table row beside the records, from which MLflow's view is rebuilt.
 
 A run does not know who asked for it: it is named by what it is, and may stand in several tables. So whoever is
 answered leaves a line for each row in asked.jsonl. Lines are only ever added, in one piece, so that several commands
@@ -24,7 +24,7 @@ SAID = 5  # broken lines that are said one by one
 
 @dataclass(frozen=True)
 class AskedRow:
-    """A row of a table and the runs that answer it, by seed.
+    """A requested table row and its runs by seed.
 
     table: its study, and whatever is not as usual. dataset, fingerprint: what it was asked of. changed: what was typed to
     change every recipe; rows that differ in it are two. choices: those of its recipe. file: the name of the files
@@ -44,12 +44,12 @@ class AskedRow:
 
     @property
     def key(self) -> str:
-        """The same for whatever is one row, whichever seeds were asked for."""
+        """A key that is equal for requests of one row with any seeds."""
         return _text(replace(self, runs={}, title="", file="", apart={}))
 
 
 def note_rows(rows: Sequence[AskedRow], results: Results) -> None:
-    """Keep `rows`, but for those that are kept just so. Raises UserError where that cannot be written."""
+    """Writes `rows` to the index, unless they are there already. Raises UserError if it cannot be written."""
     path = results.root / NOTE
     with writing(path):
         before = _content(path)
@@ -65,7 +65,7 @@ def note_rows(rows: Sequence[AskedRow], results: Results) -> None:
 
 
 def asked_rows(results: Results) -> list[AskedRow]:
-    """Every row that was ever asked for, with all its seeds, in the order of their first lines.
+    """Every requested row, with all its seeds, in the order of first request.
 
     What is not as it was written is left out with a warning.
     """
@@ -94,7 +94,7 @@ def asked_rows(results: Results) -> list[AskedRow]:
 
 
 def _content(path: Path) -> bytes:
-    """What the note has; nothing where there is none. Raises OSError for what is no file."""
+    """The content of the index; empty without a file. Raises OSError for any other kind of file."""
     try:
         return read_bytes(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -118,6 +118,6 @@ def _parse(line: bytes) -> AskedRow | None:
 
 
 def _text(row: AskedRow) -> str:
-    """All of it as JSON, without what old lines have not where that is empty: their keys stay as they are."""
+    """The row as JSON text; fields that old lines lack are left out if empty, so that keys stay the same."""
     value = {name: one for name, one in asdict(row).items() if one or name not in ("file", "apart")}
     return json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run is: nothing else decides its weights.
+    """The values that decide a run's weights, all of them.
 
     `weights` is the SHA-256 of the checkpoint it starts from; the name of the data set is not hashed, its
     fingerprint is. `limit_steps`: each stage ended after so many steps, so that this is a trial and no result. `maps`
@@ -37,7 +37,7 @@ class Run:
         return self._hash("run", "image-tower", self.recipe.choices())
 
     def stage_id(self, stage: Stage) -> str:
-        """The same over the choices that `stage` depends on: rows which agree on them share the stage."""
+        """The id of `stage`: the hash over the fields that it depends on; rows that agree on them share the stage."""
         return self._stage_ids[stage]
 
     @cached_property

@@ -23,7 +23,7 @@ def masked(address: str) -> str:
 
 
 def without_login(text: str, address: str = "") -> str:
-    """What another program says, with `***` for users and passwords in addresses, and for those of `address` anywhere."""
+    """The text of another program with `***` for users and passwords in addresses, and for those of `address`."""
     if address:
         text = text.replace(address, masked(address))
     for word in sorted(_words(address), key=len, reverse=True):
@@ -32,7 +32,7 @@ def without_login(text: str, address: str = "") -> str:
 
 
 def within(seconds: float, ask: Callable[[], Answer]) -> Answer:
-    """What `ask` returns or raises; TimeoutError where that takes longer, and nobody waits for it any more."""
+    """The result of `ask`. Raises TimeoutError after a time, and abandons the call."""
     outcome: Future[Answer] = Future()
 
     def work() -> None:
@@ -46,7 +46,7 @@ def within(seconds: float, ask: Callable[[], Answer]) -> Answer:
 
 
 def _words(address: str) -> set[str]:
-    """User and password, and what is left of a password that an @ or : or / in it cuts into pieces."""
+    """The user and the password, and the pieces into which an @, : or / within it cuts the password."""
     place = SCHEME.sub("", address)
     login = "" if place.startswith("/") else place.rpartition("@")[0]
     whole = {login, *login.split(":", 1), *re.split(r"[@:/?#\s]", login)}

@@ -1,4 +1,4 @@
-"""Where a record comes from: device, versions, commit, and the memory that was used.
+"""Detects the device: name, memory, precision, number of parallel runs.
 
 torch is loaded where it is asked: what a CPU is called, and how many runs at a time suit it, is known without it.
 """
@@ -35,7 +35,7 @@ def available_cores() -> int:
 
 
 def device_without_torch(name: str) -> tuple[str, int]:
-    """The device `name` as a record names it, and how many runs at a time suit it."""
+    """The device `name` as records have it, and the number of runs at a time."""
     if _is_surely_cpu(name):
         return f"cpu ({_processor()})", _cpu_slots()
     device = choose_device(name)
@@ -43,17 +43,17 @@ def device_without_torch(name: str) -> tuple[str, int]:
 
 
 def _is_surely_cpu(name: str) -> bool:
-    """Whether the device `name` is the CPU, as far as can be told without torch."""
+    """Whether the device `name` is the CPU, as far as visible without torch."""
     return name == "cpu" or (name == "auto" and not any(Path(path).exists() for path in GPU_FILES))
 
 
 def suitable_slots(device: "torch.device") -> int:
-    """How many runs at a time suit the device: one on a GPU; on a CPU one per core, at 2 GB of memory each."""
+    """The number of runs at a time: one on a GPU; on a CPU one per core, at 2 GB of memory each."""
     return _cpu_slots() if device.type == "cpu" else 1
 
 
 def default_jobs(name: str) -> int:
-    """How many runs at a time surely suit the device `name`, as far as can be told without torch."""
+    """The number of runs at a time for the device `name`, a lower bound found without torch."""
     return _cpu_slots() if _is_surely_cpu(name) else 1
 
 
@@ -63,7 +63,7 @@ def _cpu_slots() -> int:
 
 
 def suitable_precision(name: str) -> str:
-    """Of the device `name`: bf16 where it computes in it, else fp16 on a GPU and fp32 on anything else.
+    """The precision for the device `name`: bf16 if it computes in it, else fp16 on a GPU and fp32 elsewhere.
 
     A GPU that is not here, but on the machines of a cluster, is taken to compute in bf16.
     """
@@ -80,13 +80,13 @@ def suitable_precision(name: str) -> str:
 
 
 def check_precision(device: "torch.device", precision: str) -> None:
-    """Raise UserError for fp16 without CUDA: its small gradients need a scaling that torch has only there."""
+    """Raises UserError for fp16 without CUDA: its small gradients need a scaling that torch has only there."""
     if precision == "fp16" and device.type != "cuda":
         raise UserError(f"--precision fp16 needs a CUDA device, not {device.type}; use bf16 or fp32")
 
 
 def describe_device(device: "torch.device") -> str:
-    """The device as a record names it, e.g. `cpu (AMD EPYC)` or `cuda (NVIDIA H100 80GB HBM3)`."""
+    """The device in words, e.g. `cpu (AMD EPYC)` or `cuda (NVIDIA H100 80GB HBM3)`."""
     if device.type != "cuda":
         return f"{device.type} ({_processor()})"
     import torch
@@ -109,7 +109,7 @@ def peak_memory(device: "torch.device") -> int:
 
 
 def _processor() -> str:
-    """The processor's model name, as the system tells it."""
+    """The processor's model name, from the system."""
     facts = Path("/proc/cpuinfo")
     if facts.exists():
         lines = facts.read_text(errors="replace").splitlines()

@@ -1,4 +1,4 @@
-"""The GPUs of this machine, and which of them a run gets."""
+"""The GPUs of this machine, lent to runs."""
 
 import os
 import subprocess
@@ -43,7 +43,7 @@ class Gpus:
         return lent
 
     def give_back(self, lent: Sequence[str]) -> None:
-        """Let others have `lent`."""
+        """Returns the GPUs in `lent`."""
         with self._lock:
             self._lent.subtract(lent)
 

@@ -19,7 +19,7 @@ LARGEST = 2**25  # bytes; larger requests are served by the system, the most tha
 
 
 def keep_memory() -> None:
-    """Let this process keep what it frees, unless someone has chosen glibc's tunables."""
+    """Makes this process keep freed memory, unless the user has set glibc's tunables."""
     if "GLIBC_TUNABLES" not in os.environ:
         set_option = getattr(ctypes.CDLL(None), "mallopt", None)
         if set_option is not None:
@@ -28,7 +28,7 @@ def keep_memory() -> None:
 
 
 def setup_process() -> None:
-    """Make this process one that computes: with one thread on a CPU, in memory that it keeps, and without TF32."""
+    """Makes this process one that computes: with one thread on a CPU, in memory that it keeps, and without TF32."""
     import torch
 
     torch.set_num_threads(1)
@@ -37,7 +37,7 @@ def setup_process() -> None:
 
 
 def forbid_tf32() -> None:
-    """Let float32 be float32: mixed precision leaves only losses and scores in it."""
+    """Disables TF32: in mixed precision only losses and scores are float32."""
     import torch
 
     torch.set_float32_matmul_precision("highest")
@@ -62,7 +62,7 @@ def worker_environment(gpus: Sequence[str] = ()) -> dict[str, str]:
 
 
 def when_input_ends(act: Callable[[], object]) -> None:
-    """In such a process: do `act` as soon as standard input ends, for then whoever asked is gone, even killed."""
+    """Calls `act` once standard input ends, since the parent process is gone then, even if killed."""
 
     def wait() -> None:
         while os.read(sys.stdin.fileno(), 1):
@@ -73,6 +73,6 @@ def when_input_ends(act: Callable[[], object]) -> None:
 
 
 def import_path() -> list[str]:
-    """Where a worker finds this very copy of the packages, whatever folder it is started from."""
+    """The import path of this copy of the packages, for workers started from any folder."""
     earlier = os.environ.get("PYTHONPATH")
     return [str(Path(__file__).parents[2]), *([earlier] if earlier else [])]

@@ -1,4 +1,4 @@
-"""Where a record comes from: versions, commit, device and date."""
+"""Describes the provenance of a record: versions, commit, device and date."""
 
 import platform
 import subprocess
@@ -24,7 +24,7 @@ def versions() -> dict[str, str]:
 
 
 def describe_origin(device: "torch.device") -> dict[str, Any]:
-    """What a record says of where and when it was made."""
+    """The provenance that a record stores: place, time, versions."""
     commit, dirty = read_commit()
     date = datetime.now(UTC).isoformat(timespec="seconds")
     place = {"device": describe_device(device), "tf32": allows_tf32(), "versions": versions()}
@@ -33,7 +33,7 @@ def describe_origin(device: "torch.device") -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def read_commit() -> tuple[str, bool]:
-    """The commit of this source and whether files of it have changed since; the version where it is no checkout."""
+    """The commit of this source and whether its files have changed since; the version without a checkout."""
     source = Path(__file__).resolve().parents[2]
     if not (source / ".git").exists():
         return f"v{_version('pivl-bench')}", False

@@ -1,4 +1,4 @@
-"""What went wrong with MLflow, in one line that says what to do and holds no password. Nothing here imports mlflow."""
+"""Explains an MLflow error in one line with advice and no password, without importing mlflow."""
 
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -16,7 +16,7 @@ CLOSED = ("readonly", "read-only", "unable to open")
 
 
 def advice(error: Exception, place: Place) -> str:
-    """The line for what was raised while `place` was opened, asked or written to."""
+    """The line for an error raised while `place` was opened, read or written."""
     causes = list(_causes(error))
     missing = next((cause for cause in causes if isinstance(cause, ModuleNotFoundError)), None)
     text = _first_line(next((cause.orig for cause in causes if isinstance(cause, DBAPIError)), error))
@@ -42,7 +42,7 @@ def advice(error: Exception, place: Place) -> str:
 
 
 def newer(place: Place) -> UserError:
-    """That the database has a schema which this MLflow does not know."""
+    """The message for a database schema that this MLflow does not know."""
     anew = f", or {ANEW}" if place.is_own else ""
     return UserError(
         f"{place.name} was made by a newer MLflow than {version('mlflow')}, which is here; pip install -U mlflow{anew}"
@@ -50,19 +50,19 @@ def newer(place: Place) -> UserError:
 
 
 def foreign(place: Place) -> UserError:
-    """That the database is no MLflow's."""
+    """The message for a database of another program."""
     return UserError(f"{place.name} is a database of another program; set MLFLOW_TRACKING_URI to another one")
 
 
 def no_answer(place: Place, error: BaseException) -> UserError:
-    """That nothing answers there, and the system's word for it."""
+    """The message for a server that does not answer, with the system's reason."""
     *_, last = _causes(error)
     reason = "in time" if isinstance(last, TimeoutError) else without_login(_first_line(last), place.given)
     return UserError(f"{place.name} does not answer{' ' if reason == 'in time' else ': '}{reason}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it came from, to the first cause."""
+    """The error and its chain of causes, the first cause last."""
     found: BaseException | None = error
     while found is not None:
         yield found

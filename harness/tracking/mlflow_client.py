@@ -1,4 +1,4 @@
-"""MLflow, told what harness.tracking.view has: an experiment per study and data set, a parent per row, a child per seed.
+"""Writes harness.tracking.view to MLflow: an experiment per study and data set, a parent per row, a child per seed.
 
 The only file that imports mlflow. Nothing here is the truth: everything is made from records, so it can be lost and
 made again, and doing it twice changes nothing. One process at a time writes.
@@ -66,7 +66,7 @@ def connect(results: Results) -> MlflowClient:
 
 
 def sync(experiments: Sequence[ShownExperiment], results: Results) -> int:
-    """Bring MLflow up to date; how many runs were added. UserError where that fails; no record depends on it."""
+    """Syncs MLflow; returns the number of added runs. Raises UserError; no record depends on it."""
     place = place_of(results)
     added = 0
     with _in_one_line(place):
@@ -81,7 +81,7 @@ def sync(experiments: Sequence[ShownExperiment], results: Results) -> int:
 
 @contextmanager
 def _in_one_line(place: Place) -> Iterator[None]:
-    """Let nothing out but a line without a password: of what MLflow and its libraries log, and of what they raise."""
+    """Reduces all logs and errors of MLflow and its libraries in the block to a line without a password."""
     for name in ("alembic", "mlflow", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
@@ -104,7 +104,7 @@ def _open(place: Place) -> MlflowClient:
 
 
 def _knock(place: Place, ask: Callable[[Place], None]) -> None:
-    """Ask once and briefly: MLflow itself tries for minutes."""
+    """Asks once and briefly: MLflow itself tries for minutes."""
     try:
         within(PATIENCE, lambda: ask(place))
     except (OSError, MlflowException, OperationalError) as error:
@@ -114,7 +114,7 @@ def _knock(place: Place, ask: Callable[[Place], None]) -> None:
 
 
 def _ask_server(place: Place) -> None:
-    """Raise UserError unless a tracking server answers, its database and all; else what http_request raises."""
+    """Raises UserError unless a tracking server answers, its database and all; else what http_request raises."""
     said = http_request(
         get_default_host_creds(place.uri), "/api/2.0/mlflow/experiments/search", "POST", json={"max_results": 1},
         max_retries=0, timeout=PATIENCE, raise_on_status=False,
@@ -133,7 +133,7 @@ def _ask_server(place: Place) -> None:
 
 
 def _ask_database(place: Place) -> None:
-    """Raise UserError if a newer MLflow, or another program, made the database; else what SQLAlchemy raises."""
+    """Raises UserError if a newer MLflow, or another program, made the database; else what SQLAlchemy raises."""
     if place.database:
         place.database.parent.mkdir(parents=True, exist_ok=True)
         if place.database.exists() and not place.database.is_file():
@@ -157,7 +157,7 @@ def _begin(place: Place) -> Iterator[Connection]:
 
 
 def _follow(place: Place, artifacts: Path) -> None:
-    """Have artifacts lie in the folder that is used: one that was copied or moved says where it lay before."""
+    """Moves artifact locations to the current folder, since a copied database names the former one."""
     here, ours = artifacts.as_uri(), OURS_AND_DEFAULT if place.is_own else OURS
     with _begin(place) as connection:
         listed = connection.execute(sql("select experiment_id, artifact_location from experiments")).all()
@@ -190,7 +190,7 @@ def _experiment(client: MlflowClient, name: str, place: Place) -> str:
 
 
 class _View:
-    """One experiment, with the runs that it holds already."""
+    """One experiment in MLflow, with its present runs."""
 
     def __init__(self, client: MlflowClient, experiment: str) -> None:
         self.client, self.experiment = client, experiment
@@ -224,7 +224,7 @@ class _View:
         return added
 
     def _sync_child(self, parent: str, child: ShownRun) -> bool:
-        """Add the run unless it is there just so; an older one, or one half written, is made anew."""
+        """Adds the run unless it is there; replaces an outdated or incomplete one."""
         known = self.children.get((parent, child.id))
         if known is not None:
             if known.info.status == child.status and known.data.tags.get(VERSION) == child.version:
@@ -250,7 +250,7 @@ class _View:
             self.client.log_text(run_id, text, name)
 
     def _keep(self, run: TrackedRun, files: Sequence[Path]) -> None:
-        """Log files where the run has its artifacts now; the client goes on where it first had them."""
+        """Logs files where the run has its artifacts now; the client goes on where it first had them."""
         if files:
             artifacts = get_artifact_repository(run.info.artifact_uri, tracking_uri=self.client.tracking_uri)
             for path in files:
@@ -266,7 +266,7 @@ class _View:
 
 
 def _version(parent: ShownRow) -> str:
-    """Another whenever the parent itself shows something else."""
+    """A digest of the parent's own content."""
     children = [(child.id, child.version) for child in parent.children]
     digest = hashlib.sha256(repr((parent.params, parent.metrics, children)).encode())
     for path in parent.files:

@@ -1,4 +1,4 @@
-"""Where MLflow is: its address as MLflow takes it and as people may read it, and where artifacts are to lie.
+"""The address of MLflow: for MLflow, for people, and for artifacts.
 
 Nothing here imports mlflow.
 """
@@ -34,12 +34,12 @@ class Place:
 
     @property
     def is_server(self) -> bool:
-        """Whether MLflow is asked over HTTP."""
+        """Whether MLflow is reached over HTTP."""
         return self.given.startswith(("http://", "https://"))
 
     @property
     def is_database(self) -> bool:
-        """Whether MLflow opens it with SQLAlchemy."""
+        """Whether MLflow opens a database with SQLAlchemy."""
         return self.given.partition(":")[0].partition("+")[0] in DATABASES
 
     @property
@@ -52,7 +52,7 @@ class Place:
 
     @property
     def uri(self) -> str:
-        """The address for MLflow, which takes the user and password of a server by other ways."""
+        """The address for MLflow, which takes a server's user and password from the environment."""
         if self.login is None:
             return self.given
         parts = urlsplit(self.given)
@@ -60,7 +60,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """What it is called in messages: never with a user or password."""
+        """The name in messages, without user and password."""
         return str(self.database) if self.is_own else masked(self.given)
 
     @property
@@ -75,14 +75,14 @@ class Place:
 
     @property
     def how_to_look(self) -> str:
-        """What shows a person what MLflow has."""
+        """The command or address that shows MLflow to a person."""
         if self.is_database or self.given.startswith(("file:", "/", ".")):
             return f"with mlflow ui --backend-store-uri {self.typed}"
         return f"in a browser at {self.shown}" if self.is_server else f"at {self.shown}"
 
     @contextmanager
     def signed_in(self) -> Iterator[None]:
-        """Let MLflow find the user and password of the address in the environment, where it looks for them."""
+        """Sets the user and password of the address in the environment, where MLflow looks them up."""
         before = {name: os.environ.get(name) for name in LOGIN}
         try:
             os.environ.update(zip(LOGIN, self.login or (), strict=False))

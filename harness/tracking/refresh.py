@@ -23,7 +23,7 @@ POLL = 0.5  # seconds between looks at whether it is done
 
 
 def prepare(results: Results, progress: Progress) -> None:
-    """Make the database where there is none yet, before runs begin: whoever looks on finds it, and so does the end."""
+    """Makes the database where there is none yet, before runs begin: whoever looks on finds it, and so does the end."""
     if os.environ.get("MLFLOW_TRACKING_URI") or (results.root / "mlflow.db").exists():
         return
     try:
@@ -36,14 +36,14 @@ def prepare(results: Results, progress: Progress) -> None:
 
 
 def show(tables: Container[str], results: Results, progress: Progress) -> None:
-    """Bring MLflow up to date with what is recorded for the rows of `tables`, by name."""
+    """Syncs MLflow with the records of the rows of `tables`, by name."""
     show_experiments(lambda: _asked(tables, results), results, progress)
 
 
 def show_experiments(
     read: "Callable[[], Sequence[ShownExperiment]]", results: Results, progress: Progress
 ) -> None:
-    """Bring MLflow up to date with the experiments that `read` gives."""
+    """Syncs MLflow with the experiments that `read` returns."""
     progress.update("MLflow", "syncing records")
     try:
         added, place = _sync(read(), results)
@@ -59,7 +59,7 @@ def show_experiments(
 
 
 def show_all(results: Results, searches: "Sequence[ShownExperiment]" = ()) -> str:
-    """Bring MLflow up to date with everything that is recorded, and with `searches`; returns a line. UserError."""
+    """Syncs MLflow with all records and with `searches`; returns a summary line. Raises UserError."""
     rows = asked_rows(results)
     if not rows and not searches:
         raise UserError(f"{results.root}: nothing was asked for here yet; pivl-bench run STUDY does that")
@@ -83,7 +83,7 @@ def show_all(results: Results, searches: "Sequence[ShownExperiment]" = ()) -> st
 
 
 def _asked(tables: "Container[str] | None", results: Results) -> "list[ShownExperiment]":
-    """What was asked for of `tables`, or of all."""
+    """The experiments of the requested rows of `tables`, or of all."""
     from harness.tracking.view import show_rows
 
     rows = [row for row in asked_rows(results) if tables is None or row.table in tables]
@@ -100,7 +100,7 @@ def _sync(experiments: "Sequence[ShownExperiment]", results: Results) -> "tuple[
 
 @contextmanager
 def _alone(results: Results) -> Iterator[None]:
-    """One process at a time, of all that work on these results. TimeoutError where another takes too long."""
+    """Locks the sync of these results for one process. Raises TimeoutError if another takes too long."""
     end = time.monotonic() + PATIENCE
     while isinstance(claim := results.claims.take("mlflow"), Owner):
         if time.monotonic() > end:

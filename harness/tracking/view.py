@@ -1,4 +1,4 @@
-"""What MLflow is to show, as plain values: experiments of parents, one for each row, with a child for each seed.
+"""Presents records to MLflow as plain values: experiments with a parent run per row and a child run per seed.
 
 Made from records alone. What costs much to read of a child is read only where MLflow lacks it.
 """
@@ -33,7 +33,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Content:
-    """What a child shows. dataset: name and fingerprint; began and ended: milliseconds since 1970."""
+    """The content of a child run. dataset: name and fingerprint; began and ended: milliseconds since 1970."""
 
     params: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Content:
 
 @dataclass(frozen=True)
 class ShownRun:
-    """One run, or a trial with the id of its `run`; `version` changes with what it shows."""
+    """A child run, or a trial with the id of its `run`; `version` changes with its content."""
 
     id: str
     name: str
@@ -59,7 +59,7 @@ class ShownRun:
 
 @dataclass(frozen=True)
 class ShownRow:
-    """One row: `key` tells it from others of its experiment. dataset: name and fingerprint."""
+    """A parent run; `key` is unique in its experiment. dataset: name and fingerprint."""
 
     key: str
     name: str
@@ -79,7 +79,7 @@ class ShownExperiment:
 
 
 def show_rows(rows: Sequence[AskedRow], results: Results) -> list[ShownExperiment]:
-    """The experiments of the rows of which something is recorded."""
+    """The experiments of the rows that have records."""
     experiments: dict[str, list[ShownRow]] = {}
     for row in rows:
         if parent := _parent(row, results):
@@ -111,7 +111,7 @@ def _parent(row: AskedRow, results: Results) -> ShownRow | None:
 
 
 def _apart(row: AskedRow) -> str:
-    """What sets its runs apart from the study's own, in a line."""
+    """A line on the departures of its runs from the study's own."""
     return "; ".join(f"{heading}: {text}" for heading, text in row.apart.items())
 
 
@@ -133,7 +133,7 @@ def _failure(record: Record) -> Content:
 
 
 def show_result(record: Record, results: Results) -> Content:
-    """What a finished run shows."""
+    """The content of a finished run."""
     ended = int(datetime.fromisoformat(record["date"]).timestamp() * 1000)
     began = ended - int(record["cost"]["seconds"] * 1000)
     values = record["metrics"] | {f"cost/{name}": value for name, value in record["cost"].items()}
@@ -162,7 +162,7 @@ def show_result(record: Record, results: Results) -> Content:
 
 
 def curves(record: Record, began: int, results: Results) -> Iterator[Point]:
-    """The loss terms of the run and of the stages it started from, by step within the stage."""
+    """The loss terms of the run and of its earlier stages, by step within the stage."""
     folders = [results.stage_folder(stage_id) for stage_id in record["stages"].values()]
     for folder in [*folders, results.run_folder(record["id"])]:
         for point in thin(results.read_history(folder)):

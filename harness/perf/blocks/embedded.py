@@ -38,7 +38,7 @@ SCORED = 6  # one of so many test pictures is scored for an estimate
 
 
 def measure(setting: Setting) -> Block:
-    """From records of runs on this device where there are some, else from steps that are measured now."""
+    """The block from records of runs on this device if there are some, else from steps measured now."""
     experiment = resolve(Request("ablation"))
     recipes = {
         row.name: experiment.recipe(row) for row in experiment.study.rows if row.name in experiment.rows
@@ -94,7 +94,7 @@ def measure(setting: Setting) -> Block:
 
 
 def _worker_start() -> float:
-    """Seconds until a worker has imported what it needs."""
+    """Seconds until a worker has finished its imports."""
     words = [sys.executable, "-P", "-c", "import harness.execution.worker"]
     return seconds(lambda: subprocess.run(words, check=True, env=worker_environment()), torch.device("cpu"))
 
@@ -112,7 +112,7 @@ def _rendered(setting: Setting) -> Figure:
 
 
 def _pace(setting: Setting, recipe: Recipe, stage: Stage) -> Pace:
-    """What a few steps of the stage come to, and what goes by beside them."""
+    """The training speed of the stage over a few steps, and its overhead."""
     steps = 3 if setting.quick else 6
     if stage == "image-tower":
         images = recipe.people_per_batch * recipe.images_per_person
@@ -140,7 +140,7 @@ def _scoring_seconds(setting: Setting, recipe: Recipe) -> float:
 
 
 def _trainer(setting: Setting, recipe: Recipe, times: list[float], steps: int) -> Trainer:
-    """What trains on drawn pictures, as many as the benchmark has, and notes when each step was done."""
+    """A trainer on drawn images, as many as the benchmark has, which notes the time of each step."""
     train = draw_pictures(SYNTHPED.training_people, SYNTHPED.training_shots, recipe.image_size)
     test = draw_pictures(SYNTHPED.test_people // SCORED, SYNTHPED.cameras, recipe.image_size)
     test = replace(test, camera=torch.arange(len(test)) % SYNTHPED.cameras)

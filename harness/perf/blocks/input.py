@@ -95,7 +95,7 @@ def _jpeg(picture: Image.Image) -> bytes:
 def _augment(
     pair: Pair, augmentation: Augmentation, mirror: NDArray[np.uint8], chance: random.Random
 ) -> tuple[Tensor, Tensor]:
-    """One picture and its map after torchvision's functions, and erased with noise as timm does."""
+    """The augmented image and part map, by torchvision's functions and timm's random erasing."""
     from torchvision.transforms import functional as F
 
     image, part_map = pair

@@ -62,7 +62,7 @@ def measure(setting: Setting) -> Block:
 
 
 def run(size: Size) -> Ranked:
-    """Measure a size in a process of its own; UserError if it fails."""
+    """Measures a size in a process of its own; UserError if it fails."""
     command = [sys.executable, "-P", "-m", "harness.perf.blocks.ranking_process", json.dumps(asdict(size))]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:

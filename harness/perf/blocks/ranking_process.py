@@ -1,4 +1,4 @@
-"""One size of the evaluation in a process of its own, whose peak memory is then that size's: JSON in, JSON out.
+"""Ranks one test-set size in a process of its own, whose peak memory is that size's: JSON in, JSON out.
 
 `python -m harness.perf.blocks.ranking_process '{"queries": 3368, ...}'`; run by harness.perf.blocks.ranking.
 """
@@ -67,7 +67,7 @@ def draw(size: Size, count: int, seed: int) -> Descriptors:
 
 
 def measure(size: Size) -> Ranked:
-    """Rank or re-rank a test set of that size."""
+    """Ranks or re-rank a test set of that size."""
     torch.set_num_threads(size.threads)
     device = torch.device(size.device)
     before = peak_memory(device)
@@ -98,7 +98,7 @@ class Clock:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def take(self, name: str, work: Callable[[], Any]) -> Any:
-        """What `work` returns; the time it took is added to `name`."""
+        """Returns the result of `work`; adds its duration to `name`."""
         synchronise(self.device)
         began = time.perf_counter()
         found = work()

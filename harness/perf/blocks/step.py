@@ -87,7 +87,7 @@ def _figures(name: str, watched: Watched, images: int) -> list[Figure]:
 
 
 def _stage_1_seconds(setting: Setting, clip: Clip) -> dict[Stage, float]:
-    """The texts of one step of stage 1a and of 1b, forward and backward, which are nearly all of it."""
+    """Seconds of the texts in one step of stage 1a and of 1b, forward and backward, nearly all of the step."""
     prompts = Prompts(clip.text, clip.vocabulary, LIP).to(setting.device)
     width = clip.text.architecture.width
     drawn = draw_identity_tokens(16, 4, width, torch.Generator().manual_seed(0))
