@@ -30,7 +30,7 @@ test-slow: $(READY) test-processors
 test-processors: $(READY)
 	@failed=; for processor in $(PROCESSORS); do for threads in 1 2; do \
 	  echo "$$processor, threads: $$threads"; \
-	  env $$processor TEST_THREADS=$$threads $(BIN)/python -m pytest -q $(NUMERICAL) || failed="$$failed $$processor/$$threads"; \
+	  env $$processor TEST_THREADS=$$threads $(BIN)/python -m pytest -q $(NUMERICAL) $(ARGS) || failed="$$failed $$processor/$$threads"; \
 	done; done; test -z "$$failed" || { echo "failed with:$$failed"; exit 1; }
 
 test-faults: $(READY)

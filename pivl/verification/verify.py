@@ -82,8 +82,9 @@ def judge_doubtful(
 ) -> dict[str, Check]:
     """New checks for what failed but depends on rounding, from a few runs with weights and inputs moved by one rounding.
 
-    The largest effect of all runs counts. No further one is spent on a deviation of more than 30 times what could pass;
-    but whether two distances equal up to rounding change places is a toss of a coin, so ranks are given all of them.
+    The largest effect of all runs counts. No further one is spent on a deviation of more than 30 times what could pass,
+    or 15 times after two runs, and so on: the largest of many is seldom far above that of few. But whether two distances
+    equal up to rounding change places is a toss of a coin, so ranks are given all of them.
     """
     nudged: dict[str, list[Tensor]] = {
         key: []
@@ -106,7 +107,7 @@ def judge_doubtful(
             if not check.passed
             and (
                 ours[key].measure.relative_to == "nothing"
-                or check.deviation < HOPELESS * max(check.tolerance, ROUNDINGS * check.rounding)
+                or number * check.deviation < HOPELESS * max(check.tolerance, ROUNDINGS * check.rounding)
             )
         ]
     return again
