@@ -104,9 +104,9 @@ def _draw_up(
     identified: bool = True,
 ) -> Forecast:  # fmt: skip
     device, slots = device_without_torch(options.device) if plan.tasks else ("no device", 1)
-    spot = Host(device, options.jobs or slots, Throughput.read(results, device))
+    host = Host(device, options.jobs or slots, Throughput.read(results, device))
     return forecast(
-        [experiment.name for experiment in experiments], requested, plan, results, spot, identified
+        [experiment.name for experiment in experiments], requested, plan, results, host, identified
     )
 
 

@@ -26,6 +26,11 @@ class TrainingFailed(Exception):
     """A run that cannot go on (a non-finite loss, say); recorded as failed, exit status 1."""
 
 
+def first_line(error: object) -> str:
+    """The first line of an error's text, or its type's name where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def explain(error: BaseException, path: Path | None = None) -> str:
     """What a library says is wrong, on one line of at most 200 letters, without the path that the reader knows."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -168,6 +168,10 @@ class Recipe:
             return ("identity-prompts", "image-tower")
         return ("image-tower",)
 
+    def batch_size(self, stage: Stage) -> int:
+        """The number of pictures in a step of `stage`."""
+        return self.people_per_batch * self.images_per_person if stage == "image-tower" else self.prompt_batch
+
     def sees_maps(self, stage: Stage) -> bool:
         """Whether the weights after `stage` depend on part maps: identity prompts, and rows without parts, never do."""
         return self.part_text != "none" and stage != "identity-prompts"

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pivl.errors import first_line
 from pivl.loop import Fit, Step
 from pivl.system.random_streams import Streams
 
@@ -61,7 +62,7 @@ class Training:
             epoch, step, done = snapshot.facts["place"]
             self.fit.place = (int(epoch), int(step), int(done))
         except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
-            why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            why = first_line(error)
             raise UnfitSnapshot(f"it is of another training than this ({why})") from error
 
     def _put_back_optimizer(self, tensors: Mapping[str, Tensor]) -> None:

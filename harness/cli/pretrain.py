@@ -34,7 +34,7 @@ def pretrain(
     weights that come with the package were made by this command.
     """
     from harness.display.progress import Progress
-    from harness.display.text import describe_step
+    from harness.display.text import describe_commit, describe_step
     from harness.execution.training_log import TrainingLog
     from harness.system.devices import describe_machine
     from harness.system.process import keep_memory
@@ -46,8 +46,7 @@ def pretrain(
     progress = Progress.on_stderr(quiet)
     monitor = TrainingLog(lambda event: progress.update("pretrain", describe_step(event)))
     heard = {"report": monitor.report, "rendering": progress.count("pretrain", "rendering")}
-    commit, changed = read_commit()
-    origin = Origin(commit + ("+changes" if changed else ""), describe_machine())
+    origin = Origin(describe_commit(*read_commit()), describe_machine())
     if parsers and student:
         raise UserError("--parser and --student: train one after the other")
     if student:

@@ -1,6 +1,5 @@
 """The command `pivl-bench run`: trains and scores what a study still lacks, then prints its table."""
 
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from harness.cli.options import (
     experiment_options,
     parse_jobs,
 )
+from harness.system.process import take_termination_as_interrupt
 from pivl.errors import UserError
 
 
@@ -52,7 +52,7 @@ def run(
     from harness.store.records import Results
     from harness.tracking import refresh
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, workers and all
+    take_termination_as_interrupt()
     progress = Progress.on_stderr(quiet)
     store = Results(results, progress.warn)
     experiments = resolve_all(resolve_precision(Request(**typed, device=device), store))

@@ -1,6 +1,5 @@
 """The command `pivl-bench search`: a search by its name, what it found, and whether that holds on the test people."""
 
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.options import Command, debug_option, device_options, parse_jobs, path_option, start_options
+from harness.system.process import take_termination_as_interrupt
 
 if TYPE_CHECKING:
     from harness.display.progress import Progress
@@ -74,7 +74,7 @@ def do(
     Stop with Ctrl-C whenever you like: the same command goes on. The test people are never looked at: pivl-bench search
     confirm NAME does that, once, with the best setting.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    take_termination_as_interrupt()
     topic, store, progress = _begin(results, quiet, typed, sampler=sampler, pruner=pruner, device=device)
     from harness.launch.launcher import Options
     from harness.search.session import do_trials, prepare, report, track
@@ -122,7 +122,7 @@ def confirm(
     Both are trained on all training people, over seeds. A search that goes on may find another best setting, which is
     then confirmed anew.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    take_termination_as_interrupt()
     topic, store, progress = _begin(results, quiet, typed, device=device)
     from harness import api
     from harness.cli.answer import show_answer

@@ -14,6 +14,11 @@ def describe_partial(partial: Mapping[str, tuple[int, int]]) -> str:
     return ", ".join(f"{found:,} of {expected:,} {which}" for which, (found, expected) in partial.items())
 
 
+def describe_commit(commit: str, dirty: bool) -> str:
+    """The commit of a source, marked where files of it have changed since: `1a2b3c+changes`."""
+    return commit + ("+changes" if dirty else "")
+
+
 def write_value(value: Any) -> str:
     """A value as it is typed behind `--set FIELD=`; sizes and milestones with their numbers joined."""
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)

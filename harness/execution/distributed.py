@@ -73,7 +73,7 @@ def together(task: Task, results: Results, device: torch.device) -> Iterator[Non
         return
     if device.type == "mps":
         raise UserError("--gpus-per-run: this machine has one GPU; leave it out")
-    pictures = task.run.recipe.people_per_batch * task.run.recipe.images_per_person
+    pictures = task.run.recipe.batch_size("image-tower")
     if task.ranks > pictures:
         raise UserError(f"--gpus-per-run {task.ranks}: a batch has {pictures} pictures; use as many at most")
     with ExitStack() as ends:

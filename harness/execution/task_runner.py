@@ -13,7 +13,7 @@ from safetensors.torch import save
 
 from harness.execution.distributed import together
 from harness.execution.scoring import query_table, score_model
-from harness.execution.training import Watch, prepare, stages_before, train
+from harness.execution.training import Watch, prepare, train
 from harness.execution.training_log import Send, TrainingLog
 from harness.plan.task import Task
 from harness.store.checkpoints import Checkpoints
@@ -71,7 +71,7 @@ def _what(task: Task) -> Record:
     run = task.run
     return {
         "stage": task.stage,
-        "stages": stages_before(task),
+        "stages": run.stages_before(task.stage),
         "seed": run.seed,
         "recipe": asdict(run.recipe),
         "dataset": run.dataset,

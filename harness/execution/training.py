@@ -87,7 +87,8 @@ def train(
             trainer,
             after_epoch=lambda epoch, trained: watch(epoch, 100 * retrieve(trainer, trained, rank).map),
         )
-    before = {stage: results.read_stage(stage_id) for stage, stage_id in stages_before(task).items()}
+    earlier_stages = task.run.stages_before(task.stage)
+    before = {stage: results.read_stage(stage_id) for stage, stage_id in earlier_stages.items()}
     checkpoints = Checkpoints.of(task.id, task.interval, results)
     if data_parallel.number() > 0:
         checkpoints.interval = NEVER  # rank 0 has the same to store
@@ -100,12 +101,6 @@ def follow(tasks: Iterable[Mapping[str, Any]], results: Results, device: torch.d
     """Train tasks as another rank than 0; an error ends the process, and with it the task on all ranks."""
     for value in tasks:
         train(Task.from_json(value), results, device, TrainingLog(ignore))
-
-
-def stages_before(task: Task) -> dict[Stage, str]:
-    """The ids of the stages that the task starts from."""
-    stages = task.run.recipe.stages()
-    return {stage: task.run.stage_id(stage) for stage in stages[: stages.index(task.stage)]}
 
 
 @lru_cache(maxsize=1)

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness.display.text import describe_commit
 from harness.perf.blocks import dense, embedded, growth, input, ranking, start, step, text
 from harness.perf.report import Block
 from harness.perf.setting import Setting, choose_paper_size
 from harness.system.devices import (
-    available_cores,
     check_precision,
     choose_device,
     describe_device,
@@ -26,6 +26,7 @@ from harness.system.devices import (
 from harness.system.process import setup_process, when_input_ends
 from harness.system.provenance import read_commit, versions
 from pivl.errors import UserError
+from pivl.system.parallel import cores
 
 MEASURE: Mapping[str, Callable[[Setting], Block]] = {
     "text": text.measure,
@@ -55,16 +56,15 @@ def prepare(asked: Mapping[str, Any]) -> Setting:
 
 def describe(setting: Setting) -> dict[str, str]:
     """The place, time and versions of the measurement."""
-    commit, dirty = read_commit()
     quick = "; quick, so that its figures say little" if setting.quick else ""
     no_gpu = (
         {} if setting.device.type == "cuda" else {"GPU": "none was at hand; nothing here was measured on one"}
     )
     return {
-        "Device": f"{describe_device(setting.device)}, {available_cores()} cores",
+        "Device": f"{describe_device(setting.device)}, {cores()} cores",
         "Asked": f"paper-size figures with {setting.backbone} at {setting.precision}{quick}",
         "Versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
-        "Commit": commit + ("+changes" if dirty else ""),
+        "Commit": describe_commit(*read_commit()),
         "Date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         **no_gpu,
     }

@@ -39,7 +39,8 @@ Use = tuple[RequestedCell, Stage]
 class WorkItem:
     """A run or stage at one seed, and the `rows` that need it, as pairs of study and row.
 
-    `told`: why it failed, or who is at it. `work`, `seconds` and `size` (bytes) are None where nothing tells them.
+    `detail`: the error of a failed run, or the process that works on it. `work`, `seconds` and `size` (bytes) are None
+    where nothing tells them.
     """
 
     id: str
@@ -48,7 +49,7 @@ class WorkItem:
     seed: int
     rows: tuple[tuple[str, str], ...]
     state: State
-    told: str
+    detail: str
     work: Work | None
     seconds: float | None
     size: int | None
@@ -131,7 +132,7 @@ def forecast(
     requested: Sequence[RequestedCell],
     plan: Plan,
     results: Results,
-    spot: Host,
+    host: Host,
     identified: bool,
 ) -> Forecast:
     """The forecast of `askers`, whose missing tasks are in `plan`; reads records and starts nothing."""
@@ -145,32 +146,31 @@ def forecast(
             users.setdefault(run.stage_id(stage), []).append((asker, stage))
         users.setdefault(run.id, []).append((asker, last))
     states = {name: _state(name, used, todo, owners, results) for name, used in users.items()}
-    pieces = [_work_item(name, used, states[name], spot.measured) for name, used in users.items()]
+    pieces = [_work_item(name, used, states[name], host.measured) for name, used in users.items()]
     order = [piece for piece in pieces if not piece.is_run] + [piece for piece in pieces if piece.is_run]
     again = sum(task.rerank for task in plan.tasks)
     return Forecast(
-        tuple(names), spot.device, spot.slots, tuple(order), _free(results.root), identified, again
+        tuple(names), host.device, host.slots, tuple(order), _free(results.root), identified, again
     )
 
 
 def _work_item(name: str, used: Sequence[Use], state: tuple[State, str], measured: Throughput) -> WorkItem:
     asker, stage = used[0]
     run = asker.cell.run
-    stages = run.recipe.stages()
     work = asker.people and count_work(run.recipe, stage, asker.people, run.limit_steps)
     pace = measured.pace(run.recipe, stage)
     return WorkItem(
         id=name,
         stage=stage,
-        is_run=stage == stages[-1],
+        is_run=stage == run.recipe.stages()[-1],
         seed=run.seed,
         rows=tuple((one.study, one.cell.row) for one, _ in used),
         state=state[0],
-        told=state[1],
+        detail=state[1],
         work=work or None,
         seconds=pace.seconds(work.images) if pace and work else None,
         size=measured.size(run.recipe, stage),
-        before=tuple(run.stage_id(one) for one in stages[: stages.index(stage)]),
+        before=tuple(run.stages_before(stage).values()),
     )
 
 

@@ -110,6 +110,4 @@ def _rerankings(cells: Sequence[Cell], todo: Sequence[Cell]) -> list[Task]:
 
 
 def _needs(task: Task, missing: set[str]) -> tuple[str, ...]:
-    stages = task.run.recipe.stages()
-    before = [task.run.stage_id(stage) for stage in stages[: stages.index(task.stage)]]
-    return tuple(stage_id for stage_id in before if stage_id in missing)
+    return tuple(stage_id for stage_id in task.run.stages_before(task.stage).values() if stage_id in missing)

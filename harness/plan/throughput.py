@@ -1,11 +1,9 @@
 """Measures throughput from stored runs and stages: training speed on a device, bytes on disk."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from harness.store.record_file import Record
 from harness.store.records import Results
@@ -20,11 +18,11 @@ class Pace:
     """Images per second of training, and the seconds of overhead: loading, texts, scoring."""
 
     rate: float
-    beside: float
+    overhead: float
 
     def seconds(self, images: int) -> float:
         """The duration of a stage over so many images."""
-        return images / self.rate + self.beside
+        return images / self.rate + self.overhead
 
 
 @dataclass
@@ -49,7 +47,7 @@ class Throughput:
         found = self.paces.get(_key(recipe, stage))
         if not found:
             return None
-        return Pace(median(one.rate for one in found), median(one.beside for one in found))
+        return Pace(median(one.rate for one in found), median(one.overhead for one in found))
 
     def size(self, recipe: Recipe, stage: Stage) -> int | None:
         """Bytes, the most that this stage left with this backbone."""
@@ -61,9 +59,9 @@ class Throughput:
         place = stage, recipe.backbone
         self.sizes[place] = max(size, self.sizes.get(place, 0))
         if record["device"] == device and cost["images_per_second"] > 0:
-            training = steps * _batch(recipe, stage) / cost["images_per_second"]
-            beside = max(0.0, cost["seconds"] - training)
-            self.paces.setdefault(_key(recipe, stage), []).append(Pace(cost["images_per_second"], beside))
+            training = steps * recipe.batch_size(stage) / cost["images_per_second"]
+            overhead = max(0.0, cost["seconds"] - training)
+            self.paces.setdefault(_key(recipe, stage), []).append(Pace(cost["images_per_second"], overhead))
 
 
 def _steps(folder: Path) -> int:
@@ -73,18 +71,11 @@ def _steps(folder: Path) -> int:
 
 def _recipe(record: Record) -> Recipe | None:
     """The record's recipe; None if another version of the code wrote fields that this one lacks."""
-    stored: Mapping[str, Any] = record["recipe"]
-    choices: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in stored.items()}
     try:
-        return Recipe(**choices)
+        return Recipe.from_json(record["recipe"])
     except (TypeError, ValueError):
         return None
 
 
 def _key(recipe: Recipe, stage: Stage) -> Key:
     return stage, json.dumps(recipe.stage_choices(stage), sort_keys=True)
-
-
-def _batch(recipe: Recipe, stage: Stage) -> int:
-    alone = recipe.people_per_batch * recipe.images_per_person
-    return alone if stage == "image-tower" else recipe.prompt_batch

@@ -23,11 +23,11 @@ def count_work(recipe: Recipe, stage: Stage, people: Mapping[int, int], limit_st
 
     Exact for shuffled batches; where people are drawn, as many steps as other draws than the run's own gave on average.
     """
-    epochs, batch = recipe.epochs, recipe.people_per_batch * recipe.images_per_person
+    epochs, batch = recipe.epochs, recipe.batch_size(stage)
     if stage != "image-tower":
         joint = stage == "part-prompts" and recipe.part_schedule == "joint"
         own = recipe.identity_epochs if stage == "identity-prompts" else recipe.part_epochs
-        epochs, batch = own + (recipe.identity_epochs if joint else 0), recipe.prompt_batch
+        epochs = own + (recipe.identity_epochs if joint else 0)
     if stage == "identity-prompts" and recipe.prompt_sampling == "shuffle":
         pictures = sum(count * each for each, count in people.items())
         steps, images = epochs * -(-pictures // batch), epochs * pictures

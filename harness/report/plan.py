@@ -100,9 +100,9 @@ def _saved(pieces: Sequence[WorkItem]) -> str:
 def _state(piece: WorkItem) -> str:
     match piece.state:
         case "failed":
-            return f"failed: {piece.told}"
+            return f"failed: {piece.detail}"
         case "running":
-            return f"running: {piece.told}"
+            return f"running: {piece.detail}"
     return piece.state
 
 

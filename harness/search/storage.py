@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
@@ -25,7 +24,7 @@ from harness.search.spec import Place, Search, check_same
 from harness.search.trials import AT_LEAST, FEWEST, LOST, QUANTILE, State, Trial
 from harness.store.claims import Claim, Owner
 from harness.system.addresses import without_login
-from pivl.errors import UserError, explain
+from pivl.errors import UserError, explain, first_line
 from pivl.system.reading import read_bytes
 
 HEARTBEAT = 20  # seconds between those of a trial in a database
@@ -219,10 +218,10 @@ def _readable(place: Place) -> Iterator[None]:
     except ImportError as error:
         raise UserError("--storage needs psycopg; pip install 'pivl-bench[postgresql]'") from error
     except Exception as error:
-        reason: Any = str(error).strip().splitlines() or [type(error).__name__]
+        reason = first_line(error)
         if place.url is not None:
-            told = without_login(reason[0], place.url)
+            told = without_login(reason, place.url)
             raise UserError(f"--storage: the database does not answer as it should: {told}") from error
         raise UserError(
-            f"{place.journal} cannot be read ({reason[0]}); put back a copy of it, or remove its folder to begin anew"
+            f"{place.journal} cannot be read ({reason}); put back a copy of it, or remove its folder to begin anew"
         ) from error

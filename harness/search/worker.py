@@ -31,7 +31,7 @@ from harness.search.spec import Place, Search
 from harness.store.claims import Owner
 from harness.store.records import Finished, Results
 from harness.system.devices import choose_device, suitable_slots
-from harness.system.process import setup_process, when_input_ends
+from harness.system.process import setup_process, take_termination_as_interrupt, when_input_ends
 from pivl.errors import TrainingFailed, UserError
 
 
@@ -107,7 +107,7 @@ class Objective:
 
 def main(path: Path) -> int:
     """Run as a process of its own; 0 when no trial is left to do, 2 for a user's mistake."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    take_termination_as_interrupt()
     when_input_ends(partial(os.kill, os.getpid(), signal.SIGTERM))  # the trial at hand goes back
     given = json.loads(path.read_text())
     search, place = Search.from_json(given["search"]), Place(Path(given["folder"]), given["url"])

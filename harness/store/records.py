@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.display.text import describe_commit
 from harness.store import record_file
 from harness.store.atomic import write_folder, writing
 from harness.store.claims import Claims
@@ -161,7 +162,7 @@ class Results:
             signature=record["signature"],
             queries=queries,
             device=record["device"],
-            commit=record["commit"] + ("+changes" if record["dirty"] else ""),
+            commit=describe_commit(record["commit"], record["dirty"]),
             record=record,
         )
 

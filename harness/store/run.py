@@ -40,6 +40,11 @@ class Run:
         """The id of `stage`: the hash over the fields that it depends on; rows that agree on them share the stage."""
         return self._stage_ids[stage]
 
+    def stages_before(self, stage: Stage) -> dict[Stage, str]:
+        """The ids of the stages that `stage` starts from, in order."""
+        stages = self.recipe.stages()
+        return {one: self.stage_id(one) for one in stages[: stages.index(stage)]}
+
     @cached_property
     def _stage_ids(self) -> dict[Stage, str]:
         return {one: self._hash(one, one, self.recipe.stage_choices(one)) for one in STAGES}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pivl.errors import UserError
+from pivl.system.parallel import cores
 from pivl.system.processes import cpu_precision, peak_resident_bytes
 
 if TYPE_CHECKING:
@@ -27,11 +28,6 @@ def choose_device(name: str) -> "torch.device":
     if not available[name]:
         raise UserError(f"--device {name}: torch sees none here; try --device cpu")
     return torch.device(name)
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def device_without_torch(name: str) -> tuple[str, int]:
@@ -59,7 +55,7 @@ def default_jobs(name: str) -> int:
 
 def _cpu_slots() -> int:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(available_cores(), memory // 2**31))
+    return max(1, min(cores(), memory // 2**31))
 
 
 def suitable_precision(name: str) -> str:
@@ -96,7 +92,7 @@ def describe_device(device: "torch.device") -> str:
 
 def describe_machine() -> str:
     """Cores and processor, e.g. `2 cores of AMD EPYC`."""
-    return f"{available_cores()} cores of {_processor()}"
+    return f"{cores()} cores of {_processor()}"
 
 
 def peak_memory(device: "torch.device") -> int:

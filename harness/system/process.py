@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     pass
+import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -70,6 +71,11 @@ def when_input_ends(act: Callable[[], object]) -> None:
         act()
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def take_termination_as_interrupt() -> None:
+    """Let SIGTERM end this process like Ctrl-C: workers are ended, and what is at hand is put back."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def import_path() -> list[str]:

@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from harness.system.addresses import without_login
 from harness.tracking.place import Place
-from pivl.errors import UserError
+from pivl.errors import UserError, first_line
 
 ANEW = "delete it: pivl-bench mlflow sync makes it again from the records"
 DAMAGED = ("not a database", "malformed", "disk I/O error")
@@ -19,7 +19,7 @@ def advice(error: Exception, place: Place) -> str:
     """The line for an error raised while `place` was opened, read or written."""
     causes = list(_causes(error))
     missing = next((cause for cause in causes if isinstance(cause, ModuleNotFoundError)), None)
-    text = _first_line(next((cause.orig for cause in causes if isinstance(cause, DBAPIError)), error))
+    text = first_line(next((cause.orig for cause in causes if isinstance(cause, DBAPIError)), error))
     if isinstance(error, UserError):
         return str(error)
     if missing is not None:
@@ -57,7 +57,7 @@ def foreign(place: Place) -> UserError:
 def no_answer(place: Place, error: BaseException) -> UserError:
     """The message for a server that does not answer, with the system's reason."""
     *_, last = _causes(error)
-    reason = "in time" if isinstance(last, TimeoutError) else without_login(_first_line(last), place.given)
+    reason = "in time" if isinstance(last, TimeoutError) else without_login(first_line(last), place.given)
     return UserError(f"{place.name} does not answer{' ' if reason == 'in time' else ': '}{reason}")
 
 
@@ -67,7 +67,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while found is not None:
         yield found
         found = found.__cause__ or found.__context__
-
-
-def _first_line(error: object) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

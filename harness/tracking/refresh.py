@@ -10,7 +10,7 @@ from harness.display.progress import Progress
 from harness.store.claims import Owner
 from harness.store.records import Results
 from harness.store.row_index import asked_rows
-from pivl.errors import UserError
+from pivl.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from harness.tracking.place import Place
@@ -113,4 +113,4 @@ def _alone(results: Results) -> Iterator[None]:
 def _reason(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name == "mlflow":
         return ABSENT
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return first_line(error)

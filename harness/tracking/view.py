@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.display.text import describe_commit
 from harness.store.record_file import Record
 from harness.store.records import Results
 from harness.store.row_index import AskedRow
@@ -148,7 +149,7 @@ def show_result(record: Record, results: Results) -> Content:
         params={**record["recipe"], "seed": record["seed"], "weights": record["weights"][:12]},
         tags={
             "seed": str(record["seed"]),
-            "commit": record["commit"] + ("+changes" if record["dirty"] else ""),
+            "commit": describe_commit(record["commit"], record["dirty"]),
             "signature": record["signature"],
             "device": record["device"],
             "mlflow.source.git.commit": record["commit"],

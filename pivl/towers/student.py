@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
 
-from pivl.errors import UserError
+from pivl.errors import UserError, first_line
 from pivl.towers.clip import ImageTower, drawing_from
 from pivl.towers.features import Features
 from pivl.towers.student_names import parse_student
@@ -90,7 +90,7 @@ class TimmMaps(nn.Module):
         try:
             net: Any = timm.create_model(name, features_only=True, pretrained=False)
         except (RuntimeError, AttributeError, TypeError, ValueError, AssertionError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = first_line(error)
             raise UserError(f"timm:{name}: timm makes no feature maps of it ({reason})") from error
         self.net: nn.Module = net
         self.channels = tuple(net.feature_info.channels())[-4:]
@@ -131,7 +131,7 @@ def _try(tower: StudentTower, name: str, image_size: tuple[int, int]) -> None:
     try:
         found = [tuple(image.shape) for image in tower.eval().net(torch.zeros(1, 3, *image_size))]
     except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise UserError(
             f"{name} does not take pictures of {image_size[0]}x{image_size[1]} ({reason})"
         ) from error

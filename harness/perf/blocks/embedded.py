@@ -19,7 +19,7 @@ from harness.perf.timing import alternate, seconds
 from harness.plan.throughput import Pace, Throughput
 from harness.plan.workload import count_work
 from harness.store.records import Results
-from harness.system.devices import available_cores, describe_device, suitable_slots
+from harness.system.devices import describe_device, suitable_slots
 from harness.system.process import worker_environment
 from pivl.data.part_maps.labels import LIP
 from pivl.data.pictures import Split
@@ -28,6 +28,7 @@ from pivl.loop import Step
 from pivl.recipe import STAGES, Recipe, Stage
 from pivl.synthped.benchmark import SYNTHPED, SYNTHPED_MINI, build_world
 from pivl.synthped.rendering.picture import render_pictures
+from pivl.system.parallel import cores
 from pivl.train import Trainer
 
 NAMES = {"identity-prompts": "stage 1a", "part-prompts": "stage 1b", "image-tower": "stage 2, with scoring"}
@@ -54,7 +55,7 @@ def measure(setting: Setting) -> Block:
             found[stage, name] = pace.seconds(count_work(recipe, stage, PEOPLE, None).images)
     slots, seeds = suitable_slots(setting.device), len(experiment.seeds)
     rendered = _rendered(setting)
-    beside = PICTURES / rendered.value / min(slots, available_cores()) + _worker_start()
+    overhead = PICTURES / rendered.value / min(slots, cores()) + _worker_start()
     figures = [rendered]
     for stage in STAGES[:-1]:
         shared = [taken for (of, _), taken in found.items() if of == stage]
@@ -65,14 +66,14 @@ def measure(setting: Setting) -> Block:
     ]
     once = sum(figure.value for figure in figures if figure.name.endswith("once a seed"))
     each = sum(figure.value for figure in figures if figure.name.endswith("each seed"))
-    whole = seeds * (once + each) + slots * beside
+    whole = seeds * (once + each) + slots * overhead
     figures += [
         Figure(
             f"run ablation: {len(recipes)} rows x {seeds} seeds, {slots} at a time",
             whole / slots / 60,
             "minutes",
         ),
-        Figure("of it rendering, and a worker's start", 100 * slots * beside / whole, "%"),
+        Figure("of it rendering, and a worker's start", 100 * slots * overhead / whole, "%"),
         Figure("of it stage 1", 100 * seeds * once / whole, "%"),
         Figure("of it stage 2 and scoring", 100 * seeds * each / whole, "%"),
     ]
@@ -115,7 +116,7 @@ def _pace(setting: Setting, recipe: Recipe, stage: Stage) -> Pace:
     """The training speed of the stage over a few steps, and its overhead."""
     steps = 3 if setting.quick else 6
     if stage == "image-tower":
-        images = recipe.people_per_batch * recipe.images_per_person
+        images = recipe.batch_size(stage)
         watched = watch_stage_2(recipe, setting.embedded_clip(), setting.device, images)
         watched.run(steps)
         return Pace(images / median(watched.step_seconds()), _scoring_seconds(setting, recipe))
@@ -129,7 +130,7 @@ def _pace(setting: Setting, recipe: Recipe, stage: Stage) -> Pace:
     }
     whole = seconds(tune[stage], setting.device)
     each = median(later - sooner for sooner, later in pairwise(times))
-    return Pace(recipe.prompt_batch / each, max(0.0, whole - each * len(times)))
+    return Pace(recipe.batch_size(stage) / each, max(0.0, whole - each * len(times)))
 
 
 def _scoring_seconds(setting: Setting, recipe: Recipe) -> float:

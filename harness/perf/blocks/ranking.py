@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 from harness.perf.blocks.ranking_process import SORTED, Ranked, Size
 from harness.perf.report import Bar, Block, Figure
 from harness.perf.setting import Setting
-from harness.system.devices import available_cores
 from pivl.errors import UserError
+from pivl.system.parallel import cores
 
 WIDTHS = (1280, 3072)  # of ViT-B/16's descriptors and of RN50's
 SHARE = 8  # every so many queries of MSMT17 are ranked; the time grows with their number
@@ -19,7 +19,7 @@ RERANKED = 60.0  # seconds at Market's
 
 def measure(setting: Setting) -> Block:
     """Each size in a process of its own."""
-    threads = available_cores()
+    threads = cores()
     market = Size("Market-1501", 3368, 15913, 750, 6, WIDTHS[0], 3368, setting.device.type, threads)
     msmt = replace(
         market, name="MSMT17", queries=11659, gallery=82161, people=3060, cameras=15, ranked=11659 // SHARE

@@ -11,10 +11,10 @@ from harness.perf.setting import Setting
 from harness.perf.stage_2 import PHASES, Watched, watch_stage_2
 from harness.perf.timing import matrix_rate, seconds
 from harness.plan.workload import count_work
-from harness.system.devices import available_cores
 from pivl.data.part_maps.labels import LIP
 from pivl.prompts import Prompts, draw_identity_tokens
 from pivl.recipe import Recipe, Stage
+from pivl.system.parallel import cores
 from pivl.towers.clip import Clip
 
 DUKE = {23: 326, 24: 376}  # DukeMTMC-reID's 702 training people and 16,522 pictures, as even as they come
@@ -64,7 +64,7 @@ def measure(setting: Setting) -> Block:
         f"with 64 at {setting.embedded.precision}."
     ]
     if cpu:
-        notes.append(f"Table 3: {available_cores()} runs at a time, one a core, at the rate of one alone.")
+        notes.append(f"Table 3: {cores()} runs at a time, one a core, at the rate of one alone.")
         notes.append("torch.compile and CUDA graphs are not used: they could not be measured without a GPU.")
     return Block("step", "4. Stage 2: one step of PI-VL", tuple(figures), tuple(bars), tuple(notes))
 
@@ -106,5 +106,5 @@ def _table_3(setting: Setting, large: Watched, images: int, prompts: dict[Stage,
     work = {stage: count_work(recipe, stage, DUKE, None) for stage in recipe.stages()}
     stage_1 = sum(work[stage].steps * taken for stage, taken in prompts.items())
     stage_2 = work["image-tower"].images * median(large.step_seconds()) / images
-    slots = available_cores() if setting.device.type == "cpu" else 1
+    slots = cores() if setting.device.type == "cpu" else 1
     return SEEDS * (stage_1 + ROWS * stage_2) / slots
