@@ -49,43 +49,30 @@ def perf(form: str, output: Path | None, only: str | None, **asked: Any) -> None
 
 def _measure(asked: Mapping[str, Any]) -> "Report":
     """What the process tells; UserError where it cannot do what was asked, or ends otherwise."""
-    import json
-    import subprocess
-    import sys
-
     from harness.display.progress import Progress
     from harness.perf.report import Block, Report
-    from harness.system.process import worker_environment
+    from harness.system.worker_process import ProcessFailed, WorkerProcess
     from pivl.errors import UserError
 
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "harness.perf.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=worker_environment(),
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
     progress = Progress.on_stderr(quiet=False)
     setting: dict[str, str] = {}
     blocks: list[Block] = []
-    with process:
-        process.stdin.write(json.dumps(asked) + "\n")
-        process.stdin.flush()  # and left open: it ends with this process, and the other one then does
-        for line in process.stdout:
-            match json.loads(line):
-                case {"setting": found}:
-                    setting = found
-                case {"doing": name}:
-                    progress.update(
-                        "perf", f"measuring {name}, {len(blocks)} of {len(asked['blocks'])} blocks done"
-                    )
-                case {"block": found}:
-                    blocks.append(Block.from_json(found))
-                case {"mistake": message}:
-                    raise UserError(message)
-    progress.close()
-    if process.returncode:
-        raise UserError("the measuring process failed, as it says above; try --only other blocks, or --quick")
+    try:
+        for event in WorkerProcess.ask(("harness.perf.worker",), asked):
+            match event["event"]:
+                case "setting":
+                    setting = event["setting"]
+                case "phase":
+                    done = f"{len(blocks)} of {len(asked['blocks'])} blocks done"
+                    progress.update("perf", f"measuring {event['phase']}, {done}")
+                case "block":
+                    blocks.append(Block.from_json(event["block"]))
+                case "user-error":
+                    raise UserError(event["message"])
+    except ProcessFailed as error:
+        raise UserError(
+            f"the measuring process failed: {error}; try --only other blocks, or --quick"
+        ) from error
+    finally:
+        progress.close()
     return Report(setting, tuple(blocks))

@@ -1,4 +1,4 @@
-"""Short texts for the terminal: steps, summaries and durations."""
+"""Short texts for the terminal: steps, scores and durations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -47,10 +47,16 @@ def abbreviate_step(event: Mapping[str, object]) -> tuple[str, str, str]:
     return f"{epoch} {loss} {event['rate']:.0f}/s {clock}", f"{epoch} {clock}", epoch
 
 
-def abbreviate_summary(summary: str) -> tuple[str, ...]:
-    """`mAP 57.7, Rank-1 64.1` for a cell of a table: as it is, `mAP 57.7`, `57.7`; nothing where no figure is in it."""
-    first, *others = summary.split(", ")
-    return (summary, first, first.split()[-1]) if others else ()
+def describe_scores(metrics: Mapping[str, float]) -> str:
+    """The scores of a run: `mAP 57.7, Rank-1 64.1`; empty for a stage, which has none."""
+    return f"mAP {metrics['mAP']:.1f}, Rank-1 {metrics['rank1']:.1f}" if metrics else ""
+
+
+def abbreviate_scores(metrics: Mapping[str, float]) -> tuple[str, ...]:
+    """The same for a cell of a table, from the longest: `mAP 57.7, Rank-1 64.1`, `mAP 57.7`, `57.7`."""
+    if not metrics:
+        return ()
+    return describe_scores(metrics), f"mAP {metrics['mAP']:.1f}", f"{metrics['mAP']:.1f}"
 
 
 def duration(seconds: object) -> str:

@@ -5,16 +5,12 @@ They speak torchrun's protocol, the variables RANK, LOCAL_RANK, WORLD_SIZE, MAST
 end of its training; rank 0 alone says what goes on, stores checkpoints and results, and scores.
 """
 
-import json
 import os
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import IO
 
 import torch
 from torch import distributed
@@ -22,7 +18,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from harness.plan.task import Task
 from harness.store.records import Results
-from harness.system.process import import_path
+from harness.system.worker_process import WorkerProcess
 from pivl.errors import TrainingFailed, UserError
 from pivl.system import data_parallel
 
@@ -33,20 +29,16 @@ POLL = 0.05  # seconds between looks at whether all ranks have come
 
 @dataclass(frozen=True)
 class Follower:
-    """Another rank of the task, and the file that takes what it says on stderr."""
+    """Another rank of the task, and its process."""
 
     rank: int
-    process: subprocess.Popen[bytes]
-    stderr: IO[bytes]
+    process: WorkerProcess
 
     def raise_if_ended(self, wait: float, error: Exception | None = None) -> None:
         """Raise TrainingFailed with its last line if it ends by itself within `wait` seconds."""
         with suppress(subprocess.TimeoutExpired):
-            status = self.process.wait(wait)
-            self.stderr.seek(0)
-            last = (self.stderr.read().decode(errors="replace").strip().splitlines() or [f"status {status}"])[
-                -1
-            ]
+            status = self.process.process.wait(wait)
+            last = (self.process.last_lines() or (f"status {status}",))[-1]
             raise TrainingFailed(f"rank {self.rank} has ended: {last}") from error
 
 
@@ -111,25 +103,11 @@ def _follower(rank: int, port: int, task: Task, results: Results, device: torch.
         "MASTER_ADDR": HERE,
         "MASTER_PORT": port,
     }
-    environment = {**os.environ, **{name: str(value) for name, value in place.items()}}
-    environment["PYTHONPATH"] = os.pathsep.join(import_path())
-    command = [sys.executable, "-P", "-m", "harness.execution.worker"]
-    command += ["--results", str(results.root), "--device", device.type]
-    with (
-        tempfile.TemporaryFile() as stderr,
-        subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=stderr,
-            bufsize=0,
-            env=environment,
-        ) as process,
-    ):
-        assert process.stdin is not None
-        try:
-            with suppress(BrokenPipeError):  # it has just died, which whoever waits for it finds out
-                process.stdin.write(json.dumps(task.to_json()).encode() + b"\n")
-            yield Follower(rank, process, stderr)
-        finally:
-            process.kill()
+    program = ("harness.execution.worker", "--results", str(results.root), "--device", device.type)
+    variables = {name: str(value) for name, value in place.items()}
+    process = WorkerProcess.start(program, lambda *_: None, variables=variables)
+    try:
+        process.submit(task.to_json())
+        yield Follower(rank, process)
+    finally:
+        process.end()

@@ -22,7 +22,7 @@ from harness.store.record_file import Record
 from harness.store.records import Results
 from harness.system.devices import peak_memory
 from harness.system.provenance import describe_origin
-from pivl.errors import TrainingFailed, UserError
+from pivl.errors import TrainingFailed, UserError, first_line
 from pivl.recipe import Recipe, Stage
 
 LAST_LINES = 20
@@ -30,8 +30,8 @@ LAST_LINES = 20
 
 def execute(
     task: Task, results: Results, device: torch.device, send: Send, watch: Watch | None = None
-) -> str:
-    """Do one task, store what comes of it and say in a few words what that is. TrainingFailed, UserError.
+) -> dict[str, float]:
+    """Do one task, store what comes of it and return its metrics, of which a stage has none. TrainingFailed, UserError.
 
     `watch` is told the score of every epoch, and only of held-out people: the test people are scored once, after the
     last. The weights of a run that was watched are not kept.
@@ -41,7 +41,7 @@ def execute(
     monitor, run = TrainingLog(send), task.run
     record: Record = {"id": task.id, "status": "finished", **describe_origin(device), **_what(task)}
     files: dict[str, Callable[[Path], object]] = {}
-    folder, summary = results.stage_folder(task.id), "stored"
+    folder, metrics = results.stage_folder(task.id), {}
     if task.rerank:
         trainer, state = prepare(task, device, monitor), results.read_tensors(results.run_folder(run.id))
     else:
@@ -58,13 +58,13 @@ def execute(
         found, retrieval = score_model(trainer, state, task.rerank)
         files["queries.parquet"] = lambda path: query_table(retrieval).to_parquet(path, index=False)
         folder = results.reranked_folder(run.id) if task.rerank else results.run_folder(run.id)
-        summary = f"mAP {found['metrics']['mAP']:.1f}, Rank-1 {found['metrics']['rank1']:.1f}"
+        metrics = found["metrics"]
         record |= found
     record["codes"] = _codes(task, record, results)
     record["cost"] = _cost(monitor, device)
     results.write(folder, record, files)
     Checkpoints.of(task.id, task.interval, results).remove()
-    return summary
+    return metrics
 
 
 def _what(task: Task) -> Record:
@@ -105,32 +105,41 @@ def _cost(monitor: TrainingLog, device: torch.device) -> Record:
 
 def describe_shortage(recipe: Recipe, stage: Stage) -> str:
     """What to try when the GPU's memory did not suffice for `stage`."""
-    pictures = recipe.people_per_batch * recipe.images_per_person
-    batch, smaller = f"{pictures} pictures", f"--set people_per_batch={max(2, recipe.people_per_batch // 2)}"
+    smaller = f"--set people_per_batch={max(2, recipe.people_per_batch // 2)}"
     if stage != "image-tower":
-        half = max(1, recipe.prompt_batch // recipe.images_per_person // 2) * recipe.images_per_person
-        batch, smaller = f"{recipe.prompt_batch} pictures", f"--set prompt_batch={half}"
+        half = max(1, recipe.batch_size(stage) // recipe.images_per_person // 2) * recipe.images_per_person
+        smaller = f"--set prompt_batch={half}"
     precise = "--precision bf16, or else " if recipe.precision == "fp32" else ""
-    return f"CUDA out of memory in {stage}, with batches of {batch} in {recipe.precision}; try {precise}{smaller}"
+    batch = f"{recipe.batch_size(stage)} pictures in {recipe.precision}"
+    return f"CUDA out of memory in {stage}, with batches of {batch}; try {precise}{smaller}"
+
+
+def record_failure(task: Task, error: Exception, results: Results, of_run: bool) -> str:
+    """Write `error` as the failure of the task's run, and return it in one line.
+
+    of_run: whether the run itself has failed; where it is a stage that several runs start from, nothing is written.
+    """
+    said = first_line(error if isinstance(error, TrainingFailed) else f"{type(error).__name__}: {error}")
+    if isinstance(error, torch.OutOfMemoryError):
+        said = describe_shortage(task.run.recipe, task.stage)
+    if of_run:
+        lines = "".join(traceback.format_exception(error)).splitlines()[-LAST_LINES:]
+        results.write_failure(task.run, said, lines)
+    return said
 
 
 def attempt(task: Task, results: Results, device: torch.device, send: Send) -> dict[str, Any]:
-    """Do one task as its only owner and record its failure; the event that says how it ended. UserError."""
+    """Do one task as its only owner and record its failure; return the event that says how it ended. UserError."""
     began, claim = time.monotonic(), results.claims.take(task.id)
     if isinstance(claim, Owner):
         return {"event": "owned", "owner": str(claim)}
     with claim:
         try:
-            stored = task.is_stored(results)
-            summary = "done by another command" if stored else execute(task, results, device, send)
+            if task.is_stored(results):
+                return {"event": "found"}
+            metrics = execute(task, results, device, send)
         except (UserError, BrokenPipeError):
             raise
         except Exception as error:  # whatever it is, it is this run's failure and not the next one's
-            kind = "" if isinstance(error, TrainingFailed) else f"{type(error).__name__}: "
-            said = f"{kind}{error}".splitlines()[0]
-            if isinstance(error, torch.OutOfMemoryError):
-                said = describe_shortage(task.run.recipe, task.stage)
-            if task.is_run:
-                results.write_failure(task.run, said, traceback.format_exc().splitlines()[-LAST_LINES:])
-            return {"event": "failed", "error": said}
-    return {"event": "done", "summary": summary, "seconds": time.monotonic() - began}
+            return {"event": "failed", "error": record_failure(task, error, results, task.is_run)}
+    return {"event": "done", "metrics": metrics, "seconds": time.monotonic() - began}

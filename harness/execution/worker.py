@@ -25,7 +25,7 @@ from harness.plan.task import Task
 from harness.store.claims import Claims
 from harness.store.records import Results
 from harness.system.devices import choose_device, suitable_slots
-from harness.system.process import setup_process
+from harness.system.process import setup_process, take_stdout
 from pivl.errors import UserError
 from pivl.system import data_parallel
 
@@ -51,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args(arguments)
-    send = ignore if os.environ.get("RANK", "0") != "0" else take_stdout()
+    send = take_stdout()
+    if os.environ.get("RANK", "0") != "0":
+        send = ignore
     results = Results(asked.results, lambda text: send({"event": "warning", "message": text}))
     try:
         device = choose_device(asked.device)
@@ -84,17 +86,6 @@ def hear_launcher(claims: Claims) -> Iterator[str]:
     threading.Thread(target=listen, daemon=True).start()
     while True:
         yield lines.get()
-
-
-def take_stdout() -> Send:
-    """Keep standard output for events; whatever else prints goes to standard error."""
-    channel = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-
-    def send(event: Mapping[str, Any]) -> None:
-        channel.write(json.dumps(event) + "\n")
-
-    return send
 
 
 if __name__ == "__main__":

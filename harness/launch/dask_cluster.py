@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from harness.launch.task_queue import POLL, TaskQueue
-from harness.launch.worker_process import Event, Worker, execution
+from harness.launch.worker_pool import WorkerPool, execution
 from harness.plan.task import Task
 from harness.store.records import Results
 from harness.system.addresses import masked, within, without_login
 from harness.system.gpus import Gpus, visible_gpus
+from harness.system.worker_process import Event
 from pivl.errors import UserError
 from pivl.system.parallel import cores
 
@@ -32,15 +33,15 @@ if TYPE_CHECKING:
 LOOK = 0.5  # seconds between looks whether a task is still wanted
 PATIENCE = 10.0  # seconds for a scheduler to answer; half of that to take the connection
 NOTHING = "--scheduler {}: no Dask scheduler answers there; start one with dask scheduler"
-ENDINGS = ("done", "failed", "owned", "user-error")
+ENDINGS = ("done", "found", "failed", "owned", "lost", "user-error")
 _gpus = Gpus(visible_gpus())  # of this process, which may be a Dask worker with several threads
 
 
 @dataclass
 class DaskLauncher:
-    """Does what is on the agenda on the cluster of `scheduler`; None: one of `jobs` workers on this machine."""
+    """Does the tasks of a queue on the cluster of `scheduler`; None: one of `jobs` workers on this machine."""
 
-    agenda: TaskQueue
+    task_queue: TaskQueue
     device: str
     jobs: int | None = None
     gpus_per_run: int = 1
@@ -55,26 +56,26 @@ class DaskLauncher:
             running: dict[str, tuple[Task, Future[Event]]] = {}
             wanted = self._resources(client)
             try:
-                while self.agenda.is_open:
-                    while (task := self.agenda.begin()) is not None:
+                while self.task_queue.is_open:
+                    while (task := self.task_queue.begin()) is not None:
                         running[task.id] = (task, self._submit(client, task, topic, wanted))
                     self._listen(running)
             finally:
                 client.cancel([future for _, future in running.values()])
-                self.agenda.close()
+                self.task_queue.close()
 
     def _resources(self, client: "Client") -> dict[str, float]:
         """What a run asks of a Dask worker: GPUs, where workers say that they have some."""
         found = client.scheduler_info()
         workers = found["workers"].values()
         if not workers:
-            self.agenda.progress.warn(f"no Dask worker yet; start one: dask worker {found['address']}")
+            self.task_queue.progress.warn(f"no Dask worker yet; start one: dask worker {found['address']}")
         declared = any("GPU" in worker["resources"] for worker in workers)
         return {"GPU": self.gpus_per_run} if declared or self.device == "cuda" else {}
 
     def _submit(self, client: "Client", task: Task, topic: str, wanted: dict[str, float]) -> "Future[Event]":
-        self.agenda.progress.update(task.name, "with the scheduler")
-        root = str(self.agenda.results.root.resolve())
+        self.task_queue.progress.update(task.name, "with the scheduler")
+        root = str(self.task_queue.results.root.resolve())
         future = client.submit(
             supervise, task.to_json(), root, self.device, self.gpus_per_run, topic,
             key=f"{task.id}-{uuid4()}", pure=False, resources=wanted,
@@ -92,14 +93,10 @@ class DaskLauncher:
             return  # it came later than its task's end
         task, future = running[task_id]
         if event["event"] != "ended":
-            self.agenda.hear(task, event)
+            self.task_queue.handle_event(task, event)
             return
         del running[task_id]
-        outcome = _outcome(future)
-        if outcome["event"] == "lost":
-            self.agenda.lose(task, outcome["error"], outcome["lines"])
-        else:
-            self.agenda.hear(task, outcome)
+        self.task_queue.handle_event(task, _outcome(future))
 
 
 def supervise(value: dict[str, Any], root: str, device: str, gpus: int, topic: str) -> Event:
@@ -107,30 +104,21 @@ def supervise(value: dict[str, Any], root: str, device: str, gpus: int, topic: s
     from distributed import get_worker
 
     worker, task = get_worker(), Task.from_json(value)
-    key, said = worker.get_current_task(), queue.SimpleQueue[Event | None]()
-    lender = _gpus if device in ("auto", "cuda") else Gpus([])
-    with lender.lend(gpus) as lent:
-        process = Worker.start(execution(Path(root), device), lambda _, event: said.put(event), lent)
-        try:
-            process.give(task)
+    key, lender = worker.get_current_task(), _gpus if device in ("auto", "cuda") else Gpus([])
+    try:
+        with WorkerPool(execution(Path(root), device), device, 1, gpus, gpus=lender) as pool:
+            pool.start().submit(task.to_json())
             while _is_wanted(worker, key):
-                try:
-                    event = said.get(timeout=LOOK)
-                except queue.Empty:
+                if (found := pool.next_event(LOOK)) is None:
                     continue
-                if event is None:
-                    how, lines = process.post_mortem()
-                    return {"event": "lost", "error": how, "lines": list(lines)}
+                _, event = found
                 if event["event"] in ENDINGS:
                     return event
-                if event["event"] == "ready":
-                    process.ready = True
-                else:
+                if event["event"] != "ready":
                     worker.log_event(topic, (task.id, event))
             return {"event": "owned"}  # cancelled, or the Dask worker closes: nobody reads this
-        finally:
-            process.end()
-            Results(Path(root), lambda text: None).sweep()
+    finally:
+        Results(Path(root), lambda text: None).sweep()
 
 
 def _is_wanted(worker: Any, key: object) -> bool:
@@ -223,7 +211,7 @@ def check_scheduler(address: str) -> None:
 
 
 def _be_there() -> None:
-    """Raise UserError if Dask is not installed, and let it log nothing: what matters is said by the agenda."""
+    """Raise UserError if Dask is not installed, and let it log nothing: what matters is said by the task queue."""
     try:
         importlib.import_module("distributed")
     except ImportError as error:

@@ -1,14 +1,10 @@
 """Launches a plan's tasks on this machine or on a Dask cluster, with the options that change no result."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from harness.display.progress import Progress
 from harness.plan.planner import Plan
 from harness.store.records import Results
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -35,12 +31,12 @@ def launch(plan: Plan, results: Results, progress: Progress, options: Options) -
 
     every, ranks = options.checkpoint_every, options.gpus_per_run
     tasks = [replace(task, checkpoint_every=every, ranks=ranks) for task in plan.tasks]
-    agenda = TaskQueue(tasks, results, progress)
+    task_queue = TaskQueue(tasks, results, progress)
     if options.launcher == "dask":
         from harness.launch.dask_cluster import DaskLauncher
 
-        DaskLauncher(agenda, options.device, options.jobs, options.gpus_per_run, options.scheduler).run()
+        DaskLauncher(task_queue, options.device, options.jobs, options.gpus_per_run, options.scheduler).run()
     else:
         from harness.launch.local import LocalLauncher
 
-        LocalLauncher(agenda, options.device, options.jobs, options.gpus_per_run).run()
+        LocalLauncher(task_queue, options.device, options.jobs, options.gpus_per_run).run()

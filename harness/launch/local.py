@@ -1,79 +1,49 @@
 """The local launcher: worker processes on this machine, one per GPU, or as many as suit its cores."""
 
-import queue
 from dataclasses import dataclass, field
 
 from harness.launch.task_queue import POLL, TaskQueue
-from harness.launch.worker_process import Event, Worker, execution
-from harness.system.devices import default_jobs
-from harness.system.gpus import Gpus, visible_gpus
+from harness.launch.worker_pool import WorkerPool, execution
+from harness.plan.task import Task
+from harness.system.worker_process import Event, WorkerProcess
 
 
 @dataclass
 class LocalLauncher:
-    """Does what is on the agenda with at most `jobs` workers; None: as many as the device suits."""
+    """Does the tasks of a queue with at most `jobs` workers; None: as many as the device suits."""
 
-    agenda: TaskQueue
+    task_queue: TaskQueue
     device: str
     jobs: int | None = None
     gpus_per_run: int = 1
-    _workers: list[Worker] = field(default_factory=list)
-    _events: "queue.Queue[tuple[Worker, Event | None]]" = field(default_factory=queue.Queue)
-    _gpus: Gpus = field(default_factory=lambda: Gpus([]))
+    _running: dict[WorkerProcess, Task] = field(default_factory=dict)
 
     def run(self) -> None:
         """Do all tasks. Workers are gone when this returns or raises, and so is what killed ones left."""
-        self._gpus = Gpus([] if self.device in ("cpu", "mps") else visible_gpus())
-        limit = self.jobs or max(1, default_jobs(self.device) // self.gpus_per_run)
+        program = execution(self.task_queue.results.root, self.device)
         try:
-            while self.agenda.is_open:
-                self._hand_out(limit)
-                try:
-                    worker, event = self._events.get(timeout=POLL)
-                except queue.Empty:
-                    continue
-                if event is None:
-                    self._bury(worker)
-                elif event["event"] == "ready":
-                    worker.ready = True
-                    limit = self.jobs or self._suitable(event)
-                else:
-                    assert worker.task is not None
-                    if self.agenda.hear(worker.task, event):
-                        worker.task = None
+            with WorkerPool(program, self.device, self.jobs, self.gpus_per_run) as pool:
+                while self.task_queue.is_open:
+                    self._hand_out(pool)
+                    if (found := pool.next_event(POLL)) is not None:
+                        self._handle(*found)
         finally:
-            for worker in self._workers:
-                worker.end()
-            self.agenda.close()
+            self.task_queue.close()
 
-    def _suitable(self, ready: Event) -> int:
-        """How many workers suit the device that a worker found."""
-        gpus = len(self._gpus.all) if ready["device"] == "cuda" else 0
-        return max(1, (gpus or int(ready["slots"])) // self.gpus_per_run)
-
-    def _hand_out(self, limit: int) -> None:
-        """Give tasks that can begin to idle workers, starting workers up to `limit`."""
+    def _hand_out(self, pool: WorkerPool) -> None:
+        """Submit tasks that can begin to idle workers, starting workers up to the limit."""
         while True:
-            idle = next((worker for worker in self._workers if worker.task is None), None)
-            if idle is None and len(self._workers) >= limit:
+            idle = next((worker for worker in pool.workers if worker not in self._running), None)
+            if idle is None and not pool.has_room:
                 return
-            task = self.agenda.begin()
+            task = self.task_queue.begin()
             if task is None:
                 return
-            if idle is None:
-                gpus = self._gpus.borrow(self.gpus_per_run)
-                program = execution(self.agenda.results.root, self.device)
-                idle = Worker.start(program, lambda *said: self._events.put(said), gpus)
-                self._workers.append(idle)
-            idle.give(task)
+            worker = idle or pool.start()
+            self._running[worker] = task
+            worker.submit(task.to_json())
 
-    def _bury(self, worker: Worker) -> None:
-        """A worker has ended by itself: a failure of its task, or of the installation where it never got ready."""
-        self._workers.remove(worker)
-        self._gpus.give_back(worker.gpus)
-        try:
-            how, lines = worker.post_mortem()
-        finally:
-            worker.end()
-        if worker.task is not None:
-            self.agenda.lose(worker.task, how, lines)
+    def _handle(self, worker: WorkerProcess, event: Event) -> None:
+        task = self._running.get(worker)
+        if task is not None and self.task_queue.handle_event(task, event):
+            del self._running[worker]

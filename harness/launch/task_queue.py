@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.display.progress import Progress
-from harness.display.text import abbreviate_step, abbreviate_summary, describe_step, duration
+from harness.display.text import abbreviate_scores, abbreviate_step, describe_scores, describe_step, duration
 from harness.plan.task import Task
 from harness.store.claims import Owner
 from harness.store.records import Failed, Results
 from pivl.errors import UserError
 
 POLL = 1.0  # seconds after which a launcher with nothing to hear looks again at what other commands have done
+
+ELSEWHERE = "done by another command"
 
 State = Literal["waiting", "at work", "done", "failed"]
 
@@ -53,8 +55,8 @@ class TaskQueue:
                 return task
         return None
 
-    def hear(self, task: Task, event: Mapping[str, Any]) -> bool:
-        """Take what the worker at `task` says; whether it has now done with it. UserError ends the command."""
+    def handle_event(self, task: Task, event: Mapping[str, Any]) -> bool:
+        """Take an event of the worker at `task`; return whether the worker is free now. UserError ends the command."""
         match event["event"]:
             case "step":
                 self.progress.update(task.name, describe_step(event), *abbreviate_step(event))
@@ -67,23 +69,29 @@ class TaskQueue:
             case "failed":
                 self._fail(task, event["error"])
             case "done":
-                self._finish(task, event["summary"], f" in {duration(event['seconds'])}")
+                summary = describe_scores(event["metrics"]) or "stored"
+                took = f"{summary} in {duration(event['seconds'])}"
+                self._finish(task, took, *abbreviate_scores(event["metrics"]))
+            case "found":
+                self._finish(task, ELSEWHERE)
             case "owned":
-                self.give_back(task)
+                self.requeue(task)
+            case "lost":
+                self.worker_died(task, event["error"], event["lines"])
         return self._state[task.id] != "at work"
 
-    def give_back(self, task: Task) -> None:
+    def requeue(self, task: Task) -> None:
         """Let `task`, which has not been done, wait again."""
         self._state[task.id] = "waiting"
         self._later[task.id] = time.monotonic() + POLL
         self.progress.wait(task.name)
 
-    def lose(self, task: Task, error: str, lines: Sequence[str]) -> None:
-        """Take it that the worker at `task` ended without a word of its own, and record why."""
+    def worker_died(self, task: Task, error: str, lines: Sequence[str]) -> None:
+        """Record that the worker at `task` ended by itself, unless another command has the task by now."""
         if self._record(task, error, lines):
             self._fail(task, error)
         else:
-            self.give_back(task)
+            self.requeue(task)
 
     def close(self) -> None:
         """Take away what ended workers left, once there are none any more."""
@@ -107,7 +115,7 @@ class TaskQueue:
             self._fail(task, failure.error)
             return False
         if task.is_stored(self.results):
-            self._finish(task, "done by another command")
+            self._finish(task, ELSEWHERE)
             return False
         return True
 
@@ -115,11 +123,11 @@ class TaskQueue:
         found = self.results.read_run(task.id) if task.is_run else None
         return found if isinstance(found, Failed) else None
 
-    def _finish(self, task: Task, summary: str, took: str = "") -> None:
+    def _finish(self, task: Task, text: str, *shorter: str) -> None:
         self._state[task.id] = "done"
         runs = [self._state[one.id] for one in self.tasks if one.is_run]
         count = f" ({runs.count('done')} of {len(runs)} runs)" if task.is_run else ""
-        self.progress.finish(task.name, f"{summary}{took}{count}", "done", *abbreviate_summary(summary))
+        self.progress.finish(task.name, f"{text}{count}", "done", *shorter)
 
     def _fail(self, task: Task, error: str) -> None:
         """Take `task`, whose failure is recorded, as failed, and record the same of what needs it."""

@@ -1,4 +1,4 @@
-"""The process that measures: `python -m harness.perf.worker`, asked by a line of JSON, a JSON line a block in return.
+"""The process that measures: `python -m harness.perf.worker`, asked by a line of JSON, an event a block in return.
 
 It is set up as workers are (harness.system.process.setup_process).
 """
@@ -23,7 +23,7 @@ from harness.system.devices import (
     describe_device,
     suitable_precision,
 )
-from harness.system.process import setup_process, when_input_ends
+from harness.system.process import setup_process, take_stdout, when_input_ends
 from harness.system.provenance import read_commit, versions
 from pivl.errors import UserError
 from pivl.system.parallel import cores
@@ -38,11 +38,6 @@ MEASURE: Mapping[str, Callable[[Setting], Block]] = {
     "embedded": embedded.measure,
     "growth": growth.measure,
 }
-
-
-def tell(**facts: Any) -> None:
-    """Writes a line of JSON to standard output."""
-    print(json.dumps(facts), flush=True)
 
 
 def prepare(asked: Mapping[str, Any]) -> Setting:
@@ -71,19 +66,18 @@ def describe(setting: Setting) -> dict[str, str]:
 
 
 def main() -> int:
-    """Measures the blocks that standard input asks for; 2 for a user's mistake, which is told."""
-    asked = json.loads(sys.stdin.readline())
+    """Measures the blocks that standard input asks for; a user's mistake is an event."""
+    asked, send = json.loads(sys.stdin.readline()), take_stdout()
     when_input_ends(partial(os._exit, 1))
     setup_process()
     try:
         setting = prepare(asked)
-        tell(setting=describe(setting))
+        send({"event": "setting", "setting": describe(setting)})
         for name in asked["blocks"]:
-            tell(doing=name)
-            tell(block=asdict(MEASURE[name](setting)))
+            send({"event": "phase", "phase": name})
+            send({"event": "block", "block": asdict(MEASURE[name](setting))})
     except UserError as error:
-        tell(mistake=str(error))
-        return 2
+        send({"event": "user-error", "message": str(error)})
     return 0
 
 

@@ -120,7 +120,7 @@ def do_trials(
 ) -> list[Trial]:
     """Do trials until `total` are done, and return them all. UserError where another search has the name."""
     from harness.search import storage
-    from harness.search.worker_pool import WorkerPool
+    from harness.search.trial_workers import TrialWorkers
 
     found = storage.find(search.name, place)
     begun, trials = (found[0], storage.trials(found[1])) if found else (search, [])
@@ -132,9 +132,9 @@ def do_trials(
 
     progress.note(f"{search.name}: {total - remaining()} of {total} trials are done")
     if remaining():
-        agenda = TaskQueue(shared_stages(search, results), results, progress)
-        LocalLauncher(agenda, options.device, 1).run()
-        for reason in agenda.failed.values():
+        task_queue = TaskQueue(shared_stages(search, results), results, progress)
+        LocalLauncher(task_queue, options.device, 1).run()
+        for reason in task_queue.failed.values():
             raise UserError(f"{search.name}: {reason}; every trial would start from that stage")
         work = {
             "search": search.to_json(),
@@ -144,7 +144,7 @@ def do_trials(
             "device": options.device,
             "total": total,
         }
-        WorkerPool(work, options.jobs, progress, remaining).run()
+        TrialWorkers(work, options.jobs, progress, remaining).run()
     return storage.trials(study)
 
 

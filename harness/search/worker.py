@@ -10,7 +10,6 @@ import shutil
 import signal
 import sys
 import time
-import traceback
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,10 +17,9 @@ from pathlib import Path
 import optuna
 import torch
 
-from harness.execution.task_runner import LAST_LINES, describe_shortage, execute
+from harness.execution.task_runner import execute, record_failure
 from harness.execution.training import Watch
 from harness.execution.training_log import Send
-from harness.execution.worker import take_stdout
 from harness.plan.planner import make_plan
 from harness.plan.task import Task
 from harness.search import storage
@@ -31,8 +29,8 @@ from harness.search.spec import Place, Search
 from harness.store.claims import Owner
 from harness.store.records import Finished, Results
 from harness.system.devices import choose_device, suitable_slots
-from harness.system.process import setup_process, take_termination_as_interrupt, when_input_ends
-from pivl.errors import TrainingFailed, UserError
+from harness.system.process import setup_process, take_stdout, take_termination_as_interrupt, when_input_ends
+from pivl.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Objective:
         def watch(epoch: int, mean_ap: float) -> None:
             if epoch not in known:  # an earlier attempt may have said it
                 trial.report(mean_ap, epoch)
-            send({"event": "phase", "phase": f"epoch {epoch}, mAP {mean_ap:.1f}"})
+            send({"event": "epoch", "epoch": epoch, "mAP": mean_ap})
             is_last = epoch == cell.run.recipe.epochs  # when there is nothing left to save
             if not is_last and trial.should_prune():
                 raise optuna.TrialPruned()
@@ -70,25 +68,19 @@ class Objective:
                 self._do(task, send, watch if task.is_run else None)
         except optuna.TrialPruned:
             shutil.rmtree(self.results.checkpoint_folder(cell.run.id), ignore_errors=True)
-            send({"event": "done", "summary": "pruned", "seconds": time.monotonic() - began})
+            send({"event": "pruned", "seconds": time.monotonic() - began})
             raise
         except (UserError, BrokenPipeError):
             raise
         except Exception as error:  # whatever it is, it is this trial's failure and not the next one's
-            said = f"{type(error).__name__}: {error}".splitlines()[0]
-            if isinstance(error, TrainingFailed):
-                said = str(error)
-            if isinstance(error, torch.OutOfMemoryError):
-                said = describe_shortage(task.run.recipe, task.stage)
+            said = record_failure(task, error, self.results, of_run=True)
             trial.set_user_attr(storage.ERROR, said)
-            self.results.write_failure(cell.run, said, traceback.format_exc().splitlines()[-LAST_LINES:])
             send({"event": "failed", "error": said})
             raise TrialFailed(said) from error
         found = self.results.read_run(cell.run.id)
         assert isinstance(found, Finished)
-        value = found.metrics["mAP"]
-        send({"event": "done", "summary": f"mAP {value:.1f}", "seconds": time.monotonic() - began})
-        return value
+        send({"event": "done", "metrics": found.metrics, "seconds": time.monotonic() - began})
+        return found.metrics["mAP"]
 
     def _do(self, task: Task, send: Send, watch: Watch | None) -> None:
         """Do the task, unless another worker, to which the same stage belongs, does it meanwhile."""

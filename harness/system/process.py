@@ -1,16 +1,14 @@
 """Sets up a process that computes: threads, memory, float32 products, environment."""
 
 import ctypes
+import json
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from harness.system.gpus import VARIABLE
 
@@ -71,6 +69,17 @@ def when_input_ends(act: Callable[[], object]) -> None:
         act()
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def take_stdout() -> Callable[[Mapping[str, Any]], None]:
+    """Keep standard output for events, which the function returned sends; whatever else prints goes to stderr."""
+    channel = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+
+    def send(event: Mapping[str, Any]) -> None:
+        channel.write(json.dumps(event) + "\n")
+
+    return send
 
 
 def take_termination_as_interrupt() -> None:

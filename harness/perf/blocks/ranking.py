@@ -1,13 +1,11 @@
 """Block 5, the evaluation: distances and ranking at the sizes of Market-1501 and MSMT17, and re-ranking at Market's."""
 
-import json
-import subprocess
-import sys
 from dataclasses import asdict, replace
 
 from harness.perf.blocks.ranking_process import SORTED, Ranked, Size
 from harness.perf.report import Bar, Block, Figure
 from harness.perf.setting import Setting
+from harness.system.worker_process import ProcessFailed, WorkerProcess
 from pivl.errors import UserError
 from pivl.system.parallel import cores
 
@@ -63,14 +61,13 @@ def measure(setting: Setting) -> Block:
 
 def run(size: Size) -> Ranked:
     """Measures a size in a process of its own; UserError if it fails."""
-    command = [sys.executable, "-P", "-m", "harness.perf.blocks.ranking_process", json.dumps(asdict(size))]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+    try:
+        (event,) = WorkerProcess.ask(("harness.perf.blocks.ranking_process",), asdict(size))
+    except ProcessFailed as error:
         raise UserError(
-            f"the evaluation at {size.name}'s size failed: {last}; try --quick, or --only other blocks"
-        )
-    return Ranked(**json.loads(done.stdout))
+            f"the evaluation at {size.name}'s size failed: {error}; try --quick, or --only other blocks"
+        ) from error
+    return Ranked(**event["ranked"])
 
 
 def _figures(size: Size, found: Ranked) -> list[Figure]:

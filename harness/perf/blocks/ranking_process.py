@@ -1,6 +1,6 @@
-"""Ranks one test-set size in a process of its own, whose peak memory is that size's: JSON in, JSON out.
+"""Ranks one test-set size in a process of its own, whose peak memory is that size's: JSON in, an event out.
 
-`python -m harness.perf.blocks.ranking_process '{"queries": 3368, ...}'`; run by harness.perf.blocks.ranking.
+`python -m harness.perf.blocks.ranking_process`; run by harness.perf.blocks.ranking.
 """
 
 import json
@@ -15,6 +15,7 @@ import torch
 
 from harness.perf.timing import seconds, synchronise
 from harness.system.devices import peak_memory
+from harness.system.process import take_stdout
 from pivl.evaluation.reranking import rerank
 from pivl.evaluation.retrieval import AT_ONCE, Descriptors, matches_and_junk, rank_matches, squared_distances
 
@@ -108,4 +109,5 @@ class Clock:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(measure(Size(**json.loads(sys.argv[1]))))))
+    send = take_stdout()
+    send({"event": "ranked", "ranked": asdict(measure(Size(**json.loads(sys.stdin.readline()))))})

@@ -18,7 +18,7 @@ from pivl.system.processes import this_process
 from tests.support.foreign_claims import named, put_down
 from tests.support.recorded_runs import complain, draw_run, write_finished, write_stage
 
-DONE = {"event": "done", "summary": "stored", "seconds": 1.0}
+DONE = {"event": "done", "metrics": {}, "seconds": 1.0}
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def screen():
 
 
 @pytest.fixture
-def agenda(results, screen):
+def task_queue(results, screen):
     """CLIP-ReID and the second row at one seed: one stage that both start from, then two runs."""
     cells = [Cell(row, row, draw_run(row), Inputs("drawn")) for row in ("clip-reid", "part-labels")]
     return TaskQueue(
@@ -40,88 +40,88 @@ def agenda(results, screen):
     )
 
 
-def test_runs_begin_when_their_stage_is_done(agenda):
-    stage = agenda.begin()
+def test_runs_begin_when_their_stage_is_done(task_queue):
+    stage = task_queue.begin()
     assert stage.name == "identity-prompts, seed 0"
-    assert agenda.begin() is None
-    assert agenda.hear(stage, {"event": "phase", "phase": "loading"}) is False
-    assert agenda.hear(stage, DONE) is True
-    first, second = agenda.begin(), agenda.begin()
+    assert task_queue.begin() is None
+    assert task_queue.handle_event(stage, {"event": "phase", "phase": "loading"}) is False
+    assert task_queue.handle_event(stage, DONE) is True
+    first, second = task_queue.begin(), task_queue.begin()
     assert [task.name for task in (first, second)] == ["clip-reid, seed 0", "part-labels, seed 0"]
-    assert agenda.is_open
-    agenda.hear(first, DONE)
-    agenda.hear(second, DONE)
-    assert not agenda.is_open
-    assert agenda.failed == {}
+    assert task_queue.is_open
+    task_queue.handle_event(first, DONE)
+    task_queue.handle_event(second, DONE)
+    assert not task_queue.is_open
+    assert task_queue.failed == {}
 
 
-def test_a_failed_stage_fails_what_needs_it(agenda, results):
-    stage = agenda.begin()
-    agenda.hear(stage, {"event": "failed", "error": "the loss is not finite"})
-    assert not agenda.is_open
-    for task in agenda.tasks[1:]:
+def test_a_failed_stage_fails_what_needs_it(task_queue, results):
+    stage = task_queue.begin()
+    task_queue.handle_event(stage, {"event": "failed", "error": "the loss is not finite"})
+    assert not task_queue.is_open
+    for task in task_queue.tasks[1:]:
         found = results.read_run(task.id)
         assert found == Failed(task.id, 0, "identity-prompts, seed 0: the loss is not finite", ())
 
 
-def test_a_lost_worker_costs_its_run_and_no_other(agenda, results):
-    agenda.hear(agenda.begin(), DONE)
-    lost, other = agenda.begin(), agenda.begin()
-    agenda.lose(lost, "its process was killed by SIGKILL", ["last", "words"])
+def test_a_lost_worker_costs_its_run_and_no_other(task_queue, results):
+    task_queue.handle_event(task_queue.begin(), DONE)
+    lost, other = task_queue.begin(), task_queue.begin()
+    task_queue.worker_died(lost, "its process was killed by SIGKILL", ["last", "words"])
     assert results.read_run(lost.id) == Failed(
         lost.id, 0, "its process was killed by SIGKILL", ("last", "words")
     )
     assert results.claims.owners() == []
-    agenda.hear(other, DONE)
-    assert not agenda.is_open
-    assert list(agenda.failed) == [lost.id]
+    task_queue.handle_event(other, DONE)
+    assert not task_queue.is_open
+    assert list(task_queue.failed) == [lost.id]
 
 
-def test_a_mistake_of_the_user_ends_it(agenda):
+def test_a_mistake_of_the_user_ends_it(task_queue):
     with pytest.raises(UserError, match="no space left"):
-        agenda.hear(agenda.begin(), {"event": "user-error", "message": "no space left"})
+        task_queue.handle_event(task_queue.begin(), {"event": "user-error", "message": "no space left"})
 
 
-def test_what_another_command_has_is_done_last_or_not_at_all(agenda, results, screen, living):
-    agenda.hear(agenda.begin(), DONE)
-    first, second = agenda.tasks[1:]
+def test_what_another_command_has_is_done_last_or_not_at_all(task_queue, results, screen, living):
+    task_queue.handle_event(task_queue.begin(), DONE)
+    first, second = task_queue.tasks[1:]
     owner = put_down(results.claims, named(living), first.id)
-    assert agenda.begin() == second  # around the other's
-    assert agenda.begin() is None
-    assert agenda.begin() is None
+    assert task_queue.begin() == second  # around the other's
+    assert task_queue.begin() is None
+    assert task_queue.begin() is None
     assert screen.getvalue().count(f"clip-reid, seed 0: left to {owner}") == 1
-    agenda.hear(second, DONE)
-    assert agenda.is_open
+    task_queue.handle_event(second, DONE)
+    assert task_queue.is_open
     write_finished(results, first.run)
     (results.claims.folder / owner.name).unlink()
-    assert agenda.begin() is None
-    assert not agenda.is_open
+    assert task_queue.begin() is None
+    assert not task_queue.is_open
     assert "clip-reid, seed 0: done by another command (2 of 2 runs)" in screen.getvalue()
 
 
-def test_what_a_dead_command_had_is_taken_over(agenda, results, living):
-    agenda.hear(agenda.begin(), DONE)
-    first = agenda.tasks[1]
+def test_what_a_dead_command_had_is_taken_over(task_queue, results, living):
+    task_queue.handle_event(task_queue.begin(), DONE)
+    first = task_queue.tasks[1]
     owner = put_down(results.claims, named(living), first.id)
-    agenda.begin()
-    assert agenda.begin() is None
+    task_queue.begin()
+    assert task_queue.begin() is None
     (results.claims.folder / owner.name).rename(results.claims.folder / f"{first.id}@h~{'0' * 8}~1~1@0")
-    assert agenda.begin() is None  # of another machine: its heart may beat
+    assert task_queue.begin() is None  # of another machine: its heart may beat
     for claim in results.claims.owners(first.id):
         (results.claims.folder / claim.name).unlink()
     put_down(results.claims, type(this_process())("h", this_process().machine, 1, "never"), first.id)
-    assert agenda.begin() == first
+    assert task_queue.begin() == first
 
 
-def test_a_run_that_fails_elsewhere_counts_as_failed(agenda, results, living):
-    agenda.hear(agenda.begin(), DONE)
-    first, second = agenda.tasks[1:]
+def test_a_run_that_fails_elsewhere_counts_as_failed(task_queue, results, living):
+    task_queue.handle_event(task_queue.begin(), DONE)
+    first, second = task_queue.tasks[1:]
     owner = put_down(results.claims, named(living), first.id)
-    assert agenda.begin() == second
+    assert task_queue.begin() == second
     results.write_failure(first.run, "it broke there", ())
     (results.claims.folder / owner.name).unlink()
-    assert agenda.begin() is None
-    assert agenda.failed == {first.id: "it broke there"}
+    assert task_queue.begin() is None
+    assert task_queue.failed == {first.id: "it broke there"}
 
 
 def test_a_failure_of_before_is_tried_again_and_not_taken_for_a_new_one(results, screen):
@@ -129,29 +129,29 @@ def test_a_failure_of_before_is_tried_again_and_not_taken_for_a_new_one(results,
     write_stage(results, run, "identity-prompts")
     results.write_failure(run, "it broke", ())
     tasks = make_plan([Cell("clip-reid", "CLIP-ReID", run, Inputs("drawn"))], results, True).tasks
-    agenda = TaskQueue(tasks, results, Progress(screen, live=False, quiet=False))
-    assert agenda.begin() == tasks[0]
+    task_queue = TaskQueue(tasks, results, Progress(screen, live=False, quiet=False))
+    assert task_queue.begin() == tasks[0]
 
 
-def test_who_comes_second_to_a_task_gives_it_back_and_looks_again_later(agenda, monkeypatch):
+def test_who_comes_second_to_a_task_gives_it_back_and_looks_again_later(task_queue, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    stage = agenda.begin()
-    assert agenda.hear(stage, {"event": "owned"}) is True
-    assert agenda.begin() is None
+    stage = task_queue.begin()
+    assert task_queue.handle_event(stage, {"event": "owned"}) is True
+    assert task_queue.begin() is None
     clock[0] += 1.5
-    assert agenda.begin() == stage
+    assert task_queue.begin() == stage
 
 
-def test_a_death_is_not_recorded_over_what_another_command_made_of_the_run(agenda, results, living):
-    agenda.hear(agenda.begin(), DONE)
-    lost, other = agenda.begin(), agenda.begin()
+def test_a_death_is_not_recorded_over_what_another_command_made_of_the_run(task_queue, results, living):
+    task_queue.handle_event(task_queue.begin(), DONE)
+    lost, other = task_queue.begin(), task_queue.begin()
     put_down(results.claims, named(living), lost.id)
-    agenda.lose(lost, "its process was killed by SIGKILL", ())
+    task_queue.worker_died(lost, "its process was killed by SIGKILL", ())
     assert results.read_run(lost.id) is None
-    assert agenda.is_open
+    assert task_queue.is_open
     write_finished(results, other.run)
-    agenda.lose(other, "its process was killed by SIGKILL", ())
+    task_queue.worker_died(other, "its process was killed by SIGKILL", ())
     assert isinstance(results.read_run(other.id), Finished)
 
 
@@ -170,7 +170,7 @@ def test_gpus_are_lent_to_one_at_a_time_while_they_suffice(monkeypatch):
         assert Gpus(visible_gpus()).borrow(2) == []
 
 
-def test_dask_that_is_not_installed_is_one_line(agenda, monkeypatch):
+def test_dask_that_is_not_installed_is_one_line(task_queue, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UserError, match=r"pip install 'pivl-bench\[dask\]'$"):
-        DaskLauncher(agenda, "cpu").run()
+        DaskLauncher(task_queue, "cpu").run()

@@ -40,8 +40,8 @@ def campaign(results, *studies, device="cpu (drawn)", slots=2, retry=False, **ty
     experiments = [resolve(Request(study, **typed)) for study in studies]
     requested = [RequestedCell(q.name, cell, PEOPLE) for q in experiments for cell in drawn_cells(q, results)]
     plan = make_plan([asker.cell for asker in requested], results, retry)
-    spot = Host(device, slots, Throughput.read(results, device))
-    return forecast([q.name for q in experiments], requested, plan, results, spot, True)
+    host = Host(device, slots, Throughput.read(results, device))
+    return forecast([q.name for q in experiments], requested, plan, results, host, True)
 
 
 def find(campaign, stage, row=None):
@@ -84,7 +84,7 @@ def test_every_run_stands_once_with_its_state_and_every_stage_with_who_shares_it
     write_stage(results, third.run, "identity-prompts")
     found = campaign(results, "ablation", "controls")
     assert [run.state for run in found.runs][:3] == ["finished", "failed", "to do"]
-    assert found.runs[1].told == "it broke"
+    assert found.runs[1].detail == "it broke"
     assert len(found.runs) == 3 * 7
     stage = found.pieces[2]
     assert (stage.id, stage.state) == (third.run.stage_id("identity-prompts"), "finished")
