@@ -1,15 +1,18 @@
 """The commands `pivl-bench data`: data sets on disk are checked; embedded ones are shown, exported and described."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.options import debug_option, disk_option, output_option, parse_size, path_option
 from harness.cli.paths import OutputFolder, PathText, UserPath
 
-if TYPE_CHECKING:
-    pass
+
+def rounding_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--rounding: the file that says what rounding alone does to rows of the embedded benchmark."""
+    default = Path("results", "reference", "rounding.json")
+    return click.option("--rounding", type=UserPath(), default=default, show_default=True, help=text)
 
 
 @click.group()
@@ -101,15 +104,50 @@ def export_data(dataset: str, folder: Path, layout: str, size: str) -> None:
     click.echo(f"{folder}: {dataset} in the layout of {layout}")
 
 
+@data.command("rounding")
+@click.argument("here", type=UserPath())
+@click.argument("other", type=UserPath())
+@click.option("--rows", default="clip-reid,pi-vl", show_default=True, help="Rows of the ablation.")
+@click.option("--seeds", default="0-4", show_default=True, help="Their seeds.")
+@click.option("--preset", default="default", show_default=True, help="default, or smoke: of few people.")
+@rounding_option("The file to keep what was found in, by precision.")
+@debug_option
+def compare_rounding(here: Path, other: Path, rows: str, seeds: str, preset: str, rounding: Path) -> None:
+    """Compare the mAP of the same runs in results folders HERE and OTHER, which differ in arithmetic alone.
+
+    As in MKL_CBWR=COMPATIBLE pivl-bench run ablation --rows clip-reid,pi-vl --seeds 0-4 --results OTHER.
+    """
+    from harness import api
+    from harness.display.progress import Progress
+    from harness.experiment.precision import resolve_precision
+    from harness.experiment.request import Request
+    from harness.experiment.resolve import resolve
+    from harness.report.rounding import compare_arithmetic, keep
+    from harness.store.records import Results
+
+    progress = Progress.on_stderr(quiet=False)
+    both = []
+    for folder in (here, other):
+        store = Results(folder, progress.warn)
+        asked = Request("ablation", preset, rows=rows, seeds=seeds)
+        experiment = resolve(resolve_precision(asked, store))
+        both.append((experiment.precision, api.read_outcomes(experiment, store, progress)))
+    (precision, ours), (_, theirs) = both
+    keep(rounding, precision, compare_arithmetic(ours, theirs))
+    click.echo(f"{rounding}: {precision}")
+
+
 @data.command("card")
 @path_option("--results", "results", "Where runs of CLIP-ReID are recorded.")
 @output_option("The card to write.", "synthped.md")
 @click.option("--preset", default="default", show_default=True, help="default, or smoke: of its few people.")
+@rounding_option("What `data rounding` kept.")
 @debug_option
-def card_data(results: Path, output: Path, preset: str) -> None:
+def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:
     """Write the card of synthped: its make, and the criteria it was fixed by with what was measured.
 
-    Needs finished runs of CLIP-ReID: pivl-bench run ablation --rows clip-reid.
+    Needs finished runs of CLIP-ReID: pivl-bench run ablation --rows clip-reid. What rounding does stands in it where
+    pivl-bench data rounding measured it.
     """
     from harness import api
     from harness.display.progress import Progress
@@ -121,6 +159,7 @@ def card_data(results: Path, output: Path, preset: str) -> None:
     from harness.store.records import Finished, Results
     from pivl.errors import UserError
     from pivl.synthped.pretraining.tiny_clip import WEIGHTS
+    from pivl.system.json_files import read_json
     from pivl.system.outputs import write_text_output
     from pivl.towers.file_formats.weights_file import read_state
 
@@ -135,5 +174,6 @@ def card_data(results: Path, output: Path, preset: str) -> None:
         )
     _, metadata = read_state(WEIGHTS)
     config = spec.find_config(experiment.inputs.dataset)
-    write_text_output(output, benchmark_card.describe(config, runs, metadata["extra"]["criteria"]))
+    noted = read_json(rounding) if rounding.exists() else {}
+    write_text_output(output, benchmark_card.describe(config, runs, metadata["extra"]["criteria"], noted))
     click.echo(f"{output}: the card of synthped")

@@ -9,6 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from harness.report.rounding import rounding_lines
 from harness.store.records import Finished
 from pivl.recipe import EMBEDDED
 from pivl.synthped.benchmark import SynthpedConfig
@@ -25,8 +26,21 @@ metadata; do not edit it.
 """
 
 
-def describe(config: SynthpedConfig, baseline: Sequence[Finished], known: dict[str, Any]) -> str:
-    """The card as Markdown, from finished runs of CLIP-ReID and from the criteria that the tiny CLIP's file holds."""
+ROUNDING = """
+## What rounding alone does
+
+The same rows and seeds were run again with other arithmetic, as another processor has it (MKL_CBWR=COMPATIBLE), and
+`pivl-bench data rounding` compared them: mAP in percent, differences in points.
+"""
+
+
+def describe(
+    config: SynthpedConfig, baseline: Sequence[Finished], known: dict[str, Any], rounding: dict[str, Any]
+) -> str:
+    """The card as Markdown, from finished runs of CLIP-ReID and from the criteria that the tiny CLIP's file holds.
+
+    `rounding` is what report.rounding keeps; where nothing was measured it is empty, and the card has no word of it.
+    """
     sections = [
         INTRODUCTION.format(name=config.name),
         "## Make\n",
@@ -48,6 +62,18 @@ def describe(config: SynthpedConfig, baseline: Sequence[Finished], known: dict[s
         f"{EMBEDDED.align_stride}, the tower's own tokens 16, and a cell's part is voted by `{EMBEDDED.label_vote}`.\n",
         tabulate(_kept(known), ("part", *_columns()), tablefmt="pipe", disable_numparse=True),
     ]
+    if rounding:
+        columns = (
+            "row",
+            "precision",
+            "seeds",
+            "mAP",
+            "sd by rounding",
+            "largest difference",
+            "sd over seeds",
+        )
+        lines = tabulate(rounding_lines(rounding), columns, tablefmt="pipe", disable_numparse=True)
+        sections += [ROUNDING, lines]
     return "\n".join(sections) + "\n"
 
 
