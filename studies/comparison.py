@@ -21,7 +21,7 @@ COMPARISON = Study(
     ),
     reference="clip-reid",
     caption="Published figures are of one run each, without queries or seeds: a difference to them has no p-value.",
-    beside=TABLE_2,
+    published_table=TABLE_2,
     contradictions=(
         PI_VL_DUKE_TWICE,
         CLIP_REID_DUKE_TWICE,

@@ -10,7 +10,7 @@ Changes = Mapping[str, Any]
 """From fields of Recipe to values."""
 
 ColumnName = Literal["mIoU"]
-"""What can be known of rows beside their scores: harness.analysis.columns finds it."""
+"""Columns in addition to scores; harness.analysis.columns computes them."""
 
 Method = Literal["CLIP-ReID", "PI-VL"]
 
@@ -20,7 +20,7 @@ class Row:
     """One row of a table: `name` is typed on the command line, `title` printed; `published` where the paper has it.
 
     Its recipe is that of `method` on the backbone at hand (studies.backbones) with `changes`, which alone make the row.
-    A row that is not `usual` is trained only where it is asked for by name. `maps`: the part maps that it trains on,
+    A row that is not `default` is trained only if it is named. `maps`: the part maps that it trains on,
     where they are not the data set's own: a source of pivl.parsers.map_sources, or a folder that --parser-maps named.
     Rows of a `section` stand in a table of their own under that title, and are judged apart from the others.
     `student`: it trains the student at hand in stage 2, not CLIP's image tower.
@@ -31,7 +31,7 @@ class Row:
     method: Method
     changes: Changes
     published: Published | None = None
-    usual: bool = True
+    default: bool = True
     maps: str | None = None
     section: str = ""
     student: bool = False
@@ -41,11 +41,11 @@ class Row:
 class Study:
     """A question and the rows that answer it.
 
-    `reference` names the row that the others are compared with. `margin`, in mAP points, is declared before any
-    run: a row whose whole interval lies within it is called equivalent to the reference. `beside` is a published
-    table to stand beside ours, whose figures also serve as those of the rows of that method; `contradictions` are of
-    the figures that ours are compared with; `columns` stand beside the rows' scores. `always`: rows that are trained
-    whichever are asked for. `costs`: whether the table says what rows cost at test time.
+    `reference` names the baseline, the row that all others are compared with. `margin`, in mAP points, is declared before
+    any run: a row whose whole interval lies within it is called equivalent to the baseline. `published_table` is printed
+    below ours, and its figures serve as those of the rows of that method; `contradictions` are those of these figures;
+    `columns` are printed in addition to scores. `required`: rows that are always trained. `costs`: whether the table has
+    the inference cost of rows.
     """
 
     name: str
@@ -57,8 +57,8 @@ class Study:
     dataset: str = "synthped"
     seeds: tuple[int, ...] = (0, 1, 2)
     margin: float = 0.5
-    beside: tuple[Published, ...] = ()
+    published_table: tuple[Published, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     columns: tuple[ColumnName, ...] = ()
-    always: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
     costs: bool = False

@@ -37,7 +37,7 @@ TRANSFER = Study(
     reference="student",  # as the paper compares; what parts add shows in the two students' intervals
     caption="The rows of the paper's Table 5. A student takes the place of CLIP's image tower in stage 2 and learns from "
     "re-identification's losses alone, or also from the frozen texts of a teacher's stage 1.",
-    always=("student",),
+    required=("student",),
     costs=True,
 )
 """The gain of a row is over the student alone, as the paper's "+1.2" is; the teachers are there to be reached."""

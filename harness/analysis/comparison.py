@@ -57,7 +57,7 @@ def build(
 
 def _with_published(study: Study, row: Row, setting: Setting) -> Row:
     """The row with the figure of its method in the study's published table, if it has none of its own."""
-    fitting = (item for item in study.beside if item.method == row.method and setting.has(item))
+    fitting = (item for item in study.published_table if item.method == row.method and setting.has(item))
     return row if row.published else replace(row, published=next(fitting, None))
 
 

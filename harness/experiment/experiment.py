@@ -97,7 +97,7 @@ class Experiment:
     @property
     def is_whole(self) -> bool:
         """Whether it leaves out no usual row and no seed and changes nothing."""
-        usual = {row.name for row in self.study.rows if row.usual}
+        usual = {row.name for row in self.study.rows if row.default}
         seeds = self.preset.seeds or self.study.seeds
         as_defined = not self.limit_steps and not set(self.changes) - {"precision"}
         return usual <= set(self.rows) and set(seeds) <= set(self.seeds) and as_defined

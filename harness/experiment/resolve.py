@@ -64,9 +64,9 @@ def resolve_study(study: Study, asked: Request, presets: Mapping[str, Preset]) -
     study = with_maps(study, folders)
     preset = presets[choose("preset", asked.preset, presets)]
     names = [row.name for row in study.rows]
-    usual = [row.name for row in study.rows if row.usual]
+    usual = [row.name for row in study.rows if row.default]
     chosen = usual if asked.rows is None else choose_all("row", asked.rows, names)
-    rows = [name for name in names if name in chosen or name in study.always]
+    rows = [name for name in names if name in chosen or name in study.required]
     seeds = parse_seeds(asked.seeds) if asked.seeds else preset.seeds or study.seeds
     inputs = _inputs(asked, preset.dataset or study.dataset)
     check_maps(study, inputs, folders)

@@ -46,10 +46,10 @@ def describe(experiment: Experiment, partial: Partial, unsure: bool = False) -> 
     """All departures by heading; `unsure`: old records do not say whether the data are complete."""
     said = dict(describe_runs(experiment, partial))
     said |= {"Partial data": UNKNOWN} if unsure else {}
-    if experiment.rows != _usual_rows(experiment):
-        said["Rows asked for"] = f"{', '.join(experiment.rows)}, not {', '.join(_usual_rows(experiment))}"
-    if experiment.seeds != _usual_seeds(experiment):
-        said["Seeds asked for"] = f"{_join(experiment.seeds)}, not {_join(_usual_seeds(experiment))}"
+    if experiment.rows != _default_rows(experiment):
+        said["Rows asked for"] = f"{', '.join(experiment.rows)}, not {', '.join(_default_rows(experiment))}"
+    if experiment.seeds != _default_seeds(experiment):
+        said["Seeds asked for"] = f"{_join(experiment.seeds)}, not {_join(_default_seeds(experiment))}"
     return said
 
 
@@ -121,10 +121,10 @@ def name_files(experiment: Experiment, cells: Sequence[Cell], results: Results) 
 def note_precision(experiment: Experiment, results: Results) -> None:
     """Writes the precision of the first tables, whose file names omit it."""
     if not experiment.limit_steps and "precision" not in read_note(results).get(_key(experiment), {}):
-        write_note(results, _key(experiment), {"precision": usual_precision(experiment, results)})
+        write_note(results, _key(experiment), {"precision": default_precision(experiment, results)})
 
 
-def usual_precision(experiment: Experiment, results: Results) -> str:
+def default_precision(experiment: Experiment, results: Results) -> str:
     """The precision of tables whose file names omit it: the first requested for this data set and backbone."""
     if kept := read_note(results).get(_key(experiment), {}).get("precision"):
         return str(kept)
@@ -136,12 +136,12 @@ def usual_precision(experiment: Experiment, results: Results) -> str:
 def _tell_apart(experiment: Experiment, cells: Sequence[Cell], results: Results) -> str | None:
     """The departures as a part of a file name; None if there are none."""
     said = [describe_changes(changed(experiment)).replace(", ", ",")]
-    said += [experiment.precision] if experiment.precision != usual_precision(experiment, results) else []
+    said += [experiment.precision] if experiment.precision != default_precision(experiment, results) else []
     said += ["partial"] if any(cell.partial for cell in cells) else []
-    said += [] if experiment.rows == _usual_rows(experiment) else [f"rows={'+'.join(experiment.rows)}"]
+    said += [] if experiment.rows == _default_rows(experiment) else [f"rows={'+'.join(experiment.rows)}"]
     said += (
         []
-        if experiment.seeds == _usual_seeds(experiment)
+        if experiment.seeds == _default_seeds(experiment)
         else [f"seeds={'+'.join(map(str, experiment.seeds))}"]
     )
     said = [one for one in said if one]
@@ -156,13 +156,13 @@ def _tell_apart(experiment: Experiment, cells: Sequence[Cell], results: Results)
     return None if known and not (said or own) else ",".join(said)
 
 
-def _usual_rows(experiment: Experiment) -> tuple[str, ...]:
+def _default_rows(experiment: Experiment) -> tuple[str, ...]:
     return tuple(
-        row.name for row in experiment.study.rows if row.usual or row.name in experiment.study.always
+        row.name for row in experiment.study.rows if row.default or row.name in experiment.study.required
     )
 
 
-def _usual_seeds(experiment: Experiment) -> tuple[int, ...]:
+def _default_seeds(experiment: Experiment) -> tuple[int, ...]:
     return experiment.preset.seeds or experiment.study.seeds
 
 

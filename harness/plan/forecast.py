@@ -1,6 +1,6 @@
 """Forecasts experiments before they start: every run and stage with state, work, time and disk.
 
-A piece is a run or a stage that runs start from. It stands here once however many rows and studies need it, as it is
+An item is a run or a stage that runs start from. It stands here once however many rows and studies need it, as it is
 trained once.
 """
 
@@ -86,7 +86,7 @@ class Forecast:
     names: tuple[str, ...]
     device: str
     slots: int
-    pieces: tuple[WorkItem, ...]
+    items: tuple[WorkItem, ...]
     free: int
     identified: bool
     rerankings: int
@@ -94,27 +94,27 @@ class Forecast:
     @cached_property
     def rows(self) -> dict[str, set[str]]:
         """The rows of each study that need a work item."""
-        pairs = [pair for piece in self.pieces for pair in piece.rows]
+        pairs = [pair for item in self.items for pair in item.rows]
         return {name: {row for of, row in pairs if of == name} for name in self.names}
 
     @property
     def runs(self) -> tuple[WorkItem, ...]:
-        """The runs among the pieces."""
-        return tuple(piece for piece in self.pieces if piece.is_run)
+        """The runs among the items."""
+        return tuple(item for item in self.items if item.is_run)
 
     @property
     def open(self) -> tuple[WorkItem, ...]:
-        """The pieces that are still to end."""
-        return tuple(piece for piece in self.pieces if piece.is_open)
+        """The items that are still to end."""
+        return tuple(item for item in self.items if item.is_open)
 
     def count(self, state: State) -> int:
         """The number of runs in this state."""
-        return sum(piece.state == state for piece in self.runs)
+        return sum(item.state == state for item in self.runs)
 
     @property
     def seconds(self) -> float | None:
         """The duration of the unfinished items: shared out among the slots, at least their longest chain."""
-        known = {piece.id: piece.seconds for piece in self.open}
+        known = {item.id: item.seconds for item in self.open}
         lengths = {name: length for name, length in known.items() if length is not None}
         if len(lengths) < len(known):
             return None
@@ -124,7 +124,7 @@ class Forecast:
     @property
     def unmeasured(self) -> tuple[WorkItem, ...]:
         """The unfinished items that were never measured on this device."""
-        return tuple(piece for piece in self.open if piece.seconds is None)
+        return tuple(item for item in self.open if item.seconds is None)
 
 
 def forecast(
@@ -135,19 +135,19 @@ def forecast(
     host: Host,
     identified: bool,
 ) -> Forecast:
-    """The forecast of `askers`, whose missing tasks are in `plan`; reads records and starts nothing."""
+    """The forecast of `requested`, whose missing tasks are in `plan`; reads records and starts nothing."""
     todo = {task.id for task in plan.tasks}
     owners = {owner.task: owner for owner in results.claims.owners() if not results.claims.looks_dead(owner)}
     users: dict[str, list[Use]] = {}
-    for asker in requested:
-        run = asker.cell.run
+    for one in requested:
+        run = one.cell.run
         *stages, last = run.recipe.stages()
         for stage in stages:
-            users.setdefault(run.stage_id(stage), []).append((asker, stage))
-        users.setdefault(run.id, []).append((asker, last))
+            users.setdefault(run.stage_id(stage), []).append((one, stage))
+        users.setdefault(run.id, []).append((one, last))
     states = {name: _state(name, used, todo, owners, results) for name, used in users.items()}
-    pieces = [_work_item(name, used, states[name], host.measured) for name, used in users.items()]
-    order = [piece for piece in pieces if not piece.is_run] + [piece for piece in pieces if piece.is_run]
+    items = [_work_item(name, used, states[name], host.measured) for name, used in users.items()]
+    order = [item for item in items if not item.is_run] + [item for item in items if item.is_run]
     again = sum(task.rerank for task in plan.tasks)
     return Forecast(
         tuple(names), host.device, host.slots, tuple(order), _free(results.root), identified, again
@@ -155,9 +155,9 @@ def forecast(
 
 
 def _work_item(name: str, used: Sequence[Use], state: tuple[State, str], measured: Throughput) -> WorkItem:
-    asker, stage = used[0]
-    run = asker.cell.run
-    work = asker.people and count_work(run.recipe, stage, asker.people, run.limit_steps)
+    one, stage = used[0]
+    run = one.cell.run
+    work = one.people and count_work(run.recipe, stage, one.people, run.limit_steps)
     pace = measured.pace(run.recipe, stage)
     return WorkItem(
         id=name,
@@ -178,8 +178,8 @@ def _state(
     name: str, used: Sequence[Use], todo: set[str], owners: Mapping[str, Owner], results: Results
 ) -> tuple[State, str]:
     """The state of a run or stage, and the error of a failed one or the process of a running one."""
-    asker, stage = used[0]
-    is_run = stage == asker.cell.run.recipe.stages()[-1]
+    one, stage = used[0]
+    is_run = stage == one.cell.run.recipe.stages()[-1]
     if name in todo:
         return ("running", str(owners[name])) if name in owners else ("to do", "")
     record: Record | None = results.find_run(name) if is_run else None

@@ -30,7 +30,7 @@ def to_json(table: Table) -> str:
         },
         "departures": table.setting.departures,
         "rows": [_row(table, line) for line in table.lines],
-        "published": [_published(item) for item in table.study.beside],
+        "published": [_published(item) for item in table.study.published_table],
         "contradictions": [asdict(item) for item in table.study.contradictions],
         "footer": {
             "warning": table.warning or None,

@@ -17,7 +17,7 @@ from harness.analysis.table import (
     Line,
     Table,
 )
-from harness.report import published as beside
+from harness.report import published as published_table
 from harness.report.export import to_csv, to_json
 from harness.report.grid import grid
 
@@ -31,8 +31,8 @@ def markdown(table: Table) -> str:
     for section in dict.fromkeys(line.row.section for line in table.lines):
         blocks += [f"**{section}**"] if section else []
         blocks.append(_results(table, section))
-    if table.study.beside:
-        blocks.append(grid(*beside.rows(table), left=(0, 1)))
+    if table.study.published_table:
+        blocks.append(grid(*published_table.rows(table), left=(0, 1)))
     if any(line.cost for line in table.lines):
         found = [(line.row.title, line.cost) for line in table.lines]
         blocks += [costs.NOTE, grid(costs.HEADINGS, costs.rows(found), left=(0, len(costs.HEADINGS) - 1))]
@@ -171,7 +171,7 @@ def _notes(table: Table) -> list[str]:
         notes.append(
             f"**Discordant pairs at rank 1** (row alone : {reference} alone), all seeds together: {wins}."
         )
-    return notes + beside.notes(table) + _measured(table.footer)
+    return notes + published_table.notes(table) + _measured(table.footer)
 
 
 def _wins(line: Line) -> str:

@@ -6,7 +6,7 @@ from studies.published import Published
 
 def rows(table: Table) -> tuple[list[str], list[list[str]]]:
     """Headings and rows: every published method, then ours in the column of the data set at hand."""
-    published = table.study.beside
+    published = table.study.published_table
     datasets = list(dict.fromkeys(item.dataset for item in published))
     methods = dict.fromkeys((item.method, item.backbone) for item in published)
     found = {(item.method, item.backbone, item.dataset): item for item in published}
@@ -38,7 +38,7 @@ def rows(table: Table) -> tuple[list[str], list[list[str]]]:
 
 def notes(table: Table) -> list[str]:
     """Where published figures that ours are compared with cannot be taken at their word, a line each."""
-    if not (table.study.beside or any(line.differences for line in table.lines)):
+    if not (table.study.published_table or any(line.differences for line in table.lines)):
         return []
     return [
         f"**Contradiction in the paper, {item.subject}**: {item.stated}. Against it, {item.against}: {item.consequence}."

@@ -49,7 +49,7 @@ def recipe_changes(search: Search) -> str:
 
 def setting_table(search: Search, trial: Trial) -> str:
     """The setting of a trial beside that of the recipe as it is."""
-    rows = [[name, show(search.usual[name]), show(trial.setting[name])] for name in search.parameters]
+    rows = [[name, show(search.defaults[name]), show(trial.setting[name])] for name in search.parameters]
     return tabulate(
         rows, ["Choice", "As it is", f"Best, trial {trial.number}"], "github", disable_numparse=True
     )

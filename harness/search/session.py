@@ -109,7 +109,7 @@ def prepare(topic: SearchRequest, results: Results, progress: Progress) -> Searc
 
 def shared_stages(search: Search, results: Results) -> list[Task]:
     """The stages, not stored yet, that no parameter touches: every trial starts from them."""
-    tasks = make_plan([search.cell(search.usual)], results, retry_failed=True).tasks
+    tasks = make_plan([search.cell(search.defaults)], results, retry_failed=True).tasks
     return [
         task for task in tasks if not task.is_run and not fields_before(task.stage) & set(search.parameters)
     ]
@@ -189,7 +189,7 @@ def ask_confirmation(topic: SearchRequest, results: Results, seeds: str | None) 
         raise UserError(
             f"{topic.name}: no trial has finished; pivl-bench search {topic.space.name} goes on with it"
         )
-    if winner.setting == search.usual:
+    if winner.setting == search.defaults:
         return None
     said = (
         f"Its setting is the best of {len(trials)} trials, number {winner.number}, by mAP {winner.value:.1f} of held-out "

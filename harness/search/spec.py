@@ -59,7 +59,7 @@ class Search:
             raise ValueError("a search holds out people by its own seed; it never sees the test people")
 
     @property
-    def usual(self) -> Setting:
+    def defaults(self) -> Setting:
         """The setting of the recipe as it is."""
         return {name: getattr(self.run.recipe, name) for name in self.parameters}
 

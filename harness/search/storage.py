@@ -127,7 +127,7 @@ def importance(study: optuna.Study) -> dict[str, float]:
 
 def offer(study: optuna.Study, search: Search, number: int) -> None:
     """Put trial `number` into the queue; the first is the recipe as it is."""
-    study.enqueue_trial(dict(search.usual) if number == 0 else {}, {NUMBER: number})
+    study.enqueue_trial(dict(search.defaults) if number == 0 else {}, {NUMBER: number})
 
 
 def again(study: optuna.Study, trial: FrozenTrial, attempts: int | None = None) -> None:

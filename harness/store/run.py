@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 class Run:
     """The values that decide a run's weights, all of them.
 
-    `weights` is the SHA-256 of the checkpoint it starts from; the name of the data set is not hashed, its
-    fingerprint is. `limit_steps`: each stage ended after so many steps, so that this is a trial and no result. `maps`
-    is the digest of the part maps where the fingerprint does not cover them; only what is trained on them has it in
-    its id. `student_weights`: the SHA-256 of those that the recipe's student starts from, empty for random ones.
+    `weights` is the SHA-256 of the initial checkpoint. The name of the data set is not hashed, its fingerprint is.
+    `limit_steps`: the steps of each stage of a test run. `maps`: the digest of part maps that the fingerprint does not
+    cover, hashed for runs that train on them. `student_weights`: the SHA-256 of the student's, empty for random ones.
     """
 
     recipe: Recipe
@@ -56,7 +55,7 @@ class Run:
 
     def _hash(self, kind: str, reached: Stage, choices: Mapping[str, Any]) -> str:
         what = {"kind": kind, "schema": SCHEMA, "choices": choices, "data": self.fingerprint}
-        trial: dict[str, Any] = {} if self.limit_steps is None else {"limit_steps": self.limit_steps}
-        trial |= {"maps": self.maps} if self.maps and self.recipe.sees_maps(reached) else {}
-        trial |= {"student_weights": self.student_weights} if "student" in choices else {}
-        return digest({**what, "weights": self.weights, "seed": self.seed, **trial})[:16]
+        further: dict[str, Any] = {} if self.limit_steps is None else {"limit_steps": self.limit_steps}
+        further |= {"maps": self.maps} if self.maps and self.recipe.sees_maps(reached) else {}
+        further |= {"student_weights": self.student_weights} if "student" in choices else {}
+        return digest({**what, "weights": self.weights, "seed": self.seed, **further})[:16]

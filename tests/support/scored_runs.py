@@ -15,7 +15,7 @@ from harness.report import markdown as printers
 from harness.store.records import Finished
 from studies.catalog import STUDIES
 
-ABLATION = replace(STUDIES["ablation"], rows=tuple(row for row in STUDIES["ablation"].rows if row.usual))
+ABLATION = replace(STUDIES["ablation"], rows=tuple(row for row in STUDIES["ablation"].rows if row.default))
 SIGNATURE = "mAP|synthped@3fa9c1|q120 g240|junk:same-camera"
 PEOPLE = np.repeat(np.arange(40), 3)
 SEEDS = (0, 1, 2)

@@ -172,7 +172,7 @@ def test_the_first_precision_of_a_folder_has_the_short_names(results):
     fp32, bf16 = (resolve(replace(ABLATION, precision=one)) for one in ("fp32", "bf16"))
     note_data(fp32, results)
     note_asked(bf16, drawn_cells(bf16, results), results)  # as a folder of an earlier version has it
-    assert departures.usual_precision(fp32, results) == "bf16"
+    assert departures.default_precision(fp32, results) == "bf16"
     note_precision(fp32, results)
     note_asked(fp32, drawn_cells(fp32, results), results)
     names = [name_files(one, drawn_cells(one, results), results) for one in (fp32, bf16)]

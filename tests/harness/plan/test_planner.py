@@ -47,7 +47,7 @@ def campaign(results, *studies, device="cpu (drawn)", slots=2, retry=False, **ty
 def find(campaign, stage, row=None):
     """The first piece of a stage that a row needs."""
     return next(
-        one for one in campaign.pieces if one.stage == stage and (row in (None, *dict(one.rows).values()))
+        one for one in campaign.items if one.stage == stage and (row in (None, *dict(one.rows).values()))
     )
 
 
@@ -86,7 +86,7 @@ def test_every_run_stands_once_with_its_state_and_every_stage_with_who_shares_it
     assert [run.state for run in found.runs][:3] == ["finished", "failed", "to do"]
     assert found.runs[1].detail == "it broke"
     assert len(found.runs) == 3 * 7
-    stage = found.pieces[2]
+    stage = found.items[2]
     assert (stage.id, stage.state) == (third.run.stage_id("identity-prompts"), "finished")
     assert len(stage.rows) == 4 + 4  # no-text needs no prompts
     text = markdown(found)
@@ -105,7 +105,7 @@ def test_a_run_that_a_command_is_at_is_running_and_says_whose_it_is(results):
         assert found.runs[0].state == "running"
         assert f"running: process {os.getpid()} on " in markdown(found)
         assert "0 of 12 runs are finished, 1 running, 11 to do" in markdown(found)
-        assert found.pieces[0].is_open
+        assert found.items[0].is_open
     assert campaign(results, "ablation").runs[0].state == "to do"
 
 

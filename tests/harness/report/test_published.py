@@ -35,7 +35,7 @@ def outcomes(study, hits):
             for seed in (0, 1)
         }
         for row in study.rows
-        if row.usual
+        if row.default
     }
 
 

@@ -36,13 +36,13 @@ def drawn_trials(results=None):
     """A finished, a better, a pruned, a failed and a running trial; the first two recorded."""
     search = search_of()
     ended = BEGAN + timedelta(seconds=61)
-    usual = search.cell(search.usual).run
+    usual = search.cell(search.defaults).run
     better = search.cell(setting(0.1)).run
     if results:
         write_finished(results, usual)
         write_finished(results, better, seed=1)
     return [
-        Trial(0, "finished", dict(search.usual), 51.24, {7: 50.0, 8: 51.24}, usual.id, BEGAN, ended),
+        Trial(0, "finished", dict(search.defaults), 51.24, {7: 50.0, 8: 51.24}, usual.id, BEGAN, ended),
         Trial(1, "finished", setting(0.1), 52.06, {7: 52.5, 8: 52.06}, better.id, BEGAN, ended),
         Trial(2, "pruned", setting(9.0), None, {1: 20.0, 2: 22.04}, run_of(9.0), BEGAN, ended),
         Trial(3, "failed", setting(8.0), None, {}, run_of(8.0), BEGAN, ended, "the loss is not finite"),

@@ -23,7 +23,7 @@ def test_all_trials_are_done_and_the_first_is_the_recipe_as_it_is(tmp_path):
     trials = ledger.trials(study)
     assert [trial.number for trial in trials] == list(range(14))
     assert {trial.state for trial in trials} == {"finished", "pruned"}
-    assert trials[0].setting == dict(search_of().usual)
+    assert trials[0].setting == dict(search_of().defaults)
     for trial in trials:
         assert all(0.05 <= trial.setting["triplet_weight"] <= 2 for trial in trials)
         if trial.state == "finished":
