@@ -48,7 +48,7 @@ def perf(form: str, output: Path | None, only: str | None, **asked: Any) -> None
 
 
 def _measure(asked: Mapping[str, Any]) -> "Report":
-    """What the process tells; UserError where it cannot do what was asked, or ends otherwise."""
+    """The report of the measuring process. Raises UserError if it refuses the request or crashes."""
     from harness.display.progress import Progress
     from harness.perf.report import Block, Report
     from harness.system.worker_process import ProcessFailed, WorkerProcess

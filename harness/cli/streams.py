@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 
 class Stream(io.FileIO):
-    """A standard stream that takes whatever is written to it; `error` is the first one that the system gave."""
+    """A standard stream that accepts every write; `error` is the first error of the system."""
 
     error: OSError | None = None
 
@@ -30,7 +30,7 @@ class Stream(io.FileIO):
 
 
 def take_streams() -> Stream | None:
-    """Make the process's streams such that nothing written to them raises; standard output, or None in a test of one.
+    """Makes the standard streams of the process safe to write; returns standard output, or None in a test.
 
     Closed ones are opened first: the next file that is opened would get their number, and all that is printed.
     """
@@ -53,12 +53,12 @@ def take_streams() -> Stream | None:
 
 
 def _is_own(stream: TextIO | None, original: TextIO | None) -> bool:
-    """Whether the stream is the one that the process began with, not one that somebody put in its place."""
+    """Whether the stream is the process's original one, not a replacement."""
     return stream is None or stream is original
 
 
 def _text(raw: Stream, before: TextIO | None) -> TextIO:
-    """A text stream over `raw` that writes letters as the one before did, and those it had not as \\\\x or \\\\u."""
+    """A text stream over `raw` with the encoding of the stream before; letters outside it become \\x or \\u escapes."""
     encoding = before.encoding if before is not None else "utf-8"
     buffer = io.BufferedWriter(raw)
     return io.TextIOWrapper(

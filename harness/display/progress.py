@@ -1,4 +1,4 @@
-"""What a person sees while work is going on, all of it on stderr.
+"""Displays progress on stderr while tasks run.
 
 On a terminal a table of rows and seeds and a line per other piece of work, redrawn in place; otherwise a plain line
 each every ten seconds; nothing but warnings where it was asked to be quiet.
@@ -40,14 +40,14 @@ class Progress:
         return cls(sys.stderr, live and not quiet, quiet, _shown_at=time.monotonic())
 
     def lay_out(self, places: Mapping[str, tuple[str, int]]) -> None:
-        """Show the pieces of work that `places` names in a table, each in its row and under its seed."""
+        """Shows the pieces of work that `places` names in a table, each in its row and under its seed."""
         self._places = dict(places)
         self._board = Board()
         for row, seed in places.values():
             self._board.put(row, seed, Cell.of("waiting"))
 
     def update(self, name: str, text: str, *shorter: str) -> None:
-        """Set the line of the running piece of work `name`; a table has room for what is `shorter`, longest first."""
+        """Sets the line of the running piece of work `name`; a table has room for what is `shorter`, longest first."""
         if self.quiet:
             return
         self._lines[name] = f"{name}: {text}"
@@ -73,12 +73,12 @@ class Progress:
         return report
 
     def wait(self, name: str, *texts: str) -> None:
-        """Take the line of `name` away: it is not running after all, for which a table has room for `texts`."""
+        """Removes the line of the task `name`, which is waiting again; its table cell shows `texts`."""
         self._lines.pop(name, None)
         self._put(name, "waiting", *texts)
 
     def finish(self, name: str, text: str, kind: Kind = "done", *shorter: str) -> None:
-        """Take the line of `name` away and say how it ended."""
+        """Removes the line of the task `name` and shows its outcome."""
         self._lines.pop(name, None)
         self._put(name, kind, *shorter)
         self.note(f"{name}: {text}")
@@ -95,7 +95,7 @@ class Progress:
             self._say(f"warning: {text}")
 
     def close(self) -> None:
-        """Take table and running lines away, whatever became of the work."""
+        """Removes the table and all task lines."""
         self._lines.clear()
         self.lay_out({})
         self.stream.write(self._erasure())
@@ -110,7 +110,7 @@ class Progress:
         self._draw() if self.live else self.stream.flush()
 
     def _draw(self) -> None:
-        """All in one piece, so that nothing flickers, and a line less than there is room for: the cursor stands there."""
+        """Draws the display in one write, so that it does not flicker, one line shorter than the terminal."""
         width, height = shutil.get_terminal_size()
         lines = self._picture(width - 1, height - 1)
         self.stream.write(self._erasure() + "".join(f"{line}\n" for line in lines))
@@ -118,7 +118,7 @@ class Progress:
         self._drawn, self._shown_at = lines, time.monotonic()
 
     def _picture(self, width: int, height: int) -> list[str]:
-        """The table, and below it a line for each running piece of which it does not tell all."""
+        """The lines to draw: the table, then a line for each running task that the table shows incompletely."""
         others = [line for name, line in self._lines.items() if name not in self._places]
         if self._places:
             running = [line for name, line in self._lines.items() if name in self._places]
@@ -130,7 +130,7 @@ class Progress:
         return [line[:width] for line in others[:height]]
 
     def _erasure(self) -> str:
-        """What takes away the lines drawn last. A terminal made narrower since has wrapped them into more."""
+        """The control sequence that erases the lines drawn last, including lines that a narrower terminal wrapped."""
         if not self._drawn:
             return ""
         width = shutil.get_terminal_size().columns

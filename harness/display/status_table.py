@@ -27,7 +27,7 @@ WORDS: Mapping[Kind, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Cell:
-    """How far a run is, in texts from the longest to the shortest."""
+    """The state of a run, as texts from the longest to the shortest."""
 
     kind: Kind
     texts: tuple[str, ...]
@@ -49,7 +49,7 @@ class Board:
     cells: dict[str, dict[int, Cell]] = field(default_factory=dict)
 
     def put(self, row: str, seed: int, cell: Cell) -> None:
-        """Let the cell of `row` at `seed` be `cell`."""
+        """Sets the cell of `row` at `seed`."""
         self.cells.setdefault(row, {})[seed] = cell
 
     @property

@@ -5,12 +5,12 @@ from typing import Any
 
 
 def describe_changes(changes: Mapping[str, Any]) -> str:
-    """What --set changed, as it is typed: `epochs=1, image_size=128x64`."""
+    """The changes of --set, as they are typed: `epochs=1, image_size=128x64`."""
     return ", ".join(f"{name}={write_value(value)}" for name, value in changes.items())
 
 
 def describe_partial(partial: Mapping[str, tuple[int, int]]) -> str:
-    """How many pictures of how many: `16 of 16,522 train, 8 of 2,228 query`."""
+    """Found and expected images by set: `16 of 16,522 train, 8 of 2,228 query`."""
     return ", ".join(f"{found:,} of {expected:,} {which}" for which, (found, expected) in partial.items())
 
 
@@ -20,7 +20,7 @@ def describe_commit(commit: str, dirty: bool) -> str:
 
 
 def write_value(value: Any) -> str:
-    """A value as it is typed behind `--set FIELD=`; sizes and milestones with their numbers joined."""
+    """The value as it is typed after `--set FIELD=`; sizes and milestones with their numbers joined."""
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -34,7 +34,7 @@ def describe_step(event: Mapping[str, object]) -> str:
 
 
 def abbreviate_step(event: Mapping[str, object]) -> tuple[str, str, str]:
-    """The same for a cell of a table, from the longest: `3/8 loss 1.203 265/s 12s`, `3/8 12s`, `3/8`."""
+    """A step event for a table cell, from the longest text: `3/8 loss 1.203 265/s 12s`, `3/8 12s`, `3/8`."""
     terms, left = event["terms"], event["left"]
     assert isinstance(terms, dict)
     assert isinstance(left, int | float)
@@ -53,7 +53,7 @@ def describe_scores(metrics: Mapping[str, float]) -> str:
 
 
 def abbreviate_scores(metrics: Mapping[str, float]) -> tuple[str, ...]:
-    """The same for a cell of a table, from the longest: `mAP 57.7, Rank-1 64.1`, `mAP 57.7`, `57.7`."""
+    """Scores for a table cell, from the longest text: `mAP 57.7, Rank-1 64.1`, `mAP 57.7`, `57.7`."""
     if not metrics:
         return ()
     return describe_scores(metrics), f"mAP {metrics['mAP']:.1f}", f"{metrics['mAP']:.1f}"

@@ -1,4 +1,4 @@
-"""One task trained by several processes of this machine: this one is rank 0 and starts the others, as torchrun would.
+"""Trains one task in several processes of this machine: this process is rank 0 and starts the other ranks.
 
 They speak torchrun's protocol, the variables RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, so that
 `torchrun --nproc-per-node 2 -m harness.execution.worker TASK.json` does the same. Every rank does the task up to the
@@ -29,13 +29,13 @@ POLL = 0.05  # seconds between looks at whether all ranks have come
 
 @dataclass(frozen=True)
 class Follower:
-    """Another rank of the task, and its process."""
+    """A rank of the task other than 0, and its process."""
 
     rank: int
     process: WorkerProcess
 
     def raise_if_ended(self, wait: float, error: Exception | None = None) -> None:
-        """Raise TrainingFailed with its last line if it ends by itself within `wait` seconds."""
+        """Raises TrainingFailed with the last stderr line if the rank ends by itself within `wait` seconds."""
         with suppress(subprocess.TimeoutExpired):
             status = self.process.process.wait(wait)
             last = (self.process.last_lines() or (f"status {status}",))[-1]
@@ -43,7 +43,7 @@ class Follower:
 
 
 def join_by_environment(device: torch.device) -> None:
-    """Become the rank that torchrun's variables name, where there are any."""
+    """Becomes the rank that torchrun's variables name, where there are any."""
     if "RANK" in os.environ:
         rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
@@ -56,7 +56,7 @@ def join_by_environment(device: torch.device) -> None:
 
 @contextmanager
 def together(task: Task, results: Results, device: torch.device) -> Iterator[None]:
-    """Train `task` inside as rank 0 of as many processes as it asks for; the others end at the end.
+    """Runs the block as rank 0 of the task's processes; the other ranks end with the block.
 
     Raises TrainingFailed, with its last line, if another rank ends before.
     """

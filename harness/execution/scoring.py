@@ -1,4 +1,4 @@
-"""What a record says of a trained model: its scores, what they mean, and those of every query."""
+"""Scores a trained model: metrics, evaluation protocol, and per-query scores."""
 
 import math
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ RERANKED = "k-reciprocal-20-6-0.3"  # k1, k2 and lambda, as a signature names th
 
 
 def score_model(trainer: Trainer, state: Mapping[str, Tensor], reranked: bool) -> tuple[Record, Retrieval]:
-    """What a record says of a trained model's scores, re-ranked or not, and the scores of every query."""
+    """The scores of a trained model as a record stores them, re-ranked or not, and the scores per query."""
     split, trained = trainer.split, restore(trainer, state)
     if reranked:
         assessment = Assessment(retrieve(trainer, trained, rerank), None, None)
@@ -55,6 +55,6 @@ def finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def signature(split: Split, retrieval: Retrieval, reranking: str = "none") -> str:
-    """What the numbers mean; only numbers with one signature stand in one table."""
+    """The evaluation protocol in one string; only numbers of one protocol may share a table."""
     data = f"{split.name}@{split.fingerprint[:6]}|q{len(retrieval.query)} g{len(split.gallery)}"
     return f"mAP|{data}|junk:same-camera|feat:before-neck|dist:euclid-l2|rerank:{reranking}"

@@ -1,4 +1,4 @@
-"""What goes on in a task, step by step: kept for its record, and some of it sent on with rate and time left."""
+"""Logs the training of a task step by step: for its record, and as progress events with rate and time left."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ REPORT_INTERVAL = 0.25  # seconds between step events; the history keeps every s
 
 
 def ignore(event: Mapping[str, Any]) -> None:
-    """Send nothing on."""
+    """Discards an event."""
 
 
 @dataclass
@@ -35,16 +35,16 @@ class TrainingLog:
 
     @property
     def elapsed(self) -> float:
-        """Seconds spent on the task, by this process and by those whose checkpoints it goes on from."""
+        """Seconds of training so far, including those of earlier processes whose checkpoints it resumed."""
         return self._earlier + time.monotonic() - self._born
 
     def begin(self, stage: str) -> None:
-        """Start the clock of `stage`."""
+        """Starts the clock of `stage`."""
         self._stage, self._stage_images, self._share = stage, 0, None
         self._began = self._last = time.monotonic()
 
     def report(self, stage: str, step: Step) -> None:
-        """Take one step; called by the training core after each."""
+        """Records one step; the training loop calls it after each."""
         if stage != self._stage:
             self.begin(stage)
         now = time.monotonic()
@@ -67,12 +67,12 @@ class TrainingLog:
             )
 
     def kept(self) -> Record:
-        """What `go_on` needs, as JSON has it."""
+        """The state of the log for `go_on`, as JSON values."""
         sums = {"images": self.images, "seconds": self.seconds, "elapsed": self.elapsed}
         return {"history": self.history, **sums}
 
     def go_on(self, kept: Record | None) -> None:
-        """Go on, before the first step, from what another process had kept; from nothing with None."""
+        """Restores the log from the state in a checkpoint, before the first step; None: starts empty."""
         kept = kept or {"history": [], "images": 0, "seconds": 0.0, "elapsed": 0.0}
         self.history = list(kept["history"])
         self.images, self.seconds, self._earlier = kept["images"], kept["seconds"], kept["elapsed"]

@@ -1,4 +1,4 @@
-"""One process that does tasks: `python -m harness.execution.worker TASK.json` for one, or one a line on standard input.
+"""The worker process: `python -m harness.execution.worker TASK.json` for one task, or a task a line on stdin.
 
 It writes stages and finished runs to the results folder and tells what goes on as JSON lines on standard output.
 Loading torch takes seconds, so the launcher lets a process take task after task; a crash costs only the task at
@@ -31,7 +31,10 @@ from pivl.system import data_parallel
 
 
 def serve(tasks: Iterable[Mapping[str, Any]], results: Results, device: torch.device, send: Send) -> bool:
-    """Do tasks one after the other; whether all went well. A UserError ends it: no other task would fare better."""
+    """Runs tasks one after the other; returns whether all succeeded.
+
+    A UserError ends it: it would fail every task.
+    """
     well = True
     for value in tasks:
         try:
@@ -45,7 +48,7 @@ def serve(tasks: Iterable[Mapping[str, Any]], results: Results, device: torch.de
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run as a process of its own; 0 when every task ended well, 1 when one failed, 2 for a user's mistake."""
+    """Runs as a process of its own; 0 when every task ended well, 1 when one failed, 2 for a user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m harness.execution.worker", description=__doc__)
     parser.add_argument("task", nargs="?", type=Path, help="a file with one task; standard input without it")
     parser.add_argument("--results", type=Path, default=Path("results"))

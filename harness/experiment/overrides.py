@@ -41,7 +41,7 @@ def override(base: Recipe, changes: Mapping[str, Any]) -> Recipe:
 
 
 def _parse(item: Field[Any], text: str) -> Any:
-    """The value, as the field's default where it equals that: 10 and 10.0 are one choice and must give one id."""
+    """The parsed value; an input equal to the default returns the default itself, so that 10 and 10.0 hash alike."""
     value: Any = text
     if isinstance(item.default, tuple):
         value = tuple(int(part) for part in re.split("[x,]", text))

@@ -41,7 +41,7 @@ def with_maps(study: Study, folders: Mapping[str, str]) -> Study:
 
 
 def check_maps(study: Study, inputs: Inputs, folders: Mapping[str, str]) -> None:
-    """Raise UserError where rows want part maps that these pictures cannot have."""
+    """Raises UserError where rows want part maps that these pictures cannot have."""
     if inputs.is_embedded and folders:
         raise UserError(f"--parser-maps: {inputs.dataset} has parsers of its own; name a --dataset on disk")
     if not inputs.is_embedded and not folders and any(row.maps for row in study.rows):

@@ -49,7 +49,7 @@ class DaskLauncher:
     _events: "queue.Queue[tuple[str, Event]]" = field(default_factory=queue.Queue)
 
     def run(self) -> None:
-        """Do all tasks; those that are not done when this raises are cancelled on the cluster."""
+        """Runs all tasks; unfinished tasks are cancelled on the cluster if this raises."""
         topic = f"pivl-{uuid4()}"
         with _connect(self.scheduler, self.jobs, self.gpus_per_run, self.device) as client:
             client.subscribe_topic(topic, lambda event: self._events.put(event[1]))
@@ -65,7 +65,7 @@ class DaskLauncher:
                 self.task_queue.close()
 
     def _resources(self, client: "Client") -> dict[str, float]:
-        """What a run asks of a Dask worker: GPUs, where workers say that they have some."""
+        """The Dask resources of a task: GPUs, if workers declare some."""
         found = client.scheduler_info()
         workers = found["workers"].values()
         if not workers:
@@ -84,7 +84,7 @@ class DaskLauncher:
         return future
 
     def _listen(self, running: "dict[str, tuple[Task, Future[Event]]]") -> None:
-        """Take one event from the cluster."""
+        """Handles one event of the cluster."""
         try:
             task_id, event = self._events.get(timeout=POLL)
         except queue.Empty:
@@ -100,7 +100,7 @@ class DaskLauncher:
 
 
 def supervise(value: dict[str, Any], root: str, device: str, gpus: int, topic: str) -> Event:
-    """On a Dask worker: do one task in a process of its own, send on what it says, and return how it ended."""
+    """Runs one task in a process of its own on a Dask worker, forwards its events and returns its outcome."""
     from distributed import get_worker
 
     worker, task = get_worker(), Task.from_json(value)
@@ -128,7 +128,7 @@ def _is_wanted(worker: Any, key: object) -> bool:
 
 
 def _outcome(future: "Future[Event]") -> Event:
-    """How a task ended on the cluster. UserError where the cluster itself is at fault."""
+    """The outcome of a task on the cluster. Raises UserError if the cluster itself failed."""
     from distributed import KilledWorker
 
     if future.status in ("cancelled", "lost"):
@@ -151,7 +151,7 @@ def _outcome(future: "Future[Event]") -> Event:
 
 @contextmanager
 def _connect(scheduler: str | None, jobs: int | None, gpus: int, device: str) -> "Iterator[Client]":
-    """A client of the scheduler, or of a cluster on this machine that ends with it. UserError, one line."""
+    """A client of the scheduler, or of a local cluster that ends with it. Raises UserError."""
     _be_there()
     from distributed import Client, LocalCluster
 
@@ -185,7 +185,7 @@ def _connect(scheduler: str | None, jobs: int | None, gpus: int, device: str) ->
 
 
 def check_scheduler(address: str) -> None:
-    """Raise UserError unless a Dask scheduler answers: Dask itself waits for any other program, or takes its word."""
+    """Raises UserError unless a Dask scheduler answers: Dask itself waits for any other program, or takes its word."""
     _be_there()
     from distributed.comm.core import CommClosedError
 
@@ -211,7 +211,7 @@ def check_scheduler(address: str) -> None:
 
 
 def _be_there() -> None:
-    """Raise UserError if Dask is not installed, and let it log nothing: what matters is said by the task queue."""
+    """Raises UserError if Dask is not installed, and let it log nothing: what matters is said by the task queue."""
     try:
         importlib.import_module("distributed")
     except ImportError as error:
@@ -223,7 +223,7 @@ def _be_there() -> None:
 
 
 def _connection_arguments(address: str) -> dict[str, Any]:
-    """What Dask's configuration says of connections. ValueError where the address cannot be one."""
+    """The connection arguments from Dask's configuration. Raises ValueError for an invalid address."""
     from distributed import Security
     from distributed.comm.addressing import get_address_host_port
 
@@ -238,7 +238,7 @@ def _connection_arguments(address: str) -> dict[str, Any]:
 
 
 async def _identity(address: str, arguments: dict[str, Any]) -> str:
-    """What a process of Dask says that it is: Scheduler, Worker or Nanny."""
+    """The kind of a Dask process: Scheduler, Worker or Nanny."""
     from distributed.core import rpc
 
     async with asyncio.timeout(PATIENCE):

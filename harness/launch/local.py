@@ -19,7 +19,7 @@ class LocalLauncher:
     _running: dict[WorkerProcess, Task] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Do all tasks. Workers are gone when this returns or raises, and so is what killed ones left."""
+        """Runs all tasks; on return or error no worker is left, nor temporary files of killed ones."""
         program = execution(self.task_queue.results.root, self.device)
         try:
             with WorkerPool(program, self.device, self.jobs, self.gpus_per_run) as pool:
@@ -31,7 +31,7 @@ class LocalLauncher:
             self.task_queue.close()
 
     def _hand_out(self, pool: WorkerPool) -> None:
-        """Submit tasks that can begin to idle workers, starting workers up to the limit."""
+        """Submits tasks that can begin to idle workers, starting workers up to the limit."""
         while True:
             idle = next((worker for worker in pool.workers if worker not in self._running), None)
             if idle is None and not pool.has_room:

@@ -1,4 +1,4 @@
-"""Which tasks may begin, and what became of the others: what all launchers have in common.
+"""The task queue shared by all launchers: dependency order, tasks owned by other commands, failures.
 
 A task begins when what it needs is stored and no other command has it; those that another has are done last, or
 not at all where their results appear meanwhile. A failure costs the task at hand and what needs it; the others go on.
@@ -43,7 +43,7 @@ class TaskQueue:
 
     @property
     def is_open(self) -> bool:
-        """Whether something is still to do or being done, here or by another command."""
+        """Whether a task is waiting or running, here or in another command."""
         return any(state in ("waiting", "at work") for state in self._state.values())
 
     def begin(self) -> Task | None:
@@ -56,7 +56,7 @@ class TaskQueue:
         return None
 
     def handle_event(self, task: Task, event: Mapping[str, Any]) -> bool:
-        """Take an event of the worker at `task`; return whether the worker is free now. UserError ends the command."""
+        """Takes an event of the worker at `task`; return whether the worker is free now. UserError ends the command."""
         match event["event"]:
             case "step":
                 self.progress.update(task.name, describe_step(event), *abbreviate_step(event))
@@ -81,20 +81,20 @@ class TaskQueue:
         return self._state[task.id] != "at work"
 
     def requeue(self, task: Task) -> None:
-        """Let `task`, which has not been done, wait again."""
+        """Requeues `task`, which has not run to its end."""
         self._state[task.id] = "waiting"
         self._later[task.id] = time.monotonic() + POLL
         self.progress.wait(task.name)
 
     def worker_died(self, task: Task, error: str, lines: Sequence[str]) -> None:
-        """Record that the worker at `task` ended by itself, unless another command has the task by now."""
+        """Records that the worker at `task` ended by itself, unless another command has the task by now."""
         if self._record(task, error, lines):
             self._fail(task, error)
         else:
             self.requeue(task)
 
     def close(self) -> None:
-        """Take away what ended workers left, once there are none any more."""
+        """Removes temporary files of ended workers, once no worker is left."""
         self.results.sweep()
         self.progress.close()
 
@@ -130,7 +130,7 @@ class TaskQueue:
         self.progress.finish(task.name, f"{text}{count}", "done", *shorter)
 
     def _fail(self, task: Task, error: str) -> None:
-        """Take `task`, whose failure is recorded, as failed, and record the same of what needs it."""
+        """Marks `task` as failed, and records the failure of the tasks that depend on it."""
         self._state[task.id] = "failed"
         self.failed[task.id] = error
         self.progress.finish(task.name, f"failed: {error}", "failed")
@@ -141,7 +141,7 @@ class TaskQueue:
                 self._fail(other, reason)
 
     def _record(self, task: Task, error: str, lines: Sequence[str]) -> bool:
-        """Record the failure of a run; False if another command has it by now, whose word counts."""
+        """Records the failure of a run; False if another command has it by now, whose word counts."""
         claim = self.results.claims.take(task.id)
         if isinstance(claim, Owner):
             return False

@@ -56,13 +56,13 @@ class WorkerPool:
         return len(self.workers) < (self.jobs or self._suitable)
 
     def start(self) -> WorkerProcess:
-        """Start one more process, on the GPUs that are lent least often, and return it."""
+        """Starts one more process, on the GPUs that are lent least often, and return it."""
         gpus = self._lender.borrow(self.gpus_per_worker)
         self.workers.append(WorkerProcess.start(self.program, lambda *said: self._events.put(said), gpus))
         return self.workers[-1]
 
     def next_event(self, timeout: float | None = None) -> tuple[WorkerProcess, Event] | None:
-        """Return the next event and its process, or None after `timeout` seconds without any.
+        """Returns the next event and its process, or None after `timeout` seconds without any.
 
         A process that ended by itself gives `lost`, with its status, error and last lines, and is buried.
         Raises UserError for one that did so before it was ready.
@@ -79,7 +79,7 @@ class WorkerPool:
         return worker, event
 
     def end(self) -> None:
-        """End all processes; what they had stored is whole."""
+        """Ends all processes; what they had stored is whole."""
         if self.patience:
             for worker in self.workers:
                 worker.process.terminate()

@@ -76,7 +76,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Report:
-    """All blocks, with place and time: `setting` has device, versions, date and options."""
+    """The blocks of a benchmark, with place and time: `setting` has device, versions, date and options."""
 
     setting: Mapping[str, str]
     blocks: tuple[Block, ...]

@@ -27,7 +27,7 @@ def lines_of(score: ParsingScore) -> list[tuple[str, float, int | None]]:
 
 
 def to_grid(score: ParsingScore, form: str) -> str:
-    """The lines as tabulate's `form`, with what they are a score of; ends in a newline."""
+    """The scores as a table in tabulate's `form`, with a caption; ends in a newline."""
     rows = [
         (name, "-" if value != value else f"{value:.2f}", "" if count is None else count)
         for name, value, count in lines_of(score)

@@ -11,7 +11,7 @@ from harness.report.grid import grid
 
 
 def markdown(forecast: Forecast) -> str:
-    """Every run with its state, every stage with its work and who shares it, then the sums; ends in a newline."""
+    """The forecast as Markdown: runs with their state, stages with their work and rows, then totals."""
     blocks = [f"### Plan of {', '.join(forecast.names)}", _runs(forecast), _stages(forecast)]
     return "\n\n".join([*blocks, "\n".join(f"- {line}" for line in brief(forecast))]) + "\n"
 
@@ -58,7 +58,7 @@ def _runs(forecast: Forecast) -> str:
 
 
 def _stages(forecast: Forecast) -> str:
-    """A line per stage and set of rows that share it, its seeds together."""
+    """A table line per stage and set of rows that share it, seeds together."""
     groups: dict[tuple[str, str], list[WorkItem]] = {}
     for item in forecast.items:
         groups.setdefault((item.stage, _rows(item, forecast)), []).append(item)
@@ -161,7 +161,7 @@ def _bytes(count: int) -> str:
 
 
 def _sum(values: Any) -> int | None:
-    """None where one of them is not known."""
+    """The sum; None if a value is unknown."""
     found = list(values)
     return None if any(value is None for value in found) else sum(found)
 

@@ -37,7 +37,7 @@ def rows(table: Table) -> tuple[list[str], list[list[str]]]:
 
 
 def notes(table: Table) -> list[str]:
-    """Where published figures that ours are compared with cannot be taken at their word, a line each."""
+    """Notes on contradictions in published figures that ours are compared with."""
     if not (table.study.published_table or any(line.differences for line in table.lines)):
         return []
     return [

@@ -1,4 +1,4 @@
-"""What rounding alone does to a row's mAP: the same rows and seeds here and with other arithmetic, side by side."""
+"""Tabulates the effect of rounding on a row's mAP: equal rows and seeds with two arithmetics."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ def compare_arithmetic(here: Outcomes, other: Outcomes) -> Scores:
 
 
 def keep(path: Path, precision: str, scores: Scores) -> None:
-    """Write the scores of a precision to a JSON file, beside those of others that stand there."""
+    """Writes the scores of a precision to a JSON file, beside those of others that stand there."""
     noted = read_json(path) if path.exists() else {}
     write_text(path, json.dumps({**noted, precision: scores}, indent=1) + "\n")
 
@@ -56,7 +56,7 @@ def rounding_lines(noted: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _spreads(here: Sequence[float], other: Sequence[float]) -> tuple[str, str, str]:
-    """Of one seed by rounding, pooled over seeds; the largest difference of one; of seeds."""
+    """The deviation by rounding pooled over seeds, the largest of one seed, and the deviation of seeds."""
     squares = [(b - a) ** 2 for a, b in zip(here, other, strict=True)]
     return f"{sqrt(_mean(squares) / 2):.2f}", f"{sqrt(max(squares)):.2f}", f"{stdev(here):.2f}"
 

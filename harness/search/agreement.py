@@ -1,4 +1,4 @@
-"""Whether what is kept of a search agrees: its journal or database, trials.json, and the records of its runs.
+"""Checks a stored search for agreement: journal or database, trials.json, and the records of its runs.
 
 Any of them may have been damaged, cut, or put back from elsewhere; what contradicts is said before a number is.
 """
@@ -16,7 +16,7 @@ AGAIN = "trials that are recorded are not trained again"
 
 
 def check_trials(search: Search, trials: Sequence[Trial], place: Place, results: Results) -> None:
-    """Raise UserError, naming the file, where the trials that were read in `place` are not as they came out."""
+    """Raises UserError, naming the file, where the trials that were read in `place` are not as they came out."""
     for line in disagreements(search, trials, place, results):
         if place.url:
             raise UserError(f"that database: {line}; begin another search with --results: {AGAIN}")
@@ -26,7 +26,7 @@ def check_trials(search: Search, trials: Sequence[Trial], place: Place, results:
 
 
 def disagreements(search: Search, trials: Sequence[Trial], place: Place, results: Results) -> Iterator[str]:
-    """A line for each trial that contradicts its run's id, its record, or what was kept of the search before."""
+    """A line for each trial that contradicts its run's id, its record, or the stored snapshot of the search."""
     yield from contradictions(search, trials, results)
     if (kept := kept_search(place.folder, results)) is not None:
         yield from losses(kept, search, trials)
@@ -74,12 +74,12 @@ def _run_of(search: Search, trial: Trial) -> str | None:
 
 
 def _outcome(trial: Trial) -> tuple[object, ...]:
-    """All that a search says of a trial, but for times, which clocks and zones change."""
+    """A trial as values to compare, without times, which depend on clocks and zones."""
     return trial.state, dict(trial.setting), trial.value, dict(trial.epochs), trial.run, trial.error
 
 
 def examine_search(folder: Path, results: Results) -> list[str]:
-    """What is wrong with the search in a folder of the results, a line each; a database elsewhere is not asked."""
+    """The faults of the search in a results folder, a line each; a remote database is not read."""
     from harness.search import storage  # with optuna, which takes a second to load
 
     place, said = Place(folder), list[str]()

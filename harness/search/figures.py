@@ -20,7 +20,7 @@ FINISHED, PRUNED, USUAL = "tab:blue", "tab:gray", "tab:red"
 
 
 def draw(search: Search, trials: Sequence[Trial], folder: Path) -> list[str]:
-    """Write history.png and slices.png to `folder`; the names of those that there was anything to draw for."""
+    """Writes history.png and slices.png to `folder`; the names of those that there was anything to draw for."""
     if not any(trial.value is not None for trial in trials):
         return []
     _history(trials, folder / "history.png")
@@ -70,7 +70,7 @@ def _slices(search: Search, trials: Sequence[Trial], path: Path) -> None:
 
 
 def _points(axes: Axes, placed: Sequence[tuple[float, Trial]]) -> None:
-    """The finished trials, the recipe as it is among them, and the pruned ones at the last mAP that they had."""
+    """The finished trials, the default settings among them, and the pruned ones at their last mAP."""
     kinds = {
         "finished": (FINISHED, "o", [(x, t.value) for x, t in placed if t.value is not None and t.number]),
         "recipe as it is": (

@@ -1,4 +1,4 @@
-"""What every worker of a search does: trial after trial, until enough are done."""
+"""The loop of every worker of a search: trial after trial, until enough are done."""
 
 import time
 from contextlib import ExitStack
@@ -20,7 +20,7 @@ class TrialFailed(Exception):
 
 
 class Objective(Protocol):
-    """What is maximised, by the worker of that name; raises TrialFailed or TrialPruned."""
+    """The objective to maximise, for the worker of that name; raises TrialFailed or TrialPruned."""
 
     @property
     def worker(self) -> str:
@@ -38,7 +38,7 @@ def suggest(trial: optuna.Trial, name: str, one: Float | Choice) -> Any:
 
 
 def work(study: optuna.Study, search: Search, place: Place, total: int, objective: Objective) -> None:
-    """Do trials until `total` are done; while others still do theirs, wait whether one of them comes back."""
+    """Runs trials until `total` are done; waits while other workers run theirs, in case one is requeued."""
     while True:
         with ExitStack() as turn:
             turn.enter_context(storage.turn(place))

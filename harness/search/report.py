@@ -1,4 +1,4 @@
-"""What a search has found, in markdown: its best setting, its trials, what mattered, and the figures beside it."""
+"""Reports a search as Markdown: best setting, trials, importance, and figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -27,14 +27,14 @@ def markdown(
 
 
 def summary(trials: Sequence[Trial]) -> str:
-    """How many trials there are, and what became of them."""
+    """The number of trials, by state."""
     states = [trial.state for trial in trials]
     counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
     return f"{len(trials)} trials: {', '.join(counts)}."
 
 
 def recipe_changes(search: Search) -> str:
-    """What a preset or --set changed in the recipe that is searched around; empty where it is the space's own."""
+    """The changes of a preset or --set to the searched recipe; empty if it is the space's own."""
     space, recipe = SEARCHES.get(search.space), search.run.recipe
     if space is None:
         return ""
@@ -48,7 +48,7 @@ def recipe_changes(search: Search) -> str:
 
 
 def setting_table(search: Search, trial: Trial) -> str:
-    """The setting of a trial beside that of the recipe as it is."""
+    """The setting of a trial beside the default settings."""
     rows = [[name, show(search.defaults[name]), show(trial.setting[name])] for name in search.parameters]
     return tabulate(
         rows, ["Choice", "As it is", f"Best, trial {trial.number}"], "github", disable_numparse=True
@@ -56,7 +56,7 @@ def setting_table(search: Search, trial: Trial) -> str:
 
 
 def gain(trials: Sequence[Trial], winner: Trial) -> str:
-    """What the best setting is worth on the people held out, and what that does not say."""
+    """The gain of the best setting on held-out identities, with its caveat."""
     first = next((trial for trial in trials if trial.number == 0 and trial.value is not None), None)
     if winner.number == 0:
         return "No setting did better on the people held out than the recipe as it is."
@@ -84,7 +84,7 @@ def trial_table(search: Search, trials: Sequence[Trial]) -> str:
 
 
 def outcome(trial: Trial) -> str:
-    """The state of a trial and, where it has no mAP of its own, how far it came or why it failed."""
+    """The state of a trial and, without a final mAP, its last epoch or its error."""
     if trial.state == "failed":
         return f"failed: {trial.error}"
     if trial.state in ("pruned", "running") and trial.epochs:
@@ -102,7 +102,7 @@ def importance_table(importance: Mapping[str, float]) -> str:
 
 
 def notes(search: Search) -> str:
-    """What the numbers are."""
+    """The notes below the report."""
     sampler, pruner = search.identity()["sampler"], search.identity()["pruner"]
     said = [
         f"- **mAP** in percent, of training people held out by seed {search.run.seed}, after the last epoch; one seed.",

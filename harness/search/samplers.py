@@ -1,4 +1,4 @@
-"""Which setting is tried next and which trial is given up: Optuna's samplers and pruners, by name."""
+"""Samplers and pruners of Optuna by name: the next setting, and trials to prune."""
 
 import warnings
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ NUMBER = "number"  # a trial's user attribute: its place in the search, which a 
 
 @contextmanager
 def experimental() -> Iterator[None]:
-    """Let what Optuna calls experimental, some of it only before version 5, be used without its warning."""
+    """Runs the block without Optuna's warnings about experimental features."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         yield
@@ -51,19 +51,19 @@ class SamplerByNumber(BaseSampler):
         return self._make(trial.user_attrs.get(NUMBER, trial.number))
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """See BaseSampler, as for the others."""
+        """The search space for joint sampling; see BaseSampler."""
         return self._of(trial).infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """All parameters at once, where enough is known for that."""
+        """Samples all parameters jointly, if enough trials are done."""
         return self._of(trial).sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """One parameter by itself."""
+        """Samples one parameter independently."""
         return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
 
 

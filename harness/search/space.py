@@ -1,4 +1,4 @@
-"""What a space of studies.searches means around a recipe, and the study that confirms what was found in it."""
+"""Applies a space of studies.searches to a recipe; the study that confirms its best setting."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,12 +21,12 @@ def around(space: Space, recipe: Recipe) -> dict[str, Float | Choice]:
 
 
 def _around(one: Float | Factor | Choice, usual: Any) -> Float | Choice:
-    """What is absolute stays as it is; a factor is a range around the recipe's `usual` value."""
+    """The absolute range as it is, or the range of factors times the recipe's `usual` value."""
     return Float(usual / one.most, usual * one.most, log=True) if isinstance(one, Factor) else one
 
 
 def confirmation(space: Space, setting: Mapping[str, Any], found_by: str) -> Study:
-    """The study of what `setting`, the best of a search, is worth beside the recipe as it is, on the test people."""
+    """The study that compares `setting`, the best of a search, with the default settings on the test identities."""
     tuned = Row("tuned", "PI-VL, tuned", space.base.method, {**space.base.changes, **setting})
     return Study(
         name=f"confirm-{space.name}",

@@ -1,4 +1,4 @@
-"""What a search is: a space around one recipe, on people of the training set, with one seed.
+"""A search: a space around one recipe, on held-out training identities, with one seed.
 
 Nothing here needs optuna. The test people play no part: the run that a search varies is one on the held-out split.
 """
@@ -40,7 +40,7 @@ Setting = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Search:
-    """`parameters` are varied in the recipe of `run`, whose pictures and weights lie where `inputs` say.
+    """A search varies `parameters` in the recipe of `run`, on the data and weights of `inputs`.
 
     The seed of `run` is that of the search: of the people held out, of the sampler and of every training.
     """
@@ -60,7 +60,7 @@ class Search:
 
     @property
     def defaults(self) -> Setting:
-        """The setting of the recipe as it is."""
+        """The default settings."""
         return {name: getattr(self.run.recipe, name) for name in self.parameters}
 
     @property
@@ -76,7 +76,7 @@ class Search:
         return Cell(self.space, self.space, run, self.inputs)
 
     def identity(self) -> dict[str, Any]:
-        """All that decides its trials, in JSON's types; a search that goes on must have the same."""
+        """The values that decide its trials, as JSON; a search that continues must have the same."""
         kinds = {name: [type(one).__name__, asdict(one)] for name, one in self.parameters.items()}
         run = self.run
         return {
@@ -90,7 +90,7 @@ class Search:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads, in JSON's types."""
+        """The search as JSON values, for `from_json`."""
         return {**asdict(self), "parameters": self.identity()["space"]}
 
     @classmethod
@@ -109,7 +109,7 @@ JOURNAL, TRIALS = "journal.log", "trials.json"  # in the folder of a search: Opt
 
 @dataclass(frozen=True)
 class Place:
-    """Where the trials of a search are kept: in its folder, or in a database at `url`."""
+    """The storage of a search's trials: its folder, or a database at `url`."""
 
     folder: Path
     url: str | None = None
@@ -121,12 +121,12 @@ class Place:
 
     @property
     def claims(self) -> Claims:
-        """Which workers are alive, and whose turn it is."""
+        """The claims of live workers and of the turn."""
         return Claims(self.folder / "claims")
 
 
 def check_same(begun: Search, search: Search, place: Place) -> None:
-    """Raise UserError if the search that was `begun` in `place` is not this one."""
+    """Raises UserError if the search that was `begun` in `place` is not this one."""
     before = begun.identity()
     for what, wanted in search.identity().items():
         if before[what] != wanted:

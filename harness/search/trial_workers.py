@@ -32,7 +32,7 @@ class TrialWorkers:
     _deaths: int = 0
 
     def run(self) -> None:
-        """Return when the workers find nothing left to do; they are gone when this returns or raises."""
+        """Runs workers until no trial is left; none is alive when this returns or raises."""
         self._left = self.remaining()
         with tempfile.TemporaryDirectory(prefix="pivl-search-") as folder:
             path = Path(folder) / "work.json"
@@ -49,7 +49,7 @@ class TrialWorkers:
                 self.progress.close()
 
     def _fill(self, pool: WorkerPool) -> None:
-        """Start workers up to the limit, no more than there are trials to do."""
+        """Starts workers up to the limit, no more than there are trials to do."""
         while pool.has_room and len(pool.workers) < self.remaining():
             pool.start()
 

@@ -18,7 +18,7 @@ State = Literal["waiting", "running", "finished", "pruned", "failed"]
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting that was tried, or will be.
+    """A tried or enqueued setting.
 
     number: its place in the search, from 0. setting: values of recipe fields; of the trials that have not begun, only
     what is known already. value: mAP of the held-out people in percent, of the last epoch, where it finished. epochs:
@@ -37,7 +37,7 @@ class Trial:
 
     @property
     def done(self) -> bool:
-        """Whether nothing more will come of it."""
+        """Whether the trial has ended for good."""
         return self.state in ("finished", "pruned", "failed")
 
 

@@ -48,7 +48,7 @@ class Objective:
     worker: str
 
     def __call__(self, trial: optuna.Trial) -> float:
-        """Do the trial. TrialPruned, TrialFailed; UserError where no other trial would fare better."""
+        """Runs the trial. Raises TrialPruned, TrialFailed, and UserError for errors that would fail every trial."""
         send, began = self._sender(trial.user_attrs[NUMBER]), time.monotonic()
         setting = {name: suggest(trial, name, one) for name, one in self.search.parameters.items()}
         cell = self.search.cell(setting)
@@ -83,7 +83,7 @@ class Objective:
         return found.metrics["mAP"]
 
     def _do(self, task: Task, send: Send, watch: Watch | None) -> None:
-        """Do the task, unless another worker, to which the same stage belongs, does it meanwhile."""
+        """Runs the task, unless another worker that shares the stage runs it."""
         while not task.is_stored(self.results):
             claim = self.results.claims.take(task.id)
             if isinstance(claim, Owner):
@@ -98,7 +98,7 @@ class Objective:
 
 
 def main(path: Path) -> int:
-    """Run as a process of its own; 0 when no trial is left to do, 2 for a user's mistake."""
+    """Runs as a process of its own; 0 when no trial is left to do, 2 for a user's mistake."""
     take_termination_as_interrupt()
     when_input_ends(partial(os.kill, os.getpid(), signal.SIGTERM))  # the trial at hand goes back
     given = json.loads(path.read_text())

@@ -119,7 +119,7 @@ class Claims:
         return next((owner for owner in self.owners(task) if not self.looks_dead(owner)), None)
 
     def owners(self, task: str = "*") -> list[Owner]:
-        """All owners that claimed `task`, or any task, alive or dead."""
+        """The owners that claimed `task`, or any task, alive or dead."""
         found = [Owner.parse(path.name) for path in self.folder.glob(f"{task}@*") if _is_file(path)]
         return sorted((owner for owner in found if owner), key=lambda owner: owner.since)
 

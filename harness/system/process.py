@@ -72,7 +72,7 @@ def when_input_ends(act: Callable[[], object]) -> None:
 
 
 def take_stdout() -> Callable[[Mapping[str, Any]], None]:
-    """Keep standard output for events, which the function returned sends; whatever else prints goes to stderr."""
+    """Keeps standard output for events, which the function returned sends; whatever else prints goes to stderr."""
     channel = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
@@ -83,7 +83,7 @@ def take_stdout() -> Callable[[Mapping[str, Any]], None]:
 
 
 def take_termination_as_interrupt() -> None:
-    """Let SIGTERM end this process like Ctrl-C: workers are ended, and what is at hand is put back."""
+    """Lets SIGTERM end this process like Ctrl-C: workers are ended, and what is at hand is put back."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 

@@ -51,7 +51,7 @@ class WorkerProcess:
         gpus: Sequence[str] = (),
         variables: Mapping[str, str] = NONE,
     ) -> "WorkerProcess":
-        """Start `python -m PROGRAM`, to see `gpus` or what this process sees; `put` gets its events, at its end None.
+        """Starts `python -m PROGRAM`, to see `gpus` or what this process sees; `put` gets its events, at its end None.
 
         On a CPU it computes with one thread, however many others there are, so that results do not depend on that.
         """
@@ -81,7 +81,7 @@ class WorkerProcess:
 
     @classmethod
     def ask(cls, program: Sequence[str], value: Mapping[str, Any]) -> Iterator[Event]:
-        """Run `program` for `value` alone and yield its events. Raises ProcessFailed unless it ends with status 0."""
+        """Runs `program` for `value` alone and yield its events. Raises ProcessFailed unless it ends with status 0."""
         events = queue.SimpleQueue[Event | None]()
         worker = cls.start(program, lambda _, event: events.put(event))
         try:
@@ -94,14 +94,14 @@ class WorkerProcess:
             worker.end()
 
     def submit(self, value: Mapping[str, Any]) -> None:
-        """Write `value` to the process as a line of JSON; one that has died gets nothing, and its end is an event."""
+        """Writes `value` to the process as a line of JSON; one that has died gets nothing, and its end is an event."""
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps(value) + "\n")
             self.process.stdin.flush()
 
     def end(self) -> None:
-        """Kill the process; what it had stored is whole."""
+        """Kills the process; what it had stored is whole."""
         self.process.kill()
         self.process.wait()
         self.listener.join()  # it reads to the end of what the process wrote
@@ -111,7 +111,7 @@ class WorkerProcess:
                 pipe.close()
 
     def ending(self) -> str:
-        """How the process ended, which is waited for: `was killed by SIGKILL`, `ended with status 1`."""
+        """Waits for the process and returns its ending: `was killed by SIGKILL`, `ended with status 1`."""
         code = self.process.wait()
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
         return how + ", perhaps for want of memory" if code == -signal.SIGKILL else how
@@ -122,7 +122,10 @@ class WorkerProcess:
         return tuple(self.stderr.read().decode(errors="replace").rstrip().splitlines()[-LAST_LINES:])
 
     def post_mortem(self) -> tuple[str, tuple[str, ...]]:
-        """How a process ended that ended by itself, and its last lines; UserError if it never even got ready."""
+        """The exit of a process that ended by itself, with its last lines.
+
+        Raises UserError if it never became ready.
+        """
         how, lines = self.ending(), self.last_lines()
         if not self.ready:
             last = lines[-1] if lines else how

@@ -190,7 +190,7 @@ def _experiment(client: MlflowClient, name: str, place: Place) -> str:
 
 
 class _View:
-    """One experiment in MLflow, with its present runs."""
+    """An experiment in MLflow, with its present runs."""
 
     def __init__(self, client: MlflowClient, experiment: str) -> None:
         self.client, self.experiment = client, experiment
