@@ -9,14 +9,14 @@ from harness.cli.options import debug_option, path_option
 
 @click.group()
 def mlflow() -> None:
-    """MLflow's view of what is recorded; run keeps it up to date by itself."""
+    """Sync records with MLflow, which run does by itself."""
 
 
 @mlflow.command()
 @path_option("--results", "results", "Where runs are recorded.")
 @debug_option
 def sync(results: Path) -> None:
-    """Show MLflow every recorded run that it lacks: after its database was lost, or its server was down.
+    """Write every missing record to MLflow: after its database was lost, or its server was down.
 
     MLflow is the server or database at MLFLOW_TRACKING_URI, or else the file mlflow.db in the results. Twice changes
     nothing.

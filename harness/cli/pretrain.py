@@ -79,7 +79,7 @@ def _check_pretrained(output: Path, parsers: str | None) -> Path:
 
 
 def _pretrain_clip(output: Path, seed: int, steps: int | None, heard: Any, origin: "Origin") -> Path:
-    """Trains the tiny CLIP, and write its weights and card; the card's path."""
+    """Trains the tiny CLIP, writes its weights and card, and returns the card's path."""
     from dataclasses import replace
 
     from pivl.synthped.pretraining.clip_card import write_card
@@ -97,7 +97,7 @@ def _pretrain_clip(output: Path, seed: int, steps: int | None, heard: Any, origi
 def _pretrain_parsers(
     which: str, output: Path, seed: int, steps: int | None, heard: Any, origin: "Origin"
 ) -> Path:
-    """Trains the embedded parser of a letter, or all, and write weights and card into the folder; the card's path."""
+    """Trains an embedded parser, or all, writes weights and card into the folder, and returns the card's path."""
     from pivl.parsers.card import write_card
     from pivl.parsers.pretrain import STEPS, ParserTraining, pretrain_parser
 
@@ -109,7 +109,7 @@ def _pretrain_parsers(
 
 
 def _pretrain_student(output: Path, seed: int, steps: int | None, heard: Any, origin: "Origin") -> Path:
-    """Trains the student of Table 5, and write its weights and card; the card's path."""
+    """Trains the student of Table 5, writes its weights and card, and returns the card's path."""
     from dataclasses import replace
 
     from pivl.synthped.pretraining.student import StudentPretraining, pretrain_student

@@ -67,7 +67,7 @@ def together(task: Task, results: Results, device: torch.device) -> Iterator[Non
         raise UserError("--gpus-per-run: this machine has one GPU; leave it out")
     pictures = task.run.recipe.batch_size("image-tower")
     if task.ranks > pictures:
-        raise UserError(f"--gpus-per-run {task.ranks}: a batch has {pictures} pictures; use as many at most")
+        raise UserError(f"--gpus-per-run {task.ranks}: a batch has {pictures} images; use as many at most")
     with ExitStack() as ends:
         store = TCPStore(HERE, 0, task.ranks, is_master=True, timeout=PATIENCE, wait_for_workers=False)
         others = [

@@ -31,7 +31,7 @@ LAST_LINES = 20
 def execute(
     task: Task, results: Results, device: torch.device, send: Send, watch: Watch | None = None
 ) -> dict[str, float]:
-    """Does one task, store what comes of it and return its metrics, of which a stage has none. TrainingFailed, UserError.
+    """Runs one task, stores its result and returns its metrics, none for a stage. Raises TrainingFailed, UserError.
 
     `watch` is told the score of every epoch, and only of held-out people: the test people are scored once, after the
     last. The weights of a run that was watched are not kept.
@@ -115,7 +115,7 @@ def describe_shortage(recipe: Recipe, stage: Stage) -> str:
 
 
 def record_failure(task: Task, error: Exception, results: Results, of_run: bool) -> str:
-    """Writes `error` as the failure of the task's run, and return it in one line.
+    """Writes `error` as the failure of the task's run, and returns it in one line.
 
     of_run: whether the run itself has failed; where it is a stage that several runs start from, nothing is written.
     """
@@ -129,7 +129,7 @@ def record_failure(task: Task, error: Exception, results: Results, of_run: bool)
 
 
 def attempt(task: Task, results: Results, device: torch.device, send: Send) -> dict[str, Any]:
-    """Does one task as its only owner and record its failure; return the event that says how it ended. UserError."""
+    """Runs one task under its claim, records its failure and returns its closing event. Raises UserError."""
     began, claim = time.monotonic(), results.claims.take(task.id)
     if isinstance(claim, Owner):
         return {"event": "owned", "owner": str(claim)}

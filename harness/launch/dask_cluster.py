@@ -211,7 +211,7 @@ def check_scheduler(address: str) -> None:
 
 
 def _be_there() -> None:
-    """Raises UserError if Dask is not installed, and let it log nothing: what matters is said by the task queue."""
+    """Raises UserError if Dask is not installed, and silences its log: the task queue reports."""
     try:
         importlib.import_module("distributed")
     except ImportError as error:

@@ -56,7 +56,7 @@ class WorkerPool:
         return len(self.workers) < (self.jobs or self._suitable)
 
     def start(self) -> WorkerProcess:
-        """Starts one more process, on the GPUs that are lent least often, and return it."""
+        """Starts one more process, on the GPUs that are lent least often, and returns it."""
         gpus = self._lender.borrow(self.gpus_per_worker)
         self.workers.append(WorkerProcess.start(self.program, lambda *said: self._events.put(said), gpus))
         return self.workers[-1]

@@ -24,7 +24,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Task:
-    """Trains and store `stage` of `run`; the last stage also scores the model and stores the whole run.
+    """The training of `stage` of `run`; the last stage also scores the model and stores the run.
 
     `row` is what it goes by, together with its seed. `needs` are the ids of the tasks that must have ended well before.
     `rerank`: train nothing, score the stored model with re-ranking. `checkpoint_every`, as

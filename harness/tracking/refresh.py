@@ -62,7 +62,7 @@ def show_all(results: Results, searches: "Sequence[ShownExperiment]" = ()) -> st
     """Syncs MLflow with all records and with `searches`; returns a summary line. Raises UserError."""
     rows = asked_rows(results)
     if not rows and not searches:
-        raise UserError(f"{results.root}: nothing was asked for here yet; pivl-bench run STUDY does that")
+        raise UserError(f"{results.root}: no runs here yet; pivl-bench run STUDY makes some")
     try:
         added, place = _sync([*_asked(None, results), *searches], results)
     except Exception as error:
