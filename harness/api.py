@@ -1,164 +1,264 @@
-"""How a study is conducted: what is still to do of a experiment, doing it, and the table of what is recorded."""
+"""Run, plan, tabulate and search from Python, with the values of the command line; the commands call these functions.
 
-from collections.abc import Mapping, Sequence
+    from harness import api
+
+    request = api.Request("ablation", preset="smoke", rows="clip-reid", seeds="0")
+    answer = api.run(request, "results", api.Options(device="cpu", mlflow=False))
+    answer.complete              # whether every run that was asked for is finished
+    answer.table.lines[0].means  # metrics with intervals
+    answer.records               # pandas: a line per finished run, with row, seed, id and metrics
+
+`results` is the folder in which runs are recorded; a run that is there is never done twice. Without `progress` nothing is
+printed. A mistake is a pivl.errors.UserError, one line.
+"""
+
+import io
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
-from harness.plan import departures, preparation
-from harness.plan.forecast import Forecast, Host, RequestedCell, forecast
-from harness.plan.planner import Plan, make_plan
-from harness.plan.refusals import check_ahead
-from harness.plan.task import Cell
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve, resolve_all
+from harness.launch.launcher import launch
+from harness.launch.options import Options
+from harness.plan.forecast import Forecast, Host, forecast
+from harness.plan.preparation import find_cells, foresee, is_shown, prepare
+from harness.plan.prepared import Prepared
 from harness.plan.throughput import Throughput
+from harness.report import study_table
 from harness.report.plan import brief
-from harness.store.records import Failed, Finished, Results
+from harness.report.study_table import Outcomes
+from harness.search.request import SearchOptions
+from harness.store.records import Finished, Results
 from harness.system.devices import device_without_torch
 from harness.tracking import refresh
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from harness.analysis.table import Table
-from harness.launch.launcher import Options, launch
-from harness.plan.preparation import _askers, _carry_over, _check, _find, _foresee, _lay_out, _noted, _prepare
+    from harness.search.session import SearchRequest
+    from harness.search.trials import Trial
 
-Outcomes = Mapping[str, Mapping[int, Finished | Failed | None]]
-"""What is recorded of each row, by name, at each seed."""
+__all__ = [
+    "Answer",
+    "Options",
+    "Request",
+    "SearchAnswer",
+    "SearchOptions",
+    "confirm",
+    "plan",
+    "run",
+    "search",
+    "show_search",
+    "table",
+]
+
+Show = Callable[["Table"], object]
+AS_USUAL, SEARCH_AS_USUAL = Options(), SearchOptions()
 
 
-def read_outcomes(experiment: Experiment, results: Results, progress: Progress) -> Outcomes:
-    """What is recorded of the rows of the experiment's table; where its data are found see `find_cells`."""
-    return read_cells(experiment, find_cells(experiment, results, progress), results)
+@dataclass(frozen=True)
+class Answer:
+    """What is recorded of a request: the table of each study, its runs, and whether every run asked for is finished."""
+
+    tables: "tuple[Table, ...]"
+    outcomes: tuple[Outcomes, ...]
+    complete: bool
+
+    @property
+    def table(self) -> "Table":
+        """The first table; the only one unless `all` studies were asked for."""
+        return self.tables[0]
+
+    @cached_property
+    def records(self) -> "pd.DataFrame":
+        """The finished runs, a line each: study, row, seed, id, and every metric."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {"study": table.study.name, "row": row, "seed": seed, "id": run.id, **run.metrics}
+            for table, outcomes in zip(self.tables, self.outcomes, strict=True)
+            for row, seeds in outcomes.items()
+            for seed, run in seeds.items()
+            if isinstance(run, Finished)
+        )
 
 
-def find_cells(experiment: Experiment, results: Results, progress: Progress) -> list[Cell]:
-    """The cells of the experiment's table.
+@dataclass(frozen=True)
+class SearchAnswer:
+    """The trials of a search, the best of the finished ones, and the report in Markdown."""
 
-    A data set is looked at where a folder of it is given, and else taken as runs noted it.
+    trials: "tuple[Trial, ...]"
+    best: "Trial | None"
+    report: str
+
+
+def run(
+    request: Request,
+    results: Path | str = "results",
+    options: Options = AS_USUAL,
+    progress: Progress | None = None,
+    show: Show = lambda table: None,
+) -> Answer:
+    """Trains and scores what the request still lacks; returns what is then recorded.
+
+    `show` is called with each table before MLflow is brought up to date, which takes seconds.
     """
-    found = {
-        one: _noted(experiment, one, results, progress) or _find(experiment, one, results, progress)
-        for one in experiment.all_inputs(experiment.shown)
-    }
-    _carry_over(experiment, experiment.shown, found, results, progress)
-    return _lay_out(experiment, experiment.shown, found, results)
+    store = _open(results, progress)
+    return _answer(resolve_all(request, store, options.device), store, _display(progress), options, show)
 
 
-def read_cells(experiment: Experiment, cells: Sequence[Cell], results: Results) -> Outcomes:
-    """What is recorded of `cells`, re-ranked or not as the experiment has it."""
-    read = results.read_reranked if experiment.rerank else results.read_run
-    recorded: dict[str, dict[int, Finished | Failed | None]] = {}
-    for cell in cells:
-        recorded.setdefault(cell.row, {})[cell.run.seed] = read(cell.run.id)
-    return recorded
-
-
-def answer(experiments: Sequence[Experiment], results: Results, progress: Progress, options: Options) -> None:
-    """Do what is still to do of the experiments, and record it; what several of them need is done once."""
-    if options.scheduler is not None:
-        from harness.launch.dask_cluster import check_scheduler
-
-        check_scheduler(options.scheduler)
-    requested = [
-        asker
-        for experiment in experiments
-        for asker in _prepare(experiment, results, progress, options.retry_failed)
-    ]
-    plan = make_plan([one.cell for one in requested], results, options.retry_failed, experiments[0].rerank)
-    how_far, *details = brief(_draw_up(experiments, requested, plan, results, options))
-    for line in (how_far, *(details if plan.tasks else ())):
-        progress.note(line)
-    if plan.tasks:
-        with ThreadPoolExecutor(1) as beside:  # MLflow takes as long to load as the workers do
-            if options.mlflow and any(map(preparation.is_shown, experiments)):
-                beside.submit(refresh.prepare, results, progress)
-            launch(plan, results, progress, options)
-
-
-def survey(
-    experiments: Sequence[Experiment], results: Results, progress: Progress, options: Options
+def plan(
+    request: Request,
+    results: Path | str = "results",
+    options: Options = AS_USUAL,
+    progress: Progress | None = None,
 ) -> Forecast:
-    """What the experiments come to; starts nothing, and renders no pictures to learn the ids of runs."""
-    requested: list[RequestedCell] = []
-    identified = True
+    """Returns what `run` would do, with its work, time and disk; starts nothing and renders no pictures."""
+    store = _open(results, progress)
+    experiments = resolve_all(request, store, options.device)
+    prepared = foresee(experiments, store, _display(progress), options.retry_failed)
+    return _forecast(experiments, prepared, store, options)
+
+
+def table(request: Request, results: Path | str = "results", progress: Progress | None = None) -> Answer:
+    """Returns what is recorded of a study; trains nothing, and what is missing says so in its place."""
+    store = _open(results, progress)
+    experiment = resolve(request, store)
+    return _read([experiment], store, _display(progress))
+
+
+def search(
+    request: Request,
+    search: SearchOptions = SEARCH_AS_USUAL,
+    results: Path | str = "results",
+    options: Options = AS_USUAL,
+    progress: Progress | None = None,
+    show: Callable[[SearchAnswer], object] = lambda found: None,
+) -> SearchAnswer:
+    """Does the trials of a search that are still wanted, on held-out training people; `request.study` is its name.
+
+    `show` as in `run`.
+    """
+    from harness.search import session
+
+    store, progress = _open(results, progress), _display(progress)
+    topic = session.ask_search(request, search, store, options.device)
+    store.prepare()
+    chosen = session.prepare(topic, store, progress)
+    if options.mlflow:
+        refresh.prepare(store, progress)
+    session.do_trials(chosen, topic.place(store), search.trials, options, store, progress)
+    found = _read_search(topic, store)
+    show(found)
+    if options.mlflow:
+        session.track(topic, store, progress)
+    return found
+
+
+def show_search(
+    request: Request, search: SearchOptions = SEARCH_AS_USUAL, results: Path | str = "results",
+    progress: Progress | None = None,
+) -> SearchAnswer:  # fmt: skip
+    """Returns what a search has found so far, and draws its figures; does no trial."""
+    from harness.search import session
+
+    store = _open(results, progress)
+    return _read_search(session.ask_search(request, search, store), store)
+
+
+def confirm(
+    request: Request,
+    search: SearchOptions = SEARCH_AS_USUAL,
+    results: Path | str = "results",
+    options: Options = AS_USUAL,
+    progress: Progress | None = None,
+    show: Show = lambda table: None,
+) -> Answer | None:
+    """Measures the best setting of a search on the test people, at the seeds of the request, beside the recipe as it is.
+
+    Returns None where no trial did better than that.
+    """
+    from harness.search import session
+
+    store = _open(results, progress)
+    topic = session.ask_search(request, search, store, options.device)
+    store.prepare()
+    experiment = session.ask_confirmation(topic, store)
+    if experiment is None:
+        return None
+    return _answer([experiment], store, _display(progress), options, show)
+
+
+def _answer(
+    experiments: Sequence[Experiment], store: Results, progress: Progress, options: Options, show: Show
+) -> Answer:
+    """Does what is still to do of the experiments, and records it; what several of them need is done once."""
+    options.check()
+    store.prepare()
+    prepared = prepare(experiments, store, progress, options.retry_failed)
+    how_far, *details = brief(_forecast(experiments, prepared, store, options))
+    for line in (how_far, *(details if prepared.plan.tasks else ())):
+        progress.note(line)
+    in_mlflow = options.mlflow and any(map(is_shown, experiments))
+    if prepared.plan.tasks:
+        with ThreadPoolExecutor(1) as beside:  # MLflow takes as long to load as the workers do
+            if in_mlflow:
+                beside.submit(refresh.prepare, store, progress)
+            launch(prepared.plan, store, progress, options)
+    answer = _read(experiments, store, progress, prepared, show)
+    if in_mlflow:
+        refresh.show({experiment.name for experiment in experiments}, store, progress)
+    return answer
+
+
+def _read(
+    experiments: Sequence[Experiment],
+    store: Results,
+    progress: Progress,
+    prepared: Prepared | None = None,
+    show: Show = lambda table: None,
+) -> Answer:
+    """Returns what is recorded of the experiments; where the command `prepared` them, their tables are kept as files."""
+    tables, found = [], []
     for experiment in experiments:
-        found = {
-            one: _noted(experiment, one, results, progress) for one in experiment.all_inputs(experiment.rows)
-        }
-        identified = identified and all(data or not one.is_embedded for one, data in found.items())
-        known = {one: data or _foresee(experiment, one, results, progress) for one, data in found.items()}
-        _carry_over(experiment, experiment.rows, known, results, progress)
-        check_ahead(experiment, known, results, progress)
-        asked = _askers(experiment, known, results)
-        own = make_plan([one.cell for one in asked], results, options.retry_failed, experiment.rerank)
-        if own.tasks:
-            _check(experiment, own, known, results)
-        requested += asked
-    plan = make_plan([one.cell for one in requested], results, options.retry_failed, experiments[0].rerank)
-    return _draw_up(experiments, requested, plan, results, options, identified)
+        cells = find_cells(experiment, store, progress, prepared)
+        found.append(study_table.read_cells(experiment, cells, store))
+        tables.append(study_table.make_table(experiment, found[-1], store))
+        show(tables[-1])
+        if prepared is not None:
+            study_table.keep_table(tables[-1], experiment, cells, store)
+    complete = all(map(study_table.is_complete, experiments, found))
+    return Answer(tuple(tables), tuple(found), complete)
 
 
-def _draw_up(
-    experiments: Sequence[Experiment], requested: Sequence[RequestedCell], plan: Plan, results: Results, options: Options,
-    identified: bool = True,
-) -> Forecast:  # fmt: skip
-    device, slots = device_without_torch(options.device) if plan.tasks else ("no device", 1)
-    host = Host(device, options.jobs or slots, Throughput.read(results, device))
-    return forecast(
-        [experiment.name for experiment in experiments], requested, plan, results, host, identified
-    )
+def _forecast(
+    experiments: Sequence[Experiment], prepared: Prepared, store: Results, options: Options
+) -> Forecast:
+    device, slots = device_without_torch(options.device) if prepared.plan.tasks else ("no device", 1)
+    host = Host(device, options.jobs or slots, Throughput.read(store, device))
+    names = [experiment.name for experiment in experiments]
+    return forecast(names, prepared.requested, prepared.plan, store, host, prepared.identified)
 
 
-def make_table(experiment: Experiment, recorded: Outcomes, results: Results) -> "Table":
-    """The table of what is recorded; what is not says so in its place."""
-    from harness.analysis import columns as columns_module
-    from harness.analysis import comparison
-    from harness.analysis.table import Setting
+def _read_search(topic: "SearchRequest", store: Results) -> SearchAnswer:
+    from harness.search import session
+    from harness.search.trials import best
 
-    outcomes = {row: {seed: _say(run) for seed, run in seeds.items()} for row, seeds in recorded.items()}
-    rows = tuple(row for row in experiment.study.rows if row.name in experiment.shown)
-    notes = [note for note in (_inequality(experiment), _random_starts(recorded)) if note]
-    runs = [run for seeds in recorded.values() for run in seeds.values()]
-    partial, unsure = departures.find_partial(experiment, runs, results)
-    setting = Setting(
-        "" if partial or unsure else experiment.published,
-        experiment.printed,
-        "; ".join(notes),
-        departures.changed(experiment),
-        partial,
-        departures.describe(experiment, partial, unsure),
-    )
-    study, warning = replace(experiment.study, rows=rows), experiment.preset.warning
-    columns = columns_module.find_columns(study.columns, recorded, results)
-    return comparison.build(study, experiment.setting, outcomes, warning, setting, columns)
+    report, trials = session.report(topic, store)
+    return SearchAnswer(tuple(trials), best(trials), report)
 
 
-def _inequality(experiment: Experiment) -> str:
-    """What else but their own changes tells the rows of the two methods apart, as a note; empty: nothing."""
-    ours, theirs = (
-        asdict(experiment.base.recipes[method]) | dict(experiment.changes)
-        for method in ("PI-VL", "CLIP-ReID")
-    )
-    named = [f"{name} {ours[name]} instead of {theirs[name]}" for name in ours if ours[name] != theirs[name]]
-    if not named:
-        return ""
-    return f"as the paper says, rows of PI-VL also have {', '.join(named)}; --set FIELD=VALUE makes all rows equal"
+def _open(results: Path | str, progress: Progress | None) -> Results:
+    return Results(Path(results), _display(progress).warn)
 
 
-def _random_starts(recorded: Outcomes) -> str:
-    """That students had no weights to start from, as a note; empty where they had, or where there are none."""
-    runs = [run for seeds in recorded.values() for run in seeds.values() if isinstance(run, Finished)]
-    if not any(run.record.get("student_weights") == "" for run in runs):
-        return ""
-    return "students start from random weights, not from ImageNet's; --student-weights FILE names them"
-
-
-def _say(run: Finished | Failed | None) -> Finished | str:
-    """A run that is there, or why it is not, as a table says it after "seed 1 "."""
-    if run is None:
-        return "missing"
-    if isinstance(run, Failed):
-        return f"failed: {run.error}"
-    steps = run.record.get("limit_steps")
-    return f"test run (--limit-steps {steps}), scores not reported" if steps else run
+def _display(progress: Progress | None) -> Progress:
+    """The display, or one that nobody sees."""
+    return progress or Progress(io.StringIO(), live=False, quiet=True)

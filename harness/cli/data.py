@@ -5,7 +5,16 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import debug_option, disk_option, output_option, parse_size, path_option
+from harness.cli import completion
+from harness.cli.options import (
+    GroupedCommand,
+    debug_option,
+    disk_option,
+    output_option,
+    parse_size,
+    path_option,
+    preset_option,
+)
 from harness.cli.paths import OutputFolder, PathText, UserPath
 
 
@@ -20,8 +29,8 @@ def data() -> None:
     """Check data sets on disk; show or export the embedded ones."""
 
 
-@data.command("check")
-@click.option("--dataset", type=PathText(), required=True, metavar="NAME",
+@data.command("check", cls=GroupedCommand)
+@click.option("--dataset", type=PathText(completion.datasets), required=True, metavar="NAME",
               help="market1501, dukemtmc, msmt17, occluded-duke or a csv file (path, person, camera, split; the "
                    "person distractor is a wrong answer, -1 left out).")  # fmt: skip
 @disk_option("--data-root", "The folder that holds it.")
@@ -104,12 +113,12 @@ def export_data(dataset: str, folder: Path, layout: str, size: str) -> None:
     click.echo(f"{folder}: {dataset} in the layout of {layout}")
 
 
-@data.command("rounding")
+@data.command("rounding", cls=GroupedCommand)
 @click.argument("here", type=UserPath())
 @click.argument("other", type=UserPath())
 @click.option("--rows", default="clip-reid,pi-vl", show_default=True, help="Rows of the ablation.")
 @click.option("--seeds", default="0-4", show_default=True, help="Their seeds.")
-@click.option("--preset", default="default", show_default=True, help="default, or smoke: of few people.")
+@preset_option("default, or smoke: of few people.")
 @rounding_option("The file to keep what was found in, by precision.")
 @debug_option
 def compare_rounding(here: Path, other: Path, rows: str, seeds: str, preset: str, rounding: Path) -> None:
@@ -117,30 +126,28 @@ def compare_rounding(here: Path, other: Path, rows: str, seeds: str, preset: str
 
     As in MKL_CBWR=COMPATIBLE pivl-bench run ablation --rows clip-reid,pi-vl --seeds 0-4 --results OTHER.
     """
-    from harness import api
     from harness.display.progress import Progress
-    from harness.experiment.precision import resolve_precision
     from harness.experiment.request import Request
     from harness.experiment.resolve import resolve
     from harness.report.rounding import compare_arithmetic, keep
+    from harness.report.study_table import read_outcomes
     from harness.store.records import Results
 
     progress = Progress.on_stderr(quiet=False)
     both = []
     for folder in (here, other):
         store = Results(folder, progress.warn)
-        asked = Request("ablation", preset, rows=rows, seeds=seeds)
-        experiment = resolve(resolve_precision(asked, store))
-        both.append((experiment.precision, api.read_outcomes(experiment, store, progress)))
+        experiment = resolve(Request("ablation", preset, rows=rows, seeds=seeds), store)
+        both.append((experiment.precision, read_outcomes(experiment, store, progress)))
     (precision, ours), (_, theirs) = both
     keep(rounding, precision, compare_arithmetic(ours, theirs))
     click.echo(f"{rounding}: {precision}")
 
 
-@data.command("card")
+@data.command("card", cls=GroupedCommand)
 @path_option("--results", "results", "Where runs of CLIP-ReID are recorded.")
 @output_option("The card to write.", "synthped.md")
-@click.option("--preset", default="default", show_default=True, help="default, or smoke: of its few people.")
+@preset_option("default, or smoke: of its few people.")
 @rounding_option("What `data rounding` kept.")
 @debug_option
 def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:
@@ -149,13 +156,12 @@ def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:
     Needs finished runs of CLIP-ReID: pivl-bench run ablation --rows clip-reid. What rounding does stands in it where
     pivl-bench data rounding measured it.
     """
-    from harness import api
     from harness.display.progress import Progress
-    from harness.experiment.precision import resolve_precision
     from harness.experiment.request import Request
     from harness.experiment.resolve import resolve
     from harness.inputs import spec
     from harness.report import benchmark_card
+    from harness.report.study_table import read_outcomes
     from harness.store.records import Finished, Results
     from pivl.errors import UserError
     from pivl.synthped.pretraining.tiny_clip import WEIGHTS
@@ -165,8 +171,8 @@ def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:
 
     progress = Progress.on_stderr(quiet=False)
     store = Results(results, progress.warn)
-    experiment = resolve(resolve_precision(Request("ablation", preset, rows="clip-reid"), store))
-    recorded = api.read_outcomes(experiment, store, progress)["clip-reid"]
+    experiment = resolve(Request("ablation", preset, rows="clip-reid"), store)
+    recorded = read_outcomes(experiment, store, progress)["clip-reid"]
     runs = [run for run in recorded.values() if isinstance(run, Finished)]
     if not runs:
         raise UserError(

@@ -40,13 +40,18 @@ Begin with:
 """
 
 
-@click.group(epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    epilog=EXAMPLES, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="pivl-bench")
-def commands() -> None:
+@click.pass_context
+def commands(context: click.Context) -> None:
     """Benchmark and ablations of PI-VL, part-informed person re-identification (arXiv 2308.02738).
 
     Every result is recorded with its recipe, data, seed and commit; what is recorded is never done twice.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 for command in (run, plan, table, search, data, parse, pretrain, results_group, mlflow, verify, perf):

@@ -1,15 +1,102 @@
-"""Options that several commands share, and what may be typed for them."""
+"""Options that several commands share, and the values that commands get of them: a Request, Options, SearchOptions."""
 
 import re
 from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from typing import Any
 
 import click
 
+from harness.cli import completion
 from harness.cli.paths import OutputFile, PathText, UserPath
 from pivl.errors import UserError
 
 Command = Callable[..., Any]
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+GROUPS = {
+    "What is measured": ("preset", "rows", "seeds", "rerank", "seed", "trials", "sampler", "pruner"),
+    "Data": ("dataset", "data_root", "part_maps", "parser_maps", "allow_partial"),
+    "Training": (
+        "backbone", "weights", "student", "student_weights", "precision", "overrides", "limit_steps",
+    ),
+    "Running": (
+        "device", "jobs", "launcher", "scheduler", "gpus_per_run", "retry_failed", "checkpoint_every", "storage",
+    ),
+    "Output": ("results", "form", "output", "mlflow", "yes", "quiet", "debug"),
+}  # fmt: skip
+"""The names of options by the heading under which help shows them."""
+
+
+class GroupedCommand(click.Command):
+    """A command whose help has a heading for each group of its options."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the options, group by group, and last those of no group."""
+        left = [one for one in self.get_params(ctx) if one.get_help_record(ctx) is not None]
+        for heading, names in GROUPS.items():
+            members = sorted(
+                (one for one in left if one.name in names), key=lambda one: names.index(one.name or "")
+            )
+            left = [one for one in left if one not in members]
+            self._write(heading, members, ctx, formatter)
+        self._write("Options", left, ctx, formatter)
+
+    @staticmethod
+    def _write(
+        heading: str, members: list[click.Parameter], ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        if members:
+            with formatter.section(heading):
+                formatter.write_dl([record for one in members if (record := one.get_help_record(ctx))])
+
+
+class Jobs(click.ParamType):
+    """A number of runs at a time, or None for `auto`."""
+
+    name = "jobs"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """The number that was typed. Raises UserError for what is none."""
+        if value == "auto" or isinstance(value, int):
+            return None if value == "auto" else value
+        if not re.fullmatch(r"[1-9]\d{0,3}", value):
+            raise UserError(f"--jobs {value}: not a number of runs at a time; write 2, or auto")
+        return int(value)
+
+
+class Interval(click.ParamType):
+    """How often to store a checkpoint, as harness.store.checkpoints.Interval reads it."""
+
+    name = "interval"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text that was typed. Raises UserError for what is no interval."""
+        if not re.fullmatch(r"auto|epoch|\d+(\.\d+)?", value):
+            raise UserError(f"--checkpoint-every {value}: write a number of minutes, or epoch")
+        return str(value)
+
+
+def collect(**kinds: type) -> Callable[[Command], Command]:
+    """Hand a command one value of each dataclass of `kinds`, by name, in the place of the options that are its fields."""
+    names = {name: [item.name for item in fields(kind)] for name, kind in kinds.items()}
+    collected = {one for own in names.values() for one in own}
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def call(**values: object) -> object:
+            made = {
+                name: kind(**{one: values[one] for one in names[name] if one in values})
+                for name, kind in kinds.items()
+            }
+            rest = {name: value for name, value in values.items() if name not in collected}
+            return command(**made, **rest)
+
+        return call
+
+    return decorate
 
 
 def path_option(name: str, default: str, help_text: str) -> Callable[[Command], Command]:
@@ -26,20 +113,28 @@ def output_option(help_text: str, default: str | None = None) -> Callable[[Comma
     )
 
 
-def experiment_options(command: Command) -> Command:
-    """The argument and options by which commands name an experiment; harness.experiment.request.Request holds them."""
-    return click.argument("study")(setting_options(command))
+def format_option(*forms: str) -> Callable[[Command], Command]:
+    """The option that takes one of `forms` to print in, the first by default; the command checks it."""
+    text = f"{', '.join(forms[:-1])} or {forms[-1]}."
+    names = completion.Names("format", lambda: forms)
+    return click.option("--format", "form", type=names, default=forms[0], show_default=True, help=text)
+
+
+def study_argument(command: Command) -> Command:
+    """The argument that names a study."""
+    return click.argument("study", type=completion.STUDY)(command)
 
 
 def setting_options(command: Command) -> Command:
-    """What may be said of a study besides its name."""
+    """What may be said of a study besides its name; with it, a harness.experiment.request.Request."""
     for option in (
         click.option("--rerank", is_flag=True, help="Scores after k-reciprocal re-ranking (20, 6, 0.3)."),
         click.option("--limit-steps", type=click.IntRange(min=1), metavar="N",
                      help="Test run: end each stage after N steps; scores are not reported."),
         start_options,
         click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: the study's own]"),
-        click.option("--rows", metavar="NAMES", help="Only these rows, as clip-reid,pi-vl.  [default: its default rows]"),
+        click.option("--rows", type=completion.ROWS, metavar="NAMES",
+                     help="Only these rows, as clip-reid,pi-vl.  [default: its default rows]"),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -61,33 +156,67 @@ def start_options(command: Command) -> Command:
                      "  [default: mobilenetv2-0.25]"),
         click.option("--weights", type=PathText(), metavar="FILE",
                      help="CLIP's weights, or openai to have them downloaded."),
-        click.option("--backbone", metavar="NAME", help="tiny, rn50, vit-b-16, vit-b-16-sie-olp or a "
-                     "CLIP of open_clip's by its name."
+        click.option("--backbone", type=completion.BACKBONE, metavar="NAME",
+                     help="tiny, rn50, vit-b-16, vit-b-16-sie-olp or a CLIP of open_clip's by its name."
                      "  [default: tiny for synthped, else rn50]"),
         click.option("--allow-partial", is_flag=True, help="Accept missing images and part maps."),
         click.option("--parser-maps", type=PathText(), multiple=True, metavar="NAME=FOLDER",
                      help="Part maps of a parser, a row of their own in the study parsers. Repeatable."),
         disk_option("--part-maps", "The folder of its part maps, with their meta.json."),
         disk_option("--data-root", "The folder that holds the data set."),
-        click.option("--dataset", type=PathText(), metavar="NAME", help="synthped, market1501, dukemtmc, "
-                     "msmt17, occluded-duke or a csv file (path, person, camera, split; the person distractor is a "
-                     "wrong answer, -1 left out).  [default: synthped]"),
-        click.option("--preset", default="default", show_default=True, help="default, or smoke: a minute."),
+        click.option("--dataset", type=PathText(completion.datasets), metavar="NAME", help="synthped, market1501, "
+                     "dukemtmc, msmt17, occluded-duke or a csv file (path, person, camera, split; the person distractor "
+                     "is a wrong answer, -1 left out).  [default: synthped]"),
+        preset_option("default, or smoke: a minute."),
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def preset_option(help_text: str) -> Callable[[Command], Command]:
+    """The option that takes a preset."""
+    return click.option("--preset", type=completion.PRESET, metavar="NAME", default="default", show_default=True,
+                        help=help_text)  # fmt: skip
 
 
 def device_options(command: Command) -> Command:
-    """The options of commands that train."""
+    """The options of commands that train, or say what training would take."""
     for option in (
-        click.option("--jobs", default="auto", show_default=True, metavar="N",
+        click.option("--jobs", type=Jobs(), default="auto", show_default=True, metavar="N",
                      help="Runs at a time; auto: one per core, one per GPU."),
-        click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto",
-                     show_default=True, help="Where to train; auto: a GPU if CUDA has one, else the CPU."),
+        click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
+                     help="Where to train; auto: a GPU if CUDA has one, else the CPU."),
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def training_options(command: Command) -> Command:
+    """`device_options`, and what else commands that train take."""
+    for option in (
+        mlflow_option,
+        retry_option("Do failed runs again."),
+        device_options,
+    ):
+        command = option(command)
+    return command
+
+
+def mlflow_option(command: Command) -> Command:
+    """--no-mlflow."""
+    return click.option("--no-mlflow", "mlflow", flag_value=False, default=True, help="Leave MLflow alone.")(
+        command
+    )
+
+
+def retry_option(help_text: str) -> Callable[[Command], Command]:
+    """--retry-failed."""
+    return click.option("--retry-failed", is_flag=True, help=help_text)
+
+
+def quiet_option(what: str) -> Callable[[Command], Command]:
+    """--quiet, of commands that print `what` at the end."""
+    return click.option("--quiet", is_flag=True, help=f"No progress; only warnings and the {what}.")
 
 
 def disk_option(name: str, help_text: str, required: bool = False) -> Callable[[Command], Command]:
@@ -99,22 +228,6 @@ def debug_option(command: Command) -> Command:
     """--debug; `main` looks for it, since an error may come before click has read it."""
     show = "Show where an unexpected error came from."
     return click.option("--debug", is_flag=True, expose_value=False, help=show)(command)
-
-
-def parse_jobs(text: str) -> int | None:
-    """A number of runs at a time, or None for `auto`."""
-    if text == "auto":
-        return None
-    if not re.fullmatch(r"[1-9]\d{0,3}", text):
-        raise UserError(f"--jobs {text}: not a number of runs at a time; write 2, or auto")
-    return int(text)
-
-
-def check_interval(text: str) -> str:
-    """`text` if it says how often to store a checkpoint, as harness.store.checkpoints.Interval reads it."""
-    if not re.fullmatch(r"auto|epoch|\d+(\.\d+)?", text):
-        raise UserError(f"--checkpoint-every {text}: write a number of minutes, or epoch")
-    return text
 
 
 def parse_size(text: str, option: str = "--size") -> tuple[int, int]:

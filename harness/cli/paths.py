@@ -2,11 +2,14 @@
 
 import os
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from harness.cli.completion import complete_names
 from pivl.errors import UserError
 from pivl.system.homes import expand_home
 from pivl.system.outputs import check_folder, check_output
@@ -23,6 +26,12 @@ class UserPath(click.ParamType):
     """A file or folder."""
 
     name = "path"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Returns what files there are."""
+        return complete_names((), incomplete)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path that was typed. Raises UserError for what cannot be one."""
@@ -52,9 +61,18 @@ class OutputFolder(UserPath):
 
 
 class PathText(click.ParamType):
-    """A file or folder among other things: a name instead, or behind NAME=."""
+    """A file or folder among other things: a name instead, or behind NAME=; a shell completes `names`, then files."""
 
     name = "text"
+
+    def __init__(self, names: Callable[[], Iterable[str]] = tuple) -> None:
+        self.names = names
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Returns names that begin as what was typed does, and else what files there are."""
+        return complete_names(self.names(), incomplete)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """What was typed, with a home folder in the place of `~`. Raises UserError where there is none."""

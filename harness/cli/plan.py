@@ -1,21 +1,30 @@
 """The command `pivl-bench plan`: what a study still needs; it starts nothing."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from harness.cli.options import experiment_options, parse_jobs
+from harness.cli.options import (
+    GroupedCommand,
+    collect,
+    device_options,
+    format_option,
+    retry_option,
+    setting_options,
+    study_argument,
+)
+from harness.experiment.request import Request
+from harness.launch.options import Options
 
 
-@click.command()
-@experiment_options
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True,
-              help="Where run would train.")  # fmt: skip
-@click.option("--jobs", default="auto", show_default=True, metavar="N", help="Runs at a time, as run has it.")
-@click.option("--retry-failed", is_flag=True, help="Count failed runs as to do.")
-@click.option("--format", "form", default="markdown", show_default=True, help="markdown or json.")
-def plan(results: Path, device: str, jobs: str, retry_failed: bool, form: str, **typed: Any) -> None:
+@click.command(cls=GroupedCommand)
+@study_argument
+@setting_options
+@device_options
+@retry_option("Count failed runs as to do.")
+@format_option("markdown", "json")
+@collect(request=Request, options=Options)
+def plan(request: Request, options: Options, results: Path, form: str) -> None:
     """Say what run STUDY would do, and start nothing.
 
     Prints every run with its state, which stages rows share and what that saves, and the work, time and disk that
@@ -23,18 +32,8 @@ def plan(results: Path, device: str, jobs: str, retry_failed: bool, form: str, *
     """
     from harness import api
     from harness.display.progress import Progress
-    from harness.experiment.precision import resolve_precision
-    from harness.experiment.request import Request
-    from harness.experiment.resolve import resolve_all
     from harness.inputs.choices import choose
-    from harness.launch import launcher as launcher_module
-    from harness.report import plan as campaign_text
-    from harness.store.records import Results
+    from harness.report.plan import PRINTERS
 
-    print_as = campaign_text.PRINTERS[choose("format", form, campaign_text.PRINTERS)]
-    progress = Progress.on_stderr(quiet=False)
-    store = Results(results, progress.warn)
-    experiments = resolve_all(resolve_precision(Request(**typed, device=device), store))
-    options = launcher_module.Options(device, parse_jobs(jobs), retry_failed)
-    campaign = api.survey(experiments, store, progress, options)
-    click.echo(print_as(campaign), nl=False)
+    print_as = PRINTERS[choose("format", form, PRINTERS)]
+    click.echo(print_as(api.plan(request, results, options, Progress.on_stderr(quiet=False))), nl=False)

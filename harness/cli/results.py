@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import debug_option, path_option, setting_options
+from harness.cli import completion
+from harness.cli.options import GroupedCommand, collect, debug_option, path_option, setting_options
+from harness.experiment.request import Request
 from harness.store.atomic import remove_folder
 from pivl.errors import UserError
 
@@ -45,14 +47,19 @@ def check(results: Path, quiet: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-@results_group.command("rm")
+@results_group.command("rm", cls=GroupedCommand)
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option(
-    "--study", metavar="NAME", help="All runs of a study; the options below narrow it down, as for table."
+    "--study",
+    type=completion.STUDY,
+    metavar="NAME",
+    default="",
+    help="All runs of a study; the options below narrow it down, as for table.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @setting_options
-def remove(results: Path, ids: tuple[str, ...], study: str | None, yes: bool, **typed: Any) -> None:
+@collect(request=Request)
+def remove(request: Request, results: Path, ids: tuple[str, ...], yes: bool) -> None:
     """Remove runs or stages by ID (pivl-bench plan shows them), or all runs of a study, after asking.
 
     What belongs to them goes too: re-ranked scores, checkpoints, and stages that no other stored run starts from.
@@ -60,17 +67,17 @@ def remove(results: Path, ids: tuple[str, ...], study: str | None, yes: bool, **
     from harness.display.progress import Progress
     from harness.store.records import Results
 
-    if not ids and study is None:
+    if not ids and not request.study:
         raise UserError("nothing to remove; name run ids, or --study NAME")
     progress = Progress.on_stderr(quiet=False)
     store = Results(results, lambda text: None)  # what is broken may be removed like the rest
-    wanted = {*ids, *(_runs_of(study, typed, store, progress) if study else ())}
+    wanted = {*ids, *(_runs_of(request, store, progress) if request.study else ())}
     with ExitStack() as claims:
         folders = folders_of(wanted, store)
         for task in sorted({folder.name for folder in folders}):
             claims.enter_context(_claim(task, store))
         if not folders:
-            raise UserError(f"{results}: nothing is stored of {study}")
+            raise UserError(f"{results}: nothing is stored of {request.study}")
         size = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
         what = ", ".join(f"{count} {kind}" for kind, count in _count(folders).items())
         if not yes and not click.confirm(f"Remove {what} ({size / 1e6:.1f} MB) from {results}?", err=True):
@@ -80,15 +87,12 @@ def remove(results: Path, ids: tuple[str, ...], study: str | None, yes: bool, **
     click.echo(f"removed {what}")
 
 
-def _runs_of(study: str, typed: dict[str, Any], results: "Results", progress: "Progress") -> list[str]:
+def _runs_of(request: Request, results: "Results", progress: "Progress") -> list[str]:
     """The ids of the runs of a study that are stored."""
-    from harness import api
-    from harness.experiment.precision import resolve_precision
-    from harness.experiment.request import Request
     from harness.experiment.resolve import resolve
+    from harness.report.study_table import read_outcomes
 
-    experiment = resolve(resolve_precision(Request(study, **typed), results))
-    recorded = api.read_outcomes(experiment, results, progress)
+    recorded = read_outcomes(resolve(request, results), results, progress)
     return [found.id for seeds in recorded.values() for found in seeds.values() if found is not None]
 
 

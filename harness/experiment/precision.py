@@ -1,25 +1,27 @@
-"""What `--precision auto` comes to where results are there already: theirs, so that a table never waits for two kinds."""
+"""Finds the precision of results that are there, which `--precision auto` takes: no table waits for two kinds."""
 
-from dataclasses import replace
+from collections.abc import Callable
 
-from harness.experiment.request import Request
-from harness.experiment.resolve import resolve_all
+from harness.experiment.experiment import Experiment
 from harness.store.records import Results
 from harness.store.row_index import asked_rows
 
+Precisions = Callable[[Experiment], str | None]
+"""From an experiment, of which everything but the precision is known, to the precision that its results are in."""
 
-def resolve_precision(asked: Request, results: Results) -> Request:
-    """What was typed, `auto` being the precision in which `results` has the data set with that backbone.
 
-    A folder that was filled on another machine thus has its tables here, and what it lacks is done alike. Where it
-    has nothing, or has several precisions, `auto` stays, which is what suits the device. Errors as for `ask`.
+def recorded_precisions(results: Results) -> Precisions:
+    """Returns a function to the precision in which `results` has an experiment's data set with its backbone.
+
+    A folder that was filled on another machine thus has its tables here, and what it lacks is done alike. The function
+    returns None where there is nothing, or where there are several precisions.
     """
-    if asked.precision != "auto":
-        return asked
-    experiment = resolve_all(replace(asked, precision="fp32"))[
-        0
-    ]  # whose name no precision changes, and without torch
-    backbone = experiment.base.recipes["CLIP-ReID"].backbone
-    rows = [row for row in asked_rows(results) if row.dataset == experiment.dataset]
-    had = {row.choices["precision"] for row in rows if row.choices["backbone"] == backbone}
-    return replace(asked, precision=had.pop()) if len(had) == 1 else asked
+    rows = asked_rows(results)
+
+    def find(experiment: Experiment) -> str | None:
+        backbone = experiment.base.recipes["CLIP-ReID"].backbone
+        choices = [row.choices for row in rows if row.dataset == experiment.dataset]
+        had = {one["precision"] for one in choices if one["backbone"] == backbone}
+        return had.pop() if len(had) == 1 else None
+
+    return find

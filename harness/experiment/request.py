@@ -43,5 +43,4 @@ class Request:
     allow_partial: bool = False
     limit_steps: int | None = None
     rerank: bool = False
-    device: str = "auto"
     parser_maps: tuple[str, ...] = ()

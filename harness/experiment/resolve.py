@@ -1,4 +1,4 @@
-"""What is asked: a study, or rows and seeds of it, on a data set and a backbone, from what a person typed."""
+"""Resolves a request to experiments: a study, or rows and seeds of it, on a data set and a backbone."""
 
 import os
 from collections.abc import Mapping
@@ -8,12 +8,14 @@ from pathlib import Path
 from harness.experiment.experiment import Experiment
 from harness.experiment.overrides import parse_overrides
 from harness.experiment.parser_maps import check_maps, parse_parser_maps, with_maps
+from harness.experiment.precision import Precisions, recorded_precisions
 from harness.experiment.request import Request, parse_seeds
 from harness.inputs.backbones import choose_backbone, find_backbone
 from harness.inputs.choices import choose, choose_all
 from harness.inputs.spec import EMBEDDED_SETS, Inputs, choose_dataset
 from harness.inputs.student_weights import RANDOM
 from harness.inputs.weights import OPENAI
+from harness.store.records import Results
 from harness.system.devices import suitable_precision
 from pivl.errors import UserError
 from pivl.system.homes import expand_home
@@ -29,17 +31,24 @@ from studies.study import Study
 USUAL_BACKBONE = "rn50"  # for pictures from disk: the paper's ablations are all on it
 
 
-def resolve_all(asked: Request) -> tuple[Experiment, ...]:
-    """The experiments that were typed: that of one study, or with `all` those of studies.catalog.ALL, in their order.
+def resolve_all(
+    asked: Request, results: Results | None = None, device: str = "auto"
+) -> tuple[Experiment, ...]:
+    """Returns the experiments of a request: that of one study, or with `all` those of studies.catalog.ALL, in order.
 
-    Table 4 is among them for pictures on disk where parsers' maps are named.
+    Table 4 is among them for pictures on disk where parsers' maps are named. The rest is as for `resolve`.
     """
     if choose("study", asked.study, [*STUDIES, "all"]) != "all":
-        return (resolve(asked),)
+        return (resolve(asked, results, device),)
     if asked.rows is not None:
         raise UserError("--rows: each study of all has rows of its own; name one study instead")
     without = () if asked.parser_maps or asked.dataset in (None, *EMBEDDED_SETS) else (PARSERS,)
-    return tuple(resolve(_request_of(asked, study)) for study in ALL if study not in without)
+    known = _recorded(asked, results)
+    return tuple(
+        resolve_study(study, _request_of(asked, study), PRESETS, known, device)
+        for study in ALL
+        if study not in without
+    )
 
 
 def has_students(study: Study) -> bool:
@@ -53,13 +62,30 @@ def _request_of(asked: Request, study: Study) -> Request:
     return about if has_students(study) else replace(about, student=None, student_weights=None)
 
 
-def resolve(asked: Request) -> Experiment:
-    """The experiment that was typed; UserError for unknown names, for seeds that are none, for what does not agree."""
-    return resolve_study(STUDIES[choose("study", asked.study, STUDIES)], asked, PRESETS)
+def resolve(asked: Request, results: Results | None = None, device: str = "auto") -> Experiment:
+    """Returns the experiment of a request; UserError for unknown names, seeds that are none, what does not agree.
+
+    The precision `auto` is that of `results`, where they have one, and else what suits `device`.
+    """
+    study = STUDIES[choose("study", asked.study, STUDIES)]
+    return resolve_study(study, asked, PRESETS, _recorded(asked, results), device)
 
 
-def resolve_study(study: Study, asked: Request, presets: Mapping[str, Preset]) -> Experiment:
-    """The experiment about `study`, whatever its name; errors as for `ask`."""
+def _recorded(asked: Request, results: Results | None) -> Precisions | None:
+    return recorded_precisions(results) if results is not None and asked.precision == "auto" else None
+
+
+def resolve_study(
+    study: Study,
+    asked: Request,
+    presets: Mapping[str, Preset],
+    precisions: Precisions | None = None,
+    device: str = "auto",
+) -> Experiment:
+    """Returns the experiment about `study`, whatever its name; `precisions` says which one its results are in.
+
+    Errors as for `resolve`.
+    """
     folders = parse_parser_maps(asked.parser_maps)
     study = with_maps(study, folders)
     preset = presets[choose("preset", asked.preset, presets)]
@@ -72,8 +98,6 @@ def resolve_study(study: Study, asked: Request, presets: Mapping[str, Preset]) -
     check_maps(study, inputs, folders)
     base = find_backbone(inputs.backbone)
     changes = parse_overrides(asked.overrides)
-    if (precision := _precision(asked)) != base.recipes["CLIP-ReID"].precision:
-        changes["precision"] = precision
     experiment = Experiment(
         study,
         preset,
@@ -86,6 +110,11 @@ def resolve_study(study: Study, asked: Request, presets: Mapping[str, Preset]) -
         folders,
         student=_student(asked, study),
     )
+    precision = asked.precision
+    if precision == "auto":
+        precision = (precisions and precisions(experiment)) or suitable_precision(device)
+    if precision != base.recipes["CLIP-ReID"].precision:
+        experiment = replace(experiment, changes={**changes, "precision": precision})
     _check_changes(experiment)
     return experiment
 
@@ -136,8 +165,3 @@ def _inputs(asked: Request, usual: str) -> Inputs:
 def _whole(path: Path | str | None) -> str | None:
     """A path that means the same from any folder."""
     return None if path is None else os.path.realpath(expand_home(path))
-
-
-def _precision(asked: Request) -> str:
-    """What was typed; `auto` is what suits the device."""
-    return suitable_precision(asked.device) if asked.precision == "auto" else asked.precision

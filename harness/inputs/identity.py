@@ -1,7 +1,6 @@
 """Computes the digests of data sets and initial weights that enter run ids, and notes them in the results folder."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,10 +43,13 @@ def identify(
     return find_on_disk(inputs, progress, confidence)
 
 
-def recall(inputs: Inputs, size: Size, results: Results) -> DataIdentity | None:
-    """The identity that `remember` stored for the data set and the current code, or None."""
+def recall(inputs: Inputs, size: Size, results: Results, by_any_code: bool = False) -> DataIdentity | None:
+    """Returns what `remember` kept of the data set, or None; of a rendered one only what the code of now kept.
+
+    `by_any_code`: also what other code kept, whose pictures may differ from those of now; enough for a forecast.
+    """
     entry = read_note(results).get(_key(inputs, size), {})
-    if inputs.is_embedded and entry.get("code") != _code_digest(inputs):
+    if inputs.is_embedded and not by_any_code and entry.get("code") != _code_digest(inputs):
         return None
     if not {"fingerprint", "part_maps"} <= entry.keys():
         return None
@@ -65,28 +67,25 @@ def remember(inputs: Inputs, size: Size, found: DataIdentity, results: Results) 
     write_note(results, _key(inputs, size), entry)
 
 
-def count_people(inputs: Inputs, results: Results) -> Mapping[int, int] | None:
-    """The histogram of training identities by their number of images; None without a folder and a note.
+def count_people(inputs: Inputs, found: DataIdentity, results: Results) -> Mapping[int, int] | None:
+    """Returns how many training people have how many pictures, by their number; None where that was never noted.
 
-    Looks at no picture. UserError for a data set that cannot be listed.
+    Looks at no folder: `found` has the numbers where the data set was listed.
     """
+    if found.shots:
+        return found.shots
     noted = read_note(results).get(_people_key(inputs))
-    if noted is not None and inputs.data_root is None:
+    if noted is not None:
         return {int(pictures): int(people) for pictures, people in noted.items()}
     if inputs.is_embedded:
         config = find_config(inputs.dataset)
         return {config.training_shots: config.training_people}
-    if inputs.data_root is None and not inputs.is_csv:
-        return None
-    from pivl.data.datasets.catalog import list_pictures
-
-    listing = list_pictures(inputs.dataset, Path(inputs.data_root) if inputs.data_root else None)
-    return Counter(Counter(entry.person for entry in listing.entries["train"]).values())
+    return None
 
 
-def remember_people(inputs: Inputs, results: Results) -> None:
-    """Writes the histogram of `count_people`, which takes seconds to compute, to datasets.json."""
-    if (people := count_people(inputs, results)) is not None:
+def remember_people(inputs: Inputs, found: DataIdentity, results: Results) -> None:
+    """Keep what `count_people` returns, which costs seconds to find out."""
+    if (people := count_people(inputs, found, results)) is not None:
         write_note(results, _people_key(inputs), {str(pictures): people[pictures] for pictures in people})
 
 

@@ -1,6 +1,7 @@
 """Identifies a data set on disk, or recalls what runs noted of it if no folder is given."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +47,8 @@ def find_on_disk(inputs: Inputs, progress: Progress, confidence: bool = False) -
         progress.close()
     for doubt in doubts(listing):
         progress.warn(doubt)
-    return replace(now, former=before, place=inputs)
+    shots = Counter(Counter(entry.person for entry in listing.entries["train"]).values())
+    return replace(now, shots=shots, former=before, place=inputs)
 
 
 def find_noted(

@@ -70,6 +70,7 @@ class DataIdentity:
     their confidence, for recipes that use it. partial: found and expected pictures of each set that is not a public
     benchmark's whole. untrained: cameras of its test pictures that no training picture is by. people: how many are
     trained on, 0 where that is not known.
+    shots: how many training people have how many pictures, where it was listed just now.
     former: what it was to versions that hashed sizes of files. place: the inputs with the folders that were looked at.
     """
 
@@ -79,6 +80,7 @@ class DataIdentity:
     partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     untrained: tuple[str, ...] = ()
     people: int = 0
+    shots: Mapping[int, int] = field(default_factory=dict, compare=False)
     former: "DataIdentity | None" = field(default=None, compare=False)
     place: Inputs | None = field(default=None, compare=False)
 

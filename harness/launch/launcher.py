@@ -1,28 +1,11 @@
-"""Launches a plan's tasks on this machine or on a Dask cluster, with the options that change no result."""
+"""Launches a plan's tasks on this machine or on a Dask cluster."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from harness.display.progress import Progress
+from harness.launch.options import Options
 from harness.plan.planner import Plan
 from harness.store.records import Results
-
-
-@dataclass(frozen=True)
-class Options:
-    """How runs are done; nothing of it changes a result.
-
-    jobs: None for what suits the device. scheduler: that of a Dask cluster; None with launcher dask: one of its own.
-    mlflow: whether its database is made before they begin.
-    """
-
-    device: str = "auto"
-    jobs: int | None = None
-    retry_failed: bool = False
-    checkpoint_every: str = "auto"
-    gpus_per_run: int = 1
-    launcher: str = "local"
-    scheduler: str | None = None
-    mlflow: bool = True
 
 
 def launch(plan: Plan, results: Results, progress: Progress, options: Options) -> None:

@@ -1,8 +1,7 @@
-"""Prepares an experiment: finds and checks its data, and lays out its cells."""
+"""Prepares experiments: finds and checks their data once, lays out their cells, and plans what is still to do."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
@@ -10,70 +9,137 @@ from harness.inputs import identity, on_disk, student_weights
 from harness.inputs.spec import DataIdentity, Inputs
 from harness.plan import departures
 from harness.plan.carry_over import carry_over
+from harness.plan.departures import describe_runs, name_files
 from harness.plan.forecast import RequestedCell
-from harness.plan.planner import Plan, cells_of, make_plan
+from harness.plan.planner import cells_of, make_plan
+from harness.plan.prepared import NOT_RENDERED, Identities, Prepared
 from harness.plan.refusals import check_ahead
 from harness.plan.task import Cell
 from harness.store.records import Results
+from harness.store.row_index import AskedRow, note_rows
+from pivl.data.listing import keep_listings
 from pivl.errors import UserError
 
-if TYPE_CHECKING:
-    pass
-from typing import TYPE_CHECKING
 
-from harness.plan.departures import describe_runs, name_files
-from harness.store.row_index import AskedRow, note_rows
+def prepare(
+    experiments: Sequence[Experiment], results: Results, progress: Progress, retry_failed: bool
+) -> Prepared:
+    """Finds and checks data and weights, decodes what is still to be trained on, notes what was asked; returns the plan.
 
-if TYPE_CHECKING:
-    pass
-
-
-def _askers(
-    experiment: Experiment, found: Mapping[Inputs, DataIdentity], results: Results
-) -> list[RequestedCell]:
-    """The cells that the experiment asks for, and on how many pictures."""
-    people = identity.count_people(experiment.inputs, results)
-    return [
-        RequestedCell(experiment.name, cell, people)
-        for cell in _lay_out(experiment, experiment.rows, found, results)
-    ]
+    Raises UserError for whatever is wrong with a data set or with weights.
+    """
+    with keep_listings():
+        identities = Identities(lambda experiment, one: find_data(experiment, one, results, progress))
+        prepared = _plan(experiments, identities, results, progress, retry_failed)
+        if _decode(experiments, prepared, results, progress):  # what a note said is not so
+            prepared = _plan(experiments, identities, results, progress, retry_failed)
+    for experiment in experiments:
+        _note(experiment, prepared, results, progress)
+    return prepared
 
 
-def _foresee(experiment: Experiment, one: Inputs, results: Results, progress: Progress) -> DataIdentity:
-    """What stands for pictures that are not rendered yet; files on disk are looked at."""
-    if one.is_embedded:
-        return DataIdentity("not rendered", one.part_maps or "")
-    return _find(experiment, one, results, progress)
+def foresee(
+    experiments: Sequence[Experiment], results: Results, progress: Progress, retry_failed: bool
+) -> Prepared:
+    """Returns what `prepare` would; renders and decodes nothing: what is not known of pictures is taken as noted."""
+    with keep_listings():
+        identities = Identities(
+            lambda experiment, one: (
+                _noted(experiment, one, results, progress) or _foreseen(experiment, one, results, progress)
+            )
+        )
+        prepared = _plan(experiments, identities, results, progress, retry_failed)
+    for experiment in experiments:
+        _check(experiment, prepared, results)
+    return prepared
 
 
-def _prepare(
-    experiment: Experiment, results: Results, progress: Progress, retry_failed: bool
-) -> list[RequestedCell]:
-    """The cells of the experiment, with its pictures in the cache and noted where runs are still to do."""
-    found = {one: _find(experiment, one, results, progress) for one in experiment.all_inputs(experiment.rows)}
-    _carry_over(experiment, experiment.rows, found, results, progress)
-    check_ahead(experiment, found, results, progress)
-    cells = _lay_out(experiment, experiment.rows, found, results)
-    plan = make_plan(cells, results, retry_failed, experiment.rerank)
-    if plan.tasks:
-        _check(experiment, plan, found, results)
-        # Into the cache once, before several processes want it; and what a note says is not taken for granted.
-        found = {one: _load(experiment, one, data, progress) for one, data in found.items()}
+def find_cells(
+    experiment: Experiment, results: Results, progress: Progress, before: Prepared | None = None
+) -> list[Cell]:
+    """Returns the cells of the experiment's table, of data as they were `before`, when the command prepared them.
+
+    Where it did not, a data set is looked at if a folder of it is given, and else taken as runs noted it.
+    """
+    with keep_listings():
+        identities = Identities(
+            lambda experiment, one: (
+                _noted(experiment, one, results, progress) or find_data(experiment, one, results, progress)
+            ),
+            {} if before is None else before.identities.known,
+        )
+        found = identities.of(experiment, experiment.shown)
+        return _cells(experiment, experiment.shown, found, results, progress)
+
+
+def find_data(experiment: Experiment, one: Inputs, results: Results, progress: Progress) -> DataIdentity:
+    """Returns what one of the experiment's inputs is now; errors as in harness.inputs.identity.identify."""
+    return identity.identify(one, experiment.size, results, progress, experiment.needs_confidence)
+
+
+def lay_out(
+    experiment: Experiment, rows: Sequence[str], found: Mapping[Inputs, DataIdentity], results: Results
+) -> list[Cell]:
+    """Returns the cells of `rows` (names), their data being what is `found`."""
+    student = student_weights.weights_digest(experiment.inputs, experiment.student, results)
+    return cells_of(experiment, rows, found, identity.weights_digest(experiment.inputs, results), student)
+
+
+def _plan(
+    experiments: Sequence[Experiment],
+    identities: Identities,
+    results: Results,
+    progress: Progress,
+    retry_failed: bool,
+) -> Prepared:
+    """Returns the cells of all experiments and one plan over them, after what may be refused at once."""
+    requested: list[RequestedCell] = []
+    for experiment in experiments:
+        found = identities.of(experiment, experiment.rows)
+        cells = _cells(experiment, experiment.rows, found, results, progress)
+        check_ahead(experiment, found, results, progress)
+        people = identity.count_people(experiment.inputs, next(iter(found.values())), results)
+        requested += [RequestedCell(experiment.name, cell, people) for cell in cells]
+    plan = make_plan([one.cell for one in requested], results, retry_failed, experiments[0].rerank)
+    return Prepared(tuple(requested), plan, identities)
+
+
+def _decode(
+    experiments: Sequence[Experiment], prepared: Prepared, results: Results, progress: Progress
+) -> bool:
+    """Checks what is still to be trained on, and decodes it once, before several processes want it.
+
+    Returns whether some of it is not what it was taken for.
+    """
+    known = prepared.identities.known
+    taken = dict(known)
+    loaded = set()
+    for experiment in experiments:
+        _check(experiment, prepared, results)
+        for one in dict.fromkeys(cell.inputs for cell in prepared.open_cells(experiment)):
+            key = Identities.key(experiment, one)
+            if key not in loaded:
+                loaded.add(key)
+                known[key] = _load(experiment, one, known[key], progress)
+    return known != taken
+
+
+def _note(experiment: Experiment, prepared: Prepared, results: Results, progress: Progress) -> None:
+    """Keeps what the experiment asked for and what its data and weights are, for tables that name no folders."""
+    found = prepared.identities.of(experiment, experiment.rows)
     for one, data in found.items():
         if not experiment.parser_maps:  # whose folders have to be named again
             identity.remember(one, experiment.size, data, results)
-    identity.remember_people(experiment.inputs, results)
+    identity.remember_people(experiment.inputs, next(iter(found.values())), results)
     identity.remember_weights(experiment.inputs, identity.weights_digest(experiment.inputs, results), results)
     student_weights.note(experiment.inputs, experiment.student, results)
     if "mIoU" in experiment.study.columns:
         from harness.inputs import map_scores
 
         map_scores.measure_maps(found, experiment.size, results, progress)
-    requested = _askers(experiment, found, results)
     departures.note_precision(experiment, results)
     if is_shown(experiment):
-        note_asked(experiment, [asker.cell for asker in requested], results)
-    return requested
+        note_asked(experiment, prepared.cells(experiment), results)
 
 
 def _noted(experiment: Experiment, one: Inputs, results: Results, progress: Progress) -> DataIdentity | None:
@@ -83,11 +149,23 @@ def _noted(experiment: Experiment, one: Inputs, results: Results, progress: Prog
     known = identity.recall(one, experiment.size, results)
     if known is None or one.is_embedded:
         return known
-    return on_disk.find_noted(one, known, lambda at: _find(experiment, at, results, progress), results)
+    return on_disk.find_noted(one, known, lambda at: find_data(experiment, at, results, progress), results)
 
 
-def _find(experiment: Experiment, one: Inputs, results: Results, progress: Progress) -> DataIdentity:
-    return identity.identify(one, experiment.size, results, progress, experiment.needs_confidence)
+def _foreseen(experiment: Experiment, one: Inputs, results: Results, progress: Progress) -> DataIdentity:
+    """What stands for pictures that the code of now has not rendered: what other code noted, if any did.
+
+    Files on disk are looked at.
+    """
+    if not one.is_embedded:
+        return find_data(experiment, one, results, progress)
+    noted = identity.recall(one, experiment.size, results, by_any_code=True)
+    if noted is None:
+        return DataIdentity(NOT_RENDERED, one.part_maps or "")
+    progress.warn(
+        f"{one.called}: taken as other code noted it; run renders it anew, and does what then differs"
+    )
+    return noted
 
 
 def _load(experiment: Experiment, one: Inputs, found: DataIdentity, progress: Progress) -> DataIdentity:
@@ -102,11 +180,13 @@ def _load(experiment: Experiment, one: Inputs, found: DataIdentity, progress: Pr
     return found
 
 
-def _check(
-    experiment: Experiment, plan: Plan, found: Mapping[Inputs, DataIdentity], results: Results
-) -> None:
+def _check(experiment: Experiment, prepared: Prepared, results: Results) -> None:
     """Raise UserError, before pictures are decoded, for part maps that lack and weights that no run can use."""
-    if any(task.run.recipe.part_text != "none" and found[task.inputs].maps is None for task in plan.tasks):
+    cells = prepared.open_cells(experiment)
+    if not cells:
+        return
+    found = prepared.identities.of(experiment, experiment.rows)
+    if any(cell.run.recipe.part_text != "none" and found[cell.inputs].maps is None for cell in cells):
         needy = [row.name for row in experiment.study.rows if experiment.recipe(row).part_text != "none"]
         rows = [name for name in needy if name in experiment.rows]
         without = [row.name for row in experiment.study.rows if row.name not in needy]
@@ -118,23 +198,24 @@ def _check(
 
     recipe = experiment.recipe(experiment.study.rows[0])
     load_start(experiment.inputs, recipe.image_size, recipe.patch_stride)
-    if any(task.run.recipe.student for task in plan.tasks):
+    if any(cell.run.recipe.student for cell in cells):
         student_weights.check(experiment.inputs, experiment.student, results)
         load_student_start(experiment.inputs, experiment.student, recipe.image_size)
 
 
-def _carry_over(
+def _cells(
     experiment: Experiment,
     rows: Sequence[str],
     found: Mapping[Inputs, DataIdentity],
     results: Results,
     progress: Progress,
-) -> None:
-    """Let what is stored under names of former versions be found by those of now."""
+) -> list[Cell]:
+    """Lets what is stored under names of former versions be found by those of now; returns the cells of `rows`."""
+    cells = lay_out(experiment, rows, found, results)
     if not any(data.former for data in found.values()):
-        return
+        return cells
     former = {one: data.former or data for one, data in found.items()}
-    pairs = zip(*(_lay_out(experiment, rows, known, results) for known in (former, found)), strict=True)
+    pairs = zip(lay_out(experiment, rows, former, results), cells, strict=True)
     places = {one: data.place or one for one, data in found.items()}
 
     def note(one: Inputs) -> None:
@@ -142,13 +223,7 @@ def _carry_over(
             identity.remember(one, experiment.size, found[one], results)
 
     carry_over(list(pairs), places, experiment.size, results, progress, note)
-
-
-def _lay_out(
-    experiment: Experiment, rows: Sequence[str], found: Mapping[Inputs, DataIdentity], results: Results
-) -> list[Cell]:
-    student = student_weights.weights_digest(experiment.inputs, experiment.student, results)
-    return cells_of(experiment, rows, found, identity.weights_digest(experiment.inputs, results), student)
+    return cells
 
 
 def is_shown(experiment: Experiment) -> bool:

@@ -19,7 +19,7 @@ def check_ahead(
     """
     recipes = [experiment.recipe(row) for row in experiment.study.rows if row.name in experiment.rows]
     for one, data in found.items():
-        people = data.people or sum((identity.count_people(one, results) or {}).values())
+        people = data.people or sum((identity.count_people(one, data, results) or {}).values())
         if people:  # else nobody knows: it was noted by an older version, and no folder of it is named
             check_enough(experiment.dataset, people, recipes)
     if any(recipe.camera_embedding > 0 and not recipe.student for recipe in recipes):

@@ -9,14 +9,15 @@ from harness.experiment.request import Request
 from harness.experiment.resolve import resolve_study
 from harness.inputs import identity
 from harness.inputs.choices import choose
-from harness.launch.launcher import Options
 from harness.launch.local import LocalLauncher
+from harness.launch.options import Options
 from harness.launch.task_queue import TaskQueue
 from harness.plan.planner import make_plan
 from harness.plan.task import Task
 from harness.search.agreement import check_trials
 from harness.search.report import show
-from harness.search.snapshot import KeptSearch, keep, kept_searches, show_search
+from harness.search.request import SearchOptions
+from harness.search.snapshot import KeptSearch, keep, kept_precision, kept_searches, show_search
 from harness.search.space import around, confirmation
 from harness.search.spec import PRUNERS, SAMPLERS, Place, Search, begun_in
 from harness.search.trials import Trial, best
@@ -32,6 +33,8 @@ from studies.study import Study
 
 if TYPE_CHECKING:
     import optuna
+
+AS_USUAL = SearchOptions()
 
 
 @dataclass(frozen=True)
@@ -57,20 +60,30 @@ class SearchRequest:
 
 
 def ask_search(
-    asked: Request, seed: int = 0, url: str | None = None, sampler: str = "tpe", pruner: str = "median"
+    asked: Request,
+    options: SearchOptions = AS_USUAL,
+    results: Results | None = None,
+    device: str = "auto",
 ) -> SearchRequest:
-    """The search that was typed, its space in the place of a study; UserError for what is unknown or does not agree."""
-    space = SEARCHES[choose("search", asked.study, SEARCHES)]
+    """Returns the search of a request, its space in the place of a study.
+
+    Raises UserError for what is unknown or does not agree. The precision `auto` is that in which the search was begun in
+    `results`, and else what suits `device`.
+    """
+    space, seed, url = SEARCHES[choose("search", asked.study, SEARCHES)], options.seed, options.storage
     if url is not None and not url.startswith("postgresql://"):
         raise UserError(
             f"--storage {masked(url).partition('://')[0]}: only postgresql://USER@HOST/DATABASE; without it, a file"
         )
     study = Study(space.name, space.title, "", (space.base,), space.base.name, "", space.dataset, (seed,))
-    experiment = resolve_study(study, asked, SEARCH_PRESETS)
+    asked, seeds = replace(asked, seeds=None), asked.seeds
+    known = None if results is None else lambda experiment: kept_precision(experiment.name, results)
+    experiment = resolve_study(study, asked, SEARCH_PRESETS, known, device)
     for name in space.parameters:
         if name in experiment.changes:
             raise UserError(f"--set {name}: it is what {space.name} varies; leave it out")
-    sampler, pruner = choose("sampler", sampler, SAMPLERS), choose("pruner", pruner, PRUNERS)
+    sampler, pruner = choose("sampler", options.sampler, SAMPLERS), choose("pruner", options.pruner, PRUNERS)
+    asked = replace(asked, precision=experiment.precision, seeds=seeds)
     return SearchRequest(asked, space, experiment, seed, sampler, pruner, url)
 
 
@@ -148,8 +161,11 @@ def do_trials(
     return storage.trials(study)
 
 
-def report(topic: SearchRequest, results: Results) -> str:
-    """What the search has found, in markdown; kept with its figures in its folder. UserError if it was not begun."""
+def report(topic: SearchRequest, results: Results) -> tuple[str, list[Trial]]:
+    """Returns what the search has found, in Markdown, and its trials; keeps both, with figures, in its folder.
+
+    Raises UserError if it was not begun.
+    """
     from harness.search import storage
     from harness.search.figures import draw
     from harness.search.report import markdown
@@ -160,7 +176,7 @@ def report(topic: SearchRequest, results: Results) -> str:
     text = markdown(search, trials, storage.importance(study), draw(search, trials, folder))
     write_text(folder / "report.md", text)
     keep(KeptSearch(search, trials, folder), results)
-    return text
+    return text, trials
 
 
 def track(topic: SearchRequest, results: Results, progress: Progress) -> None:
@@ -174,7 +190,7 @@ def track(topic: SearchRequest, results: Results, progress: Progress) -> None:
     show_experiments(read, results, progress)
 
 
-def ask_confirmation(topic: SearchRequest, results: Results, seeds: str | None) -> Experiment | None:
+def ask_confirmation(topic: SearchRequest, results: Results) -> Experiment | None:
     """What the best setting is worth on the test people; None where it is that of the recipe as it is.
 
     Raises UserError where no trial has finished.
@@ -196,7 +212,7 @@ def ask_confirmation(topic: SearchRequest, results: Results, seeds: str | None) 
         f"training people: {', '.join(f'{name} {show(value)}' for name, value in winner.setting.items())}."
     )
     study_of_two = confirmation(topic.space, winner.setting, said)
-    experiment = resolve_study(study_of_two, replace(topic.asked, seeds=seeds), SEARCH_PRESETS)
+    experiment = resolve_study(study_of_two, topic.asked, SEARCH_PRESETS)
     if experiment.recipe(topic.space.base) != search.run.recipe:
         raise UserError(
             f"{topic.name} was begun with another recipe; name the same options as for the search"

@@ -2,7 +2,9 @@
 
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -227,3 +229,26 @@ def _who(people: Sequence[str] | set[str]) -> str:
     """`person 7 stands`, or `3 people (first: 7) stand`."""
     first = in_order(people)[0]
     return f"person {first} stands" if len(people) == 1 else f"{len(people)} people (first: {first}) stand"
+
+
+_KEPT: ContextVar[dict[tuple[str, Path | None], Listing] | None] = ContextVar("listings", default=None)
+
+
+@contextmanager
+def keep_listings(anew: bool = False) -> Iterator[None]:
+    """Within the block a data set is listed once: by its name and folder, whoever asks; `anew`: whatever was kept before.
+
+    A block within another keeps what the outer one has. What changes on disk meanwhile is not seen.
+    """
+    before = _KEPT.get()
+    token = _KEPT.set({} if anew or before is None else before)
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
+
+def listings() -> dict[tuple[str, Path | None], Listing]:
+    """Returns the listings that are kept, to be added to; outside `keep_listings` an empty dict that nobody keeps."""
+    kept = _KEPT.get()
+    return {} if kept is None else kept

@@ -11,7 +11,15 @@ from pivl.data.cache.decode import CacheFile, decode, plan_confidence, plan_maps
 from pivl.data.cache.digests import Report
 from pivl.data.datasets.csv_file import list_csv
 from pivl.data.datasets.layouts import list_benchmark
-from pivl.data.listing import Listing, find_faults, fingerprint, hash_lines, number_people
+from pivl.data.listing import (
+    Listing,
+    find_faults,
+    fingerprint,
+    hash_lines,
+    keep_listings,
+    listings,
+    number_people,
+)
 from pivl.data.part_maps.confidence import confidence_lines
 from pivl.data.part_maps.files import MapFiles, find_maps, missing_fault
 from pivl.data.part_maps.labels import LIP
@@ -40,7 +48,9 @@ def load(
     files = _plan(listing, maps, size, confidence)
     new = [file for file in files if not file.path.exists()]
     tensors = decode(files, report)
-    if new and files != _plan(*survey(name, root, part_maps, allow_partial), size, confidence):
+    with keep_listings(anew=True):
+        after = _plan(*survey(name, root, part_maps, allow_partial), size, confidence) if new else files
+    if files != after:
         for file in new:  # named by the digests of before, filled with who knows what
             file.path.unlink(missing_ok=True)
         raise UserError(
@@ -100,10 +110,17 @@ def digest_maps(listing: Listing, maps: MapFiles | None, confidence: bool = Fals
 
 
 def list_pictures(name: str, root: Path | None, report: Report | None = None) -> Listing:
-    """The pictures of the data set `name`, or of the csv file of that path. Raises UserError for an unknown name.
+    """Returns the pictures of the data set `name`, or of the csv file of that path. Raises UserError for an unknown name.
 
-    `report` as in `survey`.
+    `report` as in `survey`. Where pivl.data.listing keeps listings, those that are kept are returned.
     """
+    kept = listings()
+    if (name, root) not in kept:
+        kept[name, root] = _list(name, root, report)
+    return kept[name, root]
+
+
+def _list(name: str, root: Path | None, report: Report | None) -> Listing:
     if name.lower().endswith(".csv"):
         return list_csv(Path(name), root, report)
     if name not in BENCHMARKS:

@@ -8,13 +8,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from harness import api
 from harness.analysis import comparison
 from harness.display.progress import Progress
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve, resolve_all
 from harness.plan.planner import cells_of, make_plan
-from harness.report import markdown
+from harness.report import markdown, study_table
 from harness.report.gain_plot import draw_gains, points_of
 from harness.store.records import Finished, Results
 from pivl.errors import UserError
@@ -94,8 +93,8 @@ def test_what_does_not_agree_is_one_line(typed, said):
 def table_of(results, experiment):
     """The table of drawn runs."""
     record_all([experiment], results)
-    recorded = api.read_outcomes(experiment, results, Progress.on_stderr(quiet=True))
-    return api.make_table(experiment, recorded, results)
+    recorded = study_table.read_outcomes(experiment, results, Progress.on_stderr(quiet=True))
+    return study_table.make_table(experiment, recorded, results)
 
 
 def test_how_good_its_maps_are_stands_beside_each_row(results):

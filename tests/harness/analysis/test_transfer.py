@@ -10,13 +10,13 @@ import torch
 
 from harness.analysis import costs
 from harness.analysis.comparison import build
-from harness.api import make_table
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve
 from harness.inputs import student_weights as students
 from harness.inputs.spec import DataIdentity, Inputs
 from harness.plan.planner import cells_of, make_plan
 from harness.report import markdown
+from harness.report.study_table import make_table
 from harness.store.records import Results
 from pivl.errors import UserError
 from pivl.evaluation.inference_cost import measure_inference

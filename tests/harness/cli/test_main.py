@@ -48,7 +48,7 @@ def test_a_mistake_is_one_line_that_says_what_to_do_and_status_2(typed, said, ca
 
 
 def test_an_unexpected_error_is_one_line_without_debug(capsys, monkeypatch):
-    monkeypatch.setattr("harness.experiment.resolve.resolve", lambda *_: 1 / 0)
+    monkeypatch.setattr("harness.api.resolve", lambda *_: 1 / 0)
     assert run_main("table", "ablation") == 1
     told = capsys.readouterr().err
     assert told.count("\n") == 1
@@ -62,7 +62,7 @@ def test_an_unexpected_error_does_not_tell_the_password_of_an_address(capsys, mo
     def fail(*_):
         raise RuntimeError("no answer from http://reid:s3cret@host")
 
-    monkeypatch.setattr("harness.experiment.resolve.resolve", fail)
+    monkeypatch.setattr("harness.api.resolve", fail)
     assert run_main("table", "ablation", "--debug") == 1
     told = capsys.readouterr().err
     assert "s3cret" not in told

@@ -77,7 +77,7 @@ def begun(tmp_path):
 def test_a_confirmation_asks_of_the_test_people_what_the_best_setting_is_worth(begun):
     topic, results, trials = begun
     best = max(trials, key=lambda trial: trial.value)
-    experiment = ask_confirmation(topic, results, None)
+    experiment = ask_confirmation(topic, results)
     assert experiment.name == "confirm-loss-weights"
     assert experiment.seeds == (0, 1, 2)
     assert experiment.inputs.held_out is None  # the test people, and all training people to train on
@@ -85,19 +85,25 @@ def test_a_confirmation_asks_of_the_test_people_what_the_best_setting_is_worth(b
     assert usual == topic.experiment.recipe(topic.space.base)
     assert tuned == replace(usual, **best.setting)
     assert f"the best of 6 trials, number {best.number}, by mAP {best.value:.1f}" in experiment.study.caption
-    assert ask_confirmation(topic, results, "0-4").seeds == (0, 1, 2, 3, 4)
+    assert ask_confirmation(replace(topic, asked=replace(topic.asked, seeds="0-4")), results).seeds == (
+        0,
+        1,
+        2,
+        3,
+        4,
+    )
 
 
 def test_another_recipe_than_that_of_the_search_is_not_confirmed(begun):
     _, results, _ = begun
     with pytest.raises(UserError, match="loss-weights was begun with another recipe; name the same options"):
-        ask_confirmation(ask_search(Request("loss-weights", overrides=("epochs=9",))), results, None)
+        ask_confirmation(ask_search(Request("loss-weights", overrides=("epochs=9",))), results)
 
 
 def test_the_recipe_as_it_is_needs_no_confirmation(begun, monkeypatch):
     topic, results, trials = begun
     monkeypatch.setattr(storage, "trials", lambda _: trials[:1])
-    assert ask_confirmation(topic, results, None) is None
+    assert ask_confirmation(topic, results) is None
     monkeypatch.setattr(storage, "trials", lambda _: [replace(trials[0], state="failed", value=None)])
     with pytest.raises(UserError, match="no trial has finished"):
-        ask_confirmation(topic, results, None)
+        ask_confirmation(topic, results)

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 import harness.experiment.resolve
-from harness.experiment.precision import resolve_precision
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve
 from harness.plan.preparation import note_asked
@@ -32,7 +31,7 @@ def note(asked, results):
 
 
 def precision(asked, results):
-    experiment = resolve(resolve_precision(asked, results))
+    experiment = resolve(asked, results)
     return experiment.recipe(experiment.study.rows[0]).precision
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import api
 from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
 from harness.inputs import identity, spec
-from harness.launch import launcher
 from harness.plan import preparation
+from harness.report import study_table
 from harness.store.records import Finished, Results
 from tests.support.bmp_people import (
     BMP_ROWS,
@@ -33,8 +32,8 @@ class Recorded:
         self.results = Results(folder / "results", self.said.append)
         self.csv = write_people(folder / "data")
         experiment = ask_about(self.csv)
-        found = preparation._find(experiment, experiment.inputs, self.results, QUIET)
-        for cell in preparation._lay_out(
+        found = preparation.find_data(experiment, experiment.inputs, self.results, QUIET)
+        for cell in preparation.lay_out(
             experiment, experiment.shown, {experiment.inputs: found}, self.results
         ):
             facts = {**asdict(cell.inputs), "called": cell.inputs.called}
@@ -43,7 +42,7 @@ class Recorded:
 
     def table(self, maps: bool = False) -> set[str]:
         """The rows that have numbers where only the csv is named."""
-        read = api.read_outcomes(self.experiment(maps), self.results, QUIET)
+        read = study_table.read_outcomes(self.experiment(maps), self.results, QUIET)
         return {row for row, seeds in read.items() if isinstance(seeds[0], Finished)}
 
     def experiment(self, maps: bool = False) -> Experiment:
@@ -89,8 +88,8 @@ def test_a_table_has_the_numbers_of_what_the_csv_says_now(recorded, change, rows
 
 def test_plan_of_a_changed_csv_says_what_is_to_do(recorded):
     correct_cameras(recorded.csv)
-    plan = api.survey([recorded.experiment()], recorded.results, QUIET, launcher.Options("cpu"))
-    assert {run.state for run in plan.runs} == {"to do"}
+    plan = preparation.foresee([recorded.experiment()], recorded.results, QUIET, retry_failed=False).plan
+    assert (plan.finished, plan.todo) == (0, 2)
 
 
 @pytest.mark.parametrize("gone", ["pictures", "maps", "a picture"])
@@ -129,8 +128,8 @@ def test_pictures_are_looked_for_where_the_last_run_had_them(tmp_path, cache):
             "part_maps": str(tmp_path / "data" / "maps"),
         }
     )
-    found = preparation._find(experiment, named, recorded.results, QUIET)
-    for cell in preparation._lay_out(
+    found = preparation.find_data(experiment, named, recorded.results, QUIET)
+    for cell in preparation.lay_out(
         experiment, experiment.shown, {experiment.inputs: found}, recorded.results
     ):
         write_finished(recorded.results, cell.run, inputs={**asdict(named), "called": "people"})
@@ -144,5 +143,5 @@ def test_progress_is_told_of_hashing(recorded, capsys):
     progress = Progress.on_stderr(quiet=False)
     seen: list[str] = []
     progress.update = lambda name, text, *_: seen.append(f"{name}: {text}")
-    api.read_outcomes(recorded.experiment(True), recorded.results, progress)
+    study_table.read_outcomes(recorded.experiment(True), recorded.results, progress)
     assert seen[0].startswith("people: hashing files, once, 9 of 9 pictures")

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import api
 from harness.cli.main import main
 from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
 from harness.inputs import identity
-from harness.launch import launcher
 from harness.plan import preparation
 from harness.plan.preparation import note_asked
+from harness.report import study_table
 from harness.store.records import Finished, Results
 from harness.store.row_index import asked_rows
 from pivl.data.cache.decode import decode
@@ -36,7 +35,7 @@ from tests.support.small_datasets import write_map
 
 
 def read_all(experiment: Experiment, results: Results) -> dict[str, dict[int, object]]:
-    return api.read_outcomes(experiment, results, QUIET)
+    return study_table.read_outcomes(experiment, results, QUIET)
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def test_results_of_before_are_found_under_new_names_with_nothing_else_changed(t
     names = stored(results)
     tensors = {cell.row: results.read_tensors(results.run_folder(cell.run.id)) for cell in cells}
     progress = Progress.on_stderr(quiet=False)
-    read = api.read_outcomes(experiment, results, progress)
+    read = study_table.read_outcomes(experiment, results, progress)
     assert capsys.readouterr().err == (
         "people: 4 results named by sizes of files are carried over to names that hash their bytes; nothing is trained "
         "again for it\n"
@@ -77,8 +76,7 @@ def test_results_of_before_are_found_under_new_names_with_nothing_else_changed(t
         assert new.signature == f"mAP|people@{new.record['fingerprint'][:6]}|q12" != old.signature
         assert results.read_tensors(results.run_folder(new.id)).keys() == tensors[row].keys()
         assert all(results.has_stage(stage) for stage in new.record["stages"].values())
-    plan = api.survey([experiment], results, QUIET, launcher.Options("cpu"))
-    assert {run.state for run in plan.runs} == {"finished"}
+    assert not preparation.foresee([experiment], results, QUIET, retry_failed=False).plan.tasks
     names = stored(results)
     assert read_all(experiment, results).keys() == read.keys()
     assert stored(results) == names  # once
@@ -96,7 +94,7 @@ def test_results_of_before_are_found_under_new_names_with_nothing_else_changed(t
 def test_a_table_that_names_no_folder_finds_them_too(tmp_path, results):
     csv = write_people(tmp_path / "data")
     cells = record_before(ask_about(csv), results)
-    former = preparation._find(ask_about(csv), ask_about(csv).inputs, results, QUIET).former
+    former = preparation.find_data(ask_about(csv), ask_about(csv).inputs, results, QUIET).former
     identity.remember(ask_about(csv).inputs, (128, 64), former, results)
     read = read_all(ask_about(csv, maps=False), results)
     assert {row: found[0].record["formerly"] for row, found in read.items()} == {
@@ -126,7 +124,7 @@ def test_what_was_changed_since_is_left_behind_with_a_line(tmp_path, results, ha
     said: list[str] = []
     progress = Progress.on_stderr(quiet=True)
     progress.warn = said.append
-    read = api.read_outcomes(experiment, results, progress)
+    read = study_table.read_outcomes(experiment, results, progress)
     assert {row for row, found in read.items() if found[0]} == carried
     assert len(stored(results) & names) == len(names) - (4 if len(carried) == 2 else 2 * len(carried))
     when = now.isoformat(sep=" ", timespec="seconds")
@@ -142,7 +140,7 @@ def test_a_copy_of_equal_sizes_elsewhere_has_results_of_its_own(tmp_path, result
     said: list[str] = []
     progress = Progress.on_stderr(quiet=True)
     progress.warn = said.append
-    read = api.read_outcomes(ask_about(other), results, progress)
+    read = study_table.read_outcomes(ask_about(other), results, progress)
     assert [found[0] for found in read.values()] == [None, None]
     assert said[0] == (
         "people: 4 results named by sizes of files are left behind and made again by run: they were made of files in "
@@ -171,7 +169,7 @@ def test_pixels_that_were_decoded_then_prove_what_was_trained_on(tmp_path, resul
     said: list[str] = []
     progress = Progress.on_stderr(quiet=True)
     progress.warn = said.append
-    read = api.read_outcomes(experiment, results, progress)
+    read = study_table.read_outcomes(experiment, results, progress)
     found = {row: seeds[0] and seeds[0].record["formerly"] for row, seeds in read.items()}
     wanted = {cell.row: cell.run.id for cell in cells}
     if what == "other pictures":
@@ -211,13 +209,16 @@ def test_failed_and_damaged_results_are_left_behind(tmp_path, results):
     said: list[str] = []
     progress = Progress.on_stderr(quiet=True)
     progress.warn = said.append
-    assert [found[0] for found in api.read_outcomes(experiment, results, progress).values()] == [None, None]
+    assert [found[0] for found in study_table.read_outcomes(experiment, results, progress).values()] == [
+        None,
+        None,
+    ]
     assert "2 results named by sizes of files are left behind and made again by run: failed runs" in said[0]
     shutil.rmtree(results.root)
     (first, _), results = record_before(experiment, results), replace(results, warn=said.append)
     path = results.run_folder(first.run.id) / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
-    read = api.read_outcomes(experiment, results, progress)
+    read = study_table.read_outcomes(experiment, results, progress)
     assert read["clip-reid"][0] is None
     assert isinstance(read["pi-vl"][0], Finished)
     assert said[-1].endswith("they are not as they were written")
@@ -240,7 +241,7 @@ def test_reranked_scores_and_proven_checkpoints_come_along(tmp_path, results):
     shutil.rmtree(results.stage_folder(stage))
     results.checkpoint_folder(stage).mkdir(parents=True)
     (results.checkpoint_folder(stage) / "kept").write_text("x")
-    former = preparation._find(experiment, experiment.inputs, results, QUIET).former
+    former = preparation.find_data(experiment, experiment.inputs, results, QUIET).former
     identity.remember(experiment.inputs, experiment.size, former, results)
     listing, _ = catalog.survey(str(csv), None, csv.parent / "maps")
     decode([before for before, _ in by_size.picture_caches(listing, experiment.size)])
@@ -262,6 +263,6 @@ def test_results_that_cannot_be_written_cost_a_line(tmp_path, results, monkeypat
     progress = Progress.on_stderr(quiet=True)
     progress.warn = said.append
     (results.root / "claims").write_text("no folder")
-    read = api.read_outcomes(experiment, results, progress)
+    read = study_table.read_outcomes(experiment, results, progress)
     assert [found[0] for found in read.values()] == [None, None]
     assert said[0].startswith("results of before are not carried over: cannot write ")

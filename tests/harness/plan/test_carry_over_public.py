@@ -3,12 +3,12 @@
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from harness import api
 from harness.experiment.experiment import Experiment
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve
 from harness.inputs import identity
 from harness.plan import preparation
+from harness.report import study_table
 from harness.store.records import Results
 from pivl.data.datasets import by_size, catalog
 from pivl.data.listing import fingerprint
@@ -33,15 +33,15 @@ def test_what_the_note_names_changes_its_name_with_it(tmp_path, cache):
     write_market(root)
     write_market_maps(root, maps)
     results, named = Results(tmp_path / "results", complain), ask_about(root, maps)
-    found = preparation._find(named, named.inputs, results, QUIET)
-    cells = preparation._lay_out(named, named.shown, {named.inputs: found.former}, results)
+    found = preparation.find_data(named, named.inputs, results, QUIET)
+    cells = preparation.lay_out(named, named.shown, {named.inputs: found.former}, results)
     date = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     for cell in cells:
         write_finished(results, cell.run, inputs=asdict(cell.inputs), date=date)
     identity.remember(named.inputs, named.size, found.former, results)
 
     def read(experiment: Experiment) -> set[tuple[str, str | None]]:
-        answer = api.read_outcomes(experiment, results, QUIET)
+        answer = study_table.read_outcomes(experiment, results, QUIET)
         return {(seeds[0].id, seeds[0].record.get("formerly")) for seeds in answer.values()}
 
     assert read(ask_about()) == {

@@ -8,8 +8,6 @@ from itertools import combinations
 
 import pytest
 
-from harness import api
-from harness.cli.answer import show_answer
 from harness.display.progress import Progress
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve
@@ -18,8 +16,8 @@ from harness.inputs.spec import DataIdentity
 from harness.plan import departures
 from harness.plan.departures import name_files, note_precision
 from harness.plan.planner import cells_of
-from harness.plan.preparation import note_asked
-from harness.report import markdown
+from harness.plan.preparation import find_cells, note_asked
+from harness.report import markdown, study_table
 from harness.store import manifest
 from harness.store.records import Results
 from harness.store.row_index import AskedRow, asked_rows
@@ -44,7 +42,7 @@ def table_of(asked, results, **extra):
     cells = drawn_cells(experiment, results)
     for cell in cells:
         write_finished(results, cell.run, cell.run.seed, **extra)
-    return api.make_table(experiment, api.read_cells(experiment, cells, results), results)
+    return study_table.make_table(experiment, study_table.read_cells(experiment, cells, results), results)
 
 
 def test_every_change_is_said_in_every_form(results):
@@ -159,13 +157,23 @@ def test_the_files_of_studies_as_they_are_keep_their_names(results):
     assert name_files(experiment, drawn_cells(experiment, results), results) == "ablation-smoke-reranked"
 
 
-def test_the_files_name_says_what_is_changed(results, capsys):
+def keep_table(experiment, results):
+    """Keep the table as run does; its text."""
+    cells = find_cells(experiment, results, Progress.on_stderr(True))
+    recorded = study_table.read_cells(experiment, cells, results)
+    assert study_table.is_complete(experiment, recorded)
+    table = study_table.make_table(experiment, recorded, results)
+    study_table.keep_table(table, experiment, cells, results)
+    return markdown.markdown(table)
+
+
+def test_the_files_name_says_what_is_changed(results):
     experiment = resolve(replace(ABLATION, rows="pi-vl", overrides=("epochs=1",)))
     record_all([experiment], results)
-    assert show_answer(experiment, results, Progress.on_stderr(True))
+    text = keep_table(experiment, results)
     kept = sorted(path.name for path in (results.root / "tables").glob("ablation*"))
     assert [name.rpartition("-")[0] for name in kept] == ["ablation.epochs=1,rows=pi-vl"] * 2
-    assert (results.root / "tables" / kept[1]).read_text() == capsys.readouterr().out
+    assert (results.root / "tables" / kept[1]).read_text() == text
 
 
 def test_the_first_precision_of_a_folder_has_the_short_names(results):
@@ -180,13 +188,13 @@ def test_the_first_precision_of_a_folder_has_the_short_names(results):
     assert names[1] == "ablation"
 
 
-def test_mlflow_has_what_is_changed_and_the_right_files(results, capsys):
+def test_mlflow_has_what_is_changed_and_the_right_files(results):
     asked = [replace(ABLATION, rows="pi-vl", overrides=(f"epochs={epochs}",)) for epochs in (1, 2)]
     experiments = [resolve(one) for one in asked]
     for experiment in experiments:
         cells = record_all([experiment], results)
         note_asked(experiment, [cell for cell in cells if cell.row in experiment.rows], results)
-        show_answer(experiment, results, Progress.on_stderr(True))
+        keep_table(experiment, results)
     (experiment,) = show_rows(asked_rows(results), results)
     for parent, epochs in zip(experiment.parents, (1, 2), strict=True):
         assert parent.params["apart"] == f"Changed with --set: epochs={epochs}"
@@ -286,7 +294,9 @@ def test_code_of_two_kinds_is_said_and_code_of_one_is_not(results):
         for cell in cells:
             extra = {"codes": codes[cell.row.replace("-", "_")]} if codes else {}
             write_finished(results, cell.run, cell.run.seed, **extra)
-        table = api.make_table(experiment, api.read_cells(experiment, cells, results), results)
+        table = study_table.make_table(
+            experiment, study_table.read_cells(experiment, cells, results), results
+        )
         return markdown.markdown(table), json.loads(markdown.PRINTERS["json"](table))["rows"]
 
     said, rows = text()

@@ -8,8 +8,7 @@ from harness.cli.main import main
 from harness.display.progress import Progress
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve
-from harness.inputs.identity import identify, recall, remember, remember_people
-from harness.inputs.spec import Inputs
+from harness.inputs.identity import identify, recall, remember
 from harness.plan.refusals import check_ahead
 from harness.store.manifest import write_note
 from harness.store.records import Results
@@ -69,8 +68,7 @@ def test_too_few_people_for_a_batch_are_refused_with_the_option(tmp_path, capsys
 
 def test_what_an_older_csv_had_is_not_believed(tmp_path, capsys):
     file = write_csv(tmp_path, CSV_ROWS)
-    remember_people(Inputs(str(file)), results := Results(tmp_path / "results", complain))
-    write_note(results, f"people {file}", {"8": 900})
+    write_note(Results(tmp_path / "results", complain), f"people {file}", {"8": 900})
     assert "people: 2 training people cannot" in said(tmp_path, capsys, "run", "--dataset", str(file))
 
 

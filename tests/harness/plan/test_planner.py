@@ -24,7 +24,7 @@ from harness.store.records import Results
 from harness.system.devices import choose_device, describe_device, device_without_torch, suitable_slots
 from pivl.data.sampler import identity_batches, shuffled_batches
 from pivl.recipe import CLIP_REID_CNN, EMBEDDED, Recipe
-from tests.support.recorded_experiments import drawn_cells, note_data, record_all
+from tests.support.recorded_experiments import FOUND, drawn_cells, note_data, record_all
 from tests.support.recorded_runs import complain, write_failed, write_finished, write_stage
 
 PEOPLE = {8: 152}  # of synthped: people by their number of pictures
@@ -194,7 +194,7 @@ def test_json_says_the_same_and_null_for_what_is_not_known(results, cache, capsy
 
 def test_a_noted_plan_is_there_at_once_and_loads_nothing_heavy(results):
     record_all([resolve(Request("ablation"))], results)
-    identity_module.remember_people(resolve(Request("ablation")).inputs, results)
+    identity_module.remember_people(resolve(Request("ablation")).inputs, FOUND, results)
     code = (
         "import sys; from harness.cli.main import main\n"
         "try: main()\n"

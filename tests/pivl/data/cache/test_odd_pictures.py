@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from harness import api
 from harness.cli.main import main
 from harness.display.progress import Progress
+from harness.report import study_table
 from harness.store.records import Results
 from pivl.data.datasets import catalog
 from pivl.data.datasets.check import check
@@ -229,7 +229,7 @@ def test_results_of_pictures_that_were_read_otherwise_then_are_left_behind(tmp_p
     Image.fromarray(np.ascontiguousarray(shown)).save(tmp_path / "data" / "b" / "5.bmp", "PNG", exif=exif)
     experiment = ask_about(csv)
     record_before(experiment, store)
-    found = api.read_outcomes(experiment, store, Progress.on_stderr(quiet=False))
+    found = study_table.read_outcomes(experiment, store, Progress.on_stderr(quiet=False))
     said = capsys.readouterr().err
     assert ("4 results named by sizes of files are carried over" in said) == (kind == "ordinary")
     assert ("5.bmp was read as it is stored then, not turned" in said) == (kind != "ordinary")

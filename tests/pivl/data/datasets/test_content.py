@@ -113,8 +113,7 @@ def test_the_ids_of_runs_follow_and_what_was_decoded_of_the_others_is_not_served
         experiment = resolve(asked)
         found = {experiment.inputs: identify(experiment.inputs, SIZE, results, QUIET)}
         return {
-            cell.row: cell.run.id
-            for cell in preparation._lay_out(experiment, experiment.rows, found, results)
+            cell.row: cell.run.id for cell in preparation.lay_out(experiment, experiment.rows, found, results)
         }
 
     first = ids()

@@ -1,0 +1,110 @@
+"""Builds the table of an experiment from its records, and keeps it as files in the results folder."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.display.progress import Progress
+from harness.experiment.experiment import Experiment
+from harness.plan import departures
+from harness.plan.preparation import find_cells
+from harness.plan.task import Cell
+from harness.store.records import Failed, Finished, Results
+
+if TYPE_CHECKING:
+    from harness.analysis.table import Table
+
+Outcomes = Mapping[str, Mapping[int, Finished | Failed | None]]
+"""What is recorded of each row, by name, at each seed."""
+
+
+def read_outcomes(experiment: Experiment, results: Results, progress: Progress) -> Outcomes:
+    """Returns what is recorded of the rows of the experiment's table; where its data are found see `find_cells`."""
+    return read_cells(experiment, find_cells(experiment, results, progress), results)
+
+
+def read_cells(experiment: Experiment, cells: Sequence[Cell], results: Results) -> Outcomes:
+    """Returns what is recorded of `cells`, re-ranked or not as the experiment has it."""
+    read = results.read_reranked if experiment.rerank else results.read_run
+    recorded: dict[str, dict[int, Finished | Failed | None]] = {}
+    for cell in cells:
+        recorded.setdefault(cell.row, {})[cell.run.seed] = read(cell.run.id)
+    return recorded
+
+
+def is_complete(experiment: Experiment, recorded: Outcomes) -> bool:
+    """Returns whether every run that the experiment asks for is finished."""
+    return all(isinstance(run, Finished) for row in experiment.rows for run in recorded[row].values())
+
+
+def make_table(experiment: Experiment, recorded: Outcomes, results: Results) -> "Table":
+    """Returns the table of what is recorded; what is not says so in its place."""
+    from harness.analysis import columns as columns_module
+    from harness.analysis import comparison
+    from harness.analysis.table import Setting
+
+    outcomes = {row: {seed: _say(run) for seed, run in seeds.items()} for row, seeds in recorded.items()}
+    rows = tuple(row for row in experiment.study.rows if row.name in experiment.shown)
+    notes = [note for note in (_inequality(experiment), _random_starts(recorded)) if note]
+    runs = [run for seeds in recorded.values() for run in seeds.values()]
+    partial, unsure = departures.find_partial(experiment, runs, results)
+    setting = Setting(
+        "" if partial or unsure else experiment.published,
+        experiment.printed,
+        "; ".join(notes),
+        departures.changed(experiment),
+        partial,
+        departures.describe(experiment, partial, unsure),
+    )
+    study, warning = replace(experiment.study, rows=rows), experiment.preset.warning
+    columns = columns_module.find_columns(study.columns, recorded, results)
+    return comparison.build(study, experiment.setting, outcomes, warning, setting, columns)
+
+
+def keep_table(table: "Table", experiment: Experiment, cells: Sequence[Cell], results: Results) -> None:
+    """Writes the table as Markdown and JSON, and its figure; of experiments cut short, which have no results, nothing."""
+    from harness.report import markdown
+    from harness.report.gain_plot import draw_gains
+    from harness.store import kept_tables
+
+    if experiment.limit_steps:
+        return
+    name = departures.name_files(experiment, cells, results)
+    for ending, form in (("md", "markdown"), ("json", "json")):
+        text = markdown.PRINTERS[form](table)
+        kept_tables.keep(f"{name}.{ending}", partial(Path.write_text, data=text, encoding="utf-8"), results)
+    if "mIoU" in experiment.study.columns:
+        draw_gains(table, results.root / "tables" / f"{name}.png")
+        kept_tables.note(results.root / "tables" / f"{name}.png", results)
+
+
+def _inequality(experiment: Experiment) -> str:
+    """What else but their own changes tells the rows of the two methods apart, as a note; empty: nothing."""
+    ours, theirs = (
+        asdict(experiment.base.recipes[method]) | dict(experiment.changes)
+        for method in ("PI-VL", "CLIP-ReID")
+    )
+    named = [f"{name} {ours[name]} instead of {theirs[name]}" for name in ours if ours[name] != theirs[name]]
+    if not named:
+        return ""
+    return f"as the paper says, rows of PI-VL also have {', '.join(named)}; --set FIELD=VALUE makes all rows equal"
+
+
+def _random_starts(recorded: Outcomes) -> str:
+    """That students had no weights to start from, as a note; empty where they had, or where there are none."""
+    runs = [run for seeds in recorded.values() for run in seeds.values() if isinstance(run, Finished)]
+    if not any(run.record.get("student_weights") == "" for run in runs):
+        return ""
+    return "students start from random weights, not from ImageNet's; --student-weights FILE names them"
+
+
+def _say(run: Finished | Failed | None) -> Finished | str:
+    """A run that is there, or why it is not, as a table says it after "seed 1 "."""
+    if run is None:
+        return "missing"
+    if isinstance(run, Failed):
+        return f"failed: {run.error}"
+    steps = run.record.get("limit_steps")
+    return f"test run (--limit-steps {steps}), scores not reported" if steps else run
