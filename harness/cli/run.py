@@ -16,6 +16,7 @@ from harness.cli.options import (
 )
 from harness.experiment.request import Request
 from harness.launch.options import Options
+from harness.system.process import take_termination_as_interrupt
 
 
 @click.command(cls=GroupedCommand)
@@ -44,7 +45,7 @@ def run(request: Request, options: Options, results: Path, quiet: bool) -> None:
     from harness.cli.answer import Printer
     from harness.display.progress import Progress
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, workers and all
+    take_termination_as_interrupt()
     answer = api.run(request, results, options, Progress.on_stderr(quiet), Printer())
     if not answer.complete:
         sys.exit(1)

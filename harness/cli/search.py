@@ -1,6 +1,5 @@
 """The command `pivl-bench search`: a search by its name, what it found, and whether that holds on the test people."""
 
-import signal
 from pathlib import Path
 
 import click
@@ -22,6 +21,7 @@ from harness.cli.options import (
 from harness.experiment.request import Request
 from harness.launch.options import Options
 from harness.search.request import SearchOptions
+from harness.system.process import take_termination_as_interrupt
 
 
 class SearchGroup(click.Group):
@@ -73,7 +73,7 @@ def topic_options(command: Command) -> Command:
 @search.command(DO, hidden=True, cls=GroupedCommand)
 @topic_options
 @click.option("--trials", type=click.IntRange(min=1), default=40, show_default=True,
-              help="All that are wanted, with those done before.")  # fmt: skip
+              help="Trials in all, those done before included.")  # fmt: skip
 @click.option("--sampler", type=completion.SAMPLER, default="tpe", show_default=True, help="tpe or random.")
 @click.option("--pruner", type=completion.PRUNER, default="median", show_default=True,
               help="median, hyperband or none.")  # fmt: skip
@@ -82,7 +82,7 @@ def topic_options(command: Command) -> Command:
 @quiet_option("outcome")
 @collect(request=Request, wanted=SearchOptions, options=Options)
 def do(request: Request, wanted: SearchOptions, options: Options, results: Path, quiet: bool) -> None:
-    """Do the trials of the search NAME that are still wanted, then say what came out.
+    """Run the remaining trials of the search NAME, then print its report.
 
     Stop with Ctrl-C whenever you like: the same command goes on. The test people are never looked at: pivl-bench search
     confirm NAME does that, once, with the best setting.
@@ -93,7 +93,7 @@ def do(request: Request, wanted: SearchOptions, options: Options, results: Path,
     def show(found: api.SearchAnswer) -> None:
         click.echo(found.report, nl=False)
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    take_termination_as_interrupt()
     found = api.search(request, wanted, results, options, Progress.on_stderr(quiet), show)
     if not any(trial.state == "finished" for trial in found.trials):
         raise click.exceptions.Exit(1)
@@ -130,7 +130,7 @@ def confirm(request: Request, wanted: SearchOptions, options: Options, results: 
     from harness.cli.answer import Printer
     from harness.display.progress import Progress
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    take_termination_as_interrupt()
     answer = api.confirm(request, wanted, results, options, Progress.on_stderr(quiet), Printer())
     if answer is None:
         click.echo(

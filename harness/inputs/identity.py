@@ -44,9 +44,9 @@ def identify(
 
 
 def recall(inputs: Inputs, size: Size, results: Results, by_any_code: bool = False) -> DataIdentity | None:
-    """Returns what `remember` kept of the data set, or None; of a rendered one only what the code of now kept.
+    """The identity that `remember` stored for the data set and the current code, or None.
 
-    `by_any_code`: also what other code kept, whose pictures may differ from those of now; enough for a forecast.
+    `by_any_code`: also what other code stored, whose images may differ from the current ones; enough for a forecast.
     """
     entry = read_note(results).get(_key(inputs, size), {})
     if inputs.is_embedded and not by_any_code and entry.get("code") != _code_digest(inputs):
@@ -68,7 +68,7 @@ def remember(inputs: Inputs, size: Size, found: DataIdentity, results: Results) 
 
 
 def count_people(inputs: Inputs, found: DataIdentity, results: Results) -> Mapping[int, int] | None:
-    """Returns how many training people have how many pictures, by their number; None where that was never noted.
+    """The histogram of training identities by their number of images; None where that was never noted.
 
     Looks at no folder: `found` has the numbers where the data set was listed.
     """
@@ -84,7 +84,7 @@ def count_people(inputs: Inputs, found: DataIdentity, results: Results) -> Mappi
 
 
 def remember_people(inputs: Inputs, found: DataIdentity, results: Results) -> None:
-    """Keep what `count_people` returns, which costs seconds to find out."""
+    """Writes the histogram of `count_people`, which takes seconds to compute, to datasets.json."""
     if (people := count_people(inputs, found, results)) is not None:
         write_note(results, _people_key(inputs), {str(pictures): people[pictures] for pictures in people})
 

@@ -11,6 +11,7 @@ from harness.inputs.spec import DataIdentity, Inputs
 from harness.plan import preparation
 from harness.plan.planner import cells_of
 from harness.plan.task import Cell
+from harness.report import markdown, study_table
 from harness.store import manifest
 from harness.store.records import Results
 from tests.support.bmp_people import QUIET
@@ -53,8 +54,8 @@ def record_all(experiments: Sequence[Experiment], results: Results) -> list[Cell
 
 def former_cells(experiment: Experiment, results: Results) -> list[Cell]:
     """The cells as they were named by sizes."""
-    found = preparation._find(experiment, experiment.inputs, results, QUIET)
-    return preparation._lay_out(experiment, experiment.shown, {experiment.inputs: found.former}, results)
+    found = preparation.find_data(experiment, experiment.inputs, results, QUIET)
+    return preparation.lay_out(experiment, experiment.shown, {experiment.inputs: found.former}, results)
 
 
 def record_before(
@@ -73,3 +74,13 @@ def record_before(
         for stage in cell.run.recipe.stages()[:-1]:
             write_stage(results, cell.run, stage, inputs=facts, date=date, stages={})
     return cells
+
+
+def keep_table(experiment: Experiment, results: Results) -> str:
+    """Keep the table as run does; its text."""
+    cells = preparation.find_cells(experiment, results, QUIET)
+    recorded = study_table.read_cells(experiment, cells, results)
+    assert study_table.is_complete(experiment, recorded)
+    table = study_table.make_table(experiment, recorded, results)
+    study_table.keep_table(table, experiment, cells, results)
+    return markdown.markdown(table)

@@ -8,7 +8,6 @@ from itertools import combinations
 
 import pytest
 
-from harness.display.progress import Progress
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve
 from harness.inputs import identity
@@ -16,13 +15,13 @@ from harness.inputs.spec import DataIdentity
 from harness.plan import departures
 from harness.plan.departures import name_files, note_precision
 from harness.plan.planner import cells_of
-from harness.plan.preparation import find_cells, note_asked
+from harness.plan.preparation import note_asked
 from harness.report import markdown, study_table
 from harness.store import manifest
 from harness.store.records import Results
 from harness.store.row_index import AskedRow, asked_rows
 from harness.tracking.view import show_rows
-from tests.support.recorded_experiments import FOUND, drawn_cells, note_data, record_all
+from tests.support.recorded_experiments import FOUND, drawn_cells, keep_table, note_data, record_all
 from tests.support.recorded_runs import complain, write_finished
 
 ABLATION = Request("ablation", precision="fp32")
@@ -155,16 +154,6 @@ def test_the_files_of_studies_as_they_are_keep_their_names(results):
         assert name_files(experiment, drawn_cells(experiment, results), results) == name
     experiment = resolve(replace(SMOKE, rerank=True))
     assert name_files(experiment, drawn_cells(experiment, results), results) == "ablation-smoke-reranked"
-
-
-def keep_table(experiment, results):
-    """Keep the table as run does; its text."""
-    cells = find_cells(experiment, results, Progress.on_stderr(True))
-    recorded = study_table.read_cells(experiment, cells, results)
-    assert study_table.is_complete(experiment, recorded)
-    table = study_table.make_table(experiment, recorded, results)
-    study_table.keep_table(table, experiment, cells, results)
-    return markdown.markdown(table)
 
 
 def test_the_files_name_says_what_is_changed(results):
