@@ -1,4 +1,4 @@
-"""Run, plan, tabulate and search from Python, with the values of the command line; the commands call these functions.
+"""Run, plan, table and search as Python functions with the values of the command line, which the commands call.
 
     from harness import api
 
@@ -65,7 +65,7 @@ AS_USUAL, SEARCH_AS_USUAL = Options(), SearchOptions()
 
 @dataclass(frozen=True)
 class Answer:
-    """What is recorded of a request: the table of each study, its runs, and whether every run asked for is finished."""
+    """The recorded result of a request: the table of each study, its runs, and whether all are finished."""
 
     tables: "tuple[Table, ...]"
     outcomes: tuple[Outcomes, ...]

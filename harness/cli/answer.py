@@ -15,6 +15,6 @@ class Printer:
     printed: int = 0
 
     def __call__(self, table: Table) -> None:
-        """Print `table` as Markdown."""
+        """Prints `table` as Markdown."""
         click.echo("\n" * (self.printed > 0) + markdown(table), nl=False)
         self.printed += 1

@@ -1,4 +1,4 @@
-"""What a shell completes: names of studies, rows, data sets, presets, backbones, searches, loaded only then."""
+"""Completes names in a shell: studies, rows, data sets, presets, backbones, searches, loaded only then."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -59,7 +59,7 @@ for command in (run, plan, table, search, data, parse, pretrain, results_group, 
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line. Exit status 2 for a user's mistake, 1 for failed runs and for what could not be printed."""
+    """Runs the command line. Exit status 2 for a user's mistake, 1 for failed runs and for what could not be printed."""
     gc.set_threshold(SELDOM)
     atexit.register(gc.freeze)  # else the end looks through all that was loaded, for two seconds
     out = take_streams()
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _status(typed: list[str]) -> int:
-    """Run what was typed, and say in one line what is wrong with it; the exit status."""
+    """Runs the command line `typed` and returns its exit status; prints an error as one line."""
     try:
         if home_of() is None:
             os.environ["HOME"] = str(take_substitute())  # for libraries, which would end without one
@@ -98,7 +98,7 @@ def _status(typed: list[str]) -> int:
 
 
 def _say(status: int, message: str) -> int:
-    """Say in one line what is wrong; the exit status."""
+    """Prints `message` as one line on stderr and returns `status`."""
     click.echo(f"pivl-bench: {message}", err=True)
     return status
 

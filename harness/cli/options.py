@@ -68,7 +68,7 @@ class Jobs(click.ParamType):
 
 
 class Interval(click.ParamType):
-    """How often to store a checkpoint, as harness.store.checkpoints.Interval reads it."""
+    """The interval of checkpoints as it is typed, for harness.store.checkpoints.Interval."""
 
     name = "interval"
 
@@ -80,7 +80,7 @@ class Interval(click.ParamType):
 
 
 def collect(**kinds: type) -> Callable[[Command], Command]:
-    """Hand a command one value of each dataclass of `kinds`, by name, in the place of the options that are its fields."""
+    """Hands a command one value of each dataclass of `kinds`, by name, instead of the options that are its fields."""
     names = {name: [item.name for item in fields(kind)] for name, kind in kinds.items()}
     collected = {one for own in names.values() for one in own}
 
@@ -126,7 +126,7 @@ def study_argument(command: Command) -> Command:
 
 
 def setting_options(command: Command) -> Command:
-    """What may be said of a study besides its name; with it, a harness.experiment.request.Request."""
+    """Adds the options of a study besides its name; both make a harness.experiment.request.Request."""
     for option in (
         click.option("--rerank", is_flag=True, help="Scores after k-reciprocal re-ranking (20, 6, 0.3)."),
         click.option("--limit-steps", type=click.IntRange(min=1), metavar="N",

@@ -39,7 +39,7 @@ class FolderFirst(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """What is no command is a folder."""
+        """Resolves a word that names no command as a folder, for the command `run`."""
         return super().resolve_command(ctx, args if args[0] in self.commands else ["run", *args])
 
 
@@ -106,7 +106,7 @@ def run_parser(
 
 
 def _refuse_unused(kind: str, precision: str, **network: object) -> None:
-    """Raise UserError where an option about the network was given that the parser `kind` has no use for."""
+    """Raises UserError where an option about the network was given that the parser `kind` has no use for."""
     for name, value in network.items():
         if value is not None and name not in USED[kind]:
             users = " and ".join(one for one in USED if name in USED[one])
@@ -126,7 +126,7 @@ def _load(
     trust: bool | None,
     precision: str,
 ) -> Any:
-    """The parser that was asked for, on the device `chosen`."""
+    """The chosen parser on the device `chosen`."""
     from harness.system.devices import check_precision
     from harness.system.process import forbid_tf32
     from pivl.data.part_maps import labels as label_sets
@@ -208,7 +208,7 @@ def score_parser(predicted: Path, truth: Path, labels: str | None, form: str, qu
 @click.option("--quiet", is_flag=True, help="No progress; only warnings.")
 @debug_option
 def import_parsed(source: Path, output: Path, origin: str, labels: str | None, quiet: bool) -> None:
-    """Bring the part maps in SOURCE, as SCHP, SOLIDER-HumanParsing or InvPT wrote them, to our form in OUTPUT.
+    """Convert part maps in SOURCE, written by SCHP, SOLIDER-HumanParsing or InvPT, to this package's form in OUTPUT.
 
     SCHP's name a..png for a.jpeg is put right, logits that it saved become confidence. InvPT's colours become class
     ids; its human_parts.png is named by its folder: SOURCE/PICTURE/human_parts.png. A map that cannot be read is
@@ -229,7 +229,7 @@ def import_parsed(source: Path, output: Path, origin: str, labels: str | None, q
 
 
 def _end(output: Path, outcome: Any) -> None:
-    """Say what became of it; exit status 1 if something could not be read."""
+    """Prints the count of files and failures; exit status 1 if a file could not be read."""
     there = f", {outcome.there} were there" if outcome.there else ""
     failed = f", {outcome.broken} could not be read" if outcome.broken else ""
     click.echo(f"{output}: {outcome.made} maps written{there}{failed}")

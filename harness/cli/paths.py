@@ -1,4 +1,4 @@
-"""What may be typed for a file or folder: `~` stands for a home folder, and what is to be written is checked at once."""
+"""Types of path arguments: `~` is the home folder, and paths to write are checked before any work."""
 
 import os
 import re
@@ -39,7 +39,7 @@ class UserPath(click.ParamType):
 
 
 class OutputFile(UserPath):
-    """A file that is to be written, refused before any work where it cannot be."""
+    """An output file, refused before any work if it cannot be written."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path that was typed; UserError also where no file can be written there."""
@@ -50,7 +50,7 @@ class OutputFile(UserPath):
 
 
 class OutputFolder(UserPath):
-    """A folder that is to be filled, refused before any work where it cannot be."""
+    """An output folder, refused before any work if it cannot be filled."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path that was typed; UserError also where nothing can be written below it."""
@@ -75,7 +75,7 @@ class PathText(click.ParamType):
         return complete_names(self.names(), incomplete)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """What was typed, with a home folder in the place of `~`. Raises UserError where there is none."""
+        """The typed text with `~` replaced by the home folder. Raises UserError if there is none."""
         _check_names(value)
         match = re.fullmatch(r"([a-z0-9][a-z0-9_.-]*=)?(~.*)", value, flags=re.DOTALL)
         return value if match is None else f"{match[1] or ''}{expand_home(match[2])}"
@@ -90,7 +90,7 @@ def read_path(text: str) -> Path:
 
 
 def refuse_own(path: Path) -> None:
-    """Raise UserError where `path` is of what a results folder keeps: records are written by run alone."""
+    """Raises UserError where `path` is of what a results folder keeps: records are written by run alone."""
     real = Path(os.path.realpath(path))
     for folder in real.parents:
         if OWN.match(real.relative_to(folder).as_posix()) and is_results(folder):

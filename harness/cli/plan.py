@@ -25,7 +25,7 @@ from harness.launch.options import Options
 @format_option("markdown", "json")
 @collect(request=Request, options=Options)
 def plan(request: Request, options: Options, results: Path, form: str) -> None:
-    """Say what run STUDY would do, and start nothing.
+    """Forecast run STUDY without starting it: runs, stages, work, time and disk.
 
     Prints every run with its state, which stages rows share and what that saves, and the work, time and disk that
     are still to be spent. Times are as measured on this device before; a short run with --limit-steps measures them.

@@ -21,7 +21,7 @@ from harness.store.integrity import folders_of
 
 @click.group("results")
 def results_group() -> None:
-    """What is stored: check it, remove from it."""
+    """Check stored results, or remove some."""
 
 
 @results_group.command("check")

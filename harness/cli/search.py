@@ -25,20 +25,28 @@ from harness.system.process import take_termination_as_interrupt
 
 
 class SearchGroup(click.Group):
-    """A group in which what is no command is the name of a search, as in `search loss-weights`."""
+    """A command group that takes a word which names no command as the name of a search: `search loss-weights`."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command and its arguments."""
         if args and args[0] not in self.commands:
-            return DO, self.commands[DO], args
+            return "NAME", self.commands[DO], args  # as the usage shows it
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The names of searches, and the commands."""
         names = completion.complete_names(completion.searches(), incomplete)
         return [item for item in names if item.type != "file"] + super().shell_complete(ctx, incomplete)
+
+
+class Trials(GroupedCommand):
+    """The command `search NAME`, whose usage has NAME before the options, as it is typed."""
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """The words of the usage after `pivl-bench search NAME`."""
+        return ["[OPTIONS]"]
 
 
 DO = "do"
@@ -57,7 +65,7 @@ def search() -> None:
 
 
 def topic_options(command: Command) -> Command:
-    """What tells one search from another, and where it is kept."""
+    """Adds the options that identify a search and its storage."""
     for option in (
         start_options,
         click.option("--storage", metavar="URL", help="postgresql://USER@HOST/DATABASE, to share trials among "
@@ -70,7 +78,7 @@ def topic_options(command: Command) -> Command:
     return command
 
 
-@search.command(DO, hidden=True, cls=GroupedCommand)
+@search.command(DO, hidden=True, cls=Trials)
 @topic_options
 @click.option("--trials", type=click.IntRange(min=1), default=40, show_default=True,
               help="Trials in all, those done before included.")  # fmt: skip

@@ -1,4 +1,4 @@
-"""A stage of a task, trained from where a process before this one left it."""
+"""Trains the stage of a task, resuming from its checkpoint."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -33,7 +33,7 @@ def train_stage(
     trainer: Trainer, stage: Stage, before: Mapping[Stage, Mapping[str, Tensor]],
     checkpoints: Checkpoints, monitor: TrainingLog, origin: Record,
 ) -> tuple[dict[str, Tensor], list[Record]]:  # fmt: skip
-    """Run `stage` from its newest checkpoint, where it has one, and keep checkpoints as it goes.
+    """Trains `stage` from its newest checkpoint, if there is one, and writes checkpoints.
 
     Its tensors, and the origins of the processes that began it where they differ from `origin` in more than the date.
     Raises UserError when the disk refuses a checkpoint.
@@ -63,7 +63,10 @@ Watch = Callable[[int, float], object]
 
 
 def prepare(task: Task, device: torch.device, monitor: TrainingLog) -> Trainer:
-    """What trains and scores the task's run. UserError when its pictures are no longer what names it."""
+    """The trainer and scorer of the task's run.
+
+    Raises UserError if the images no longer match the run's fingerprint.
+    """
     run = task.run
     check_precision(device, run.recipe.precision)
     monitor.send({"event": "phase", "phase": "loading"})
@@ -80,7 +83,7 @@ def prepare(task: Task, device: torch.device, monitor: TrainingLog) -> Trainer:
 def train(
     task: Task, results: Results, device: torch.device, monitor: TrainingLog, watch: Watch | None = None
 ) -> tuple[Trainer, dict[str, Tensor], Record]:
-    """Train the task's stage as one of its ranks: the trainer, the tensors, and what a record says of how it went."""
+    """Trains the task's stage as one of its ranks: the trainer, the tensors, and what a record says of how it went."""
     trainer = prepare(task, device, monitor)
     if watch is not None:
         trainer = replace(
@@ -98,7 +101,7 @@ def train(
 
 
 def follow(tasks: Iterable[Mapping[str, Any]], results: Results, device: torch.device) -> None:
-    """Train tasks as another rank than 0; an error ends the process, and with it the task on all ranks."""
+    """Trains tasks as another rank than 0; an error ends the process, and with it the task on all ranks."""
     for value in tasks:
         train(Task.from_json(value), results, device, TrainingLog(ignore))
 

@@ -17,7 +17,7 @@ from studies.study import Row, Study
 
 @dataclass(frozen=True)
 class Experiment:
-    """A study's rows and seeds, the pictures and weights that answer them, and what is changed in every recipe.
+    """A study's rows and seeds with data, initial weights and the changes to every recipe.
 
     limit_steps: stop each stage after so many steps; the runs are then no results. rerank: about re-ranked figures.
     parser_maps: folders of part maps by the name that rows have for them. student: the name of the student that rows
@@ -37,18 +37,18 @@ class Experiment:
 
     @property
     def base(self) -> Backbone:
-        """What its rows start from."""
+        """The backbone that the rows start from."""
         return find_backbone(self.inputs.backbone)
 
     @property
     def printed(self) -> tuple[str, ...]:
-        """What the paper's tables call the backbone, and the student, at hand."""
+        """The paper's names of the backbone and of the student."""
         names = STUDENTS_PRINTED.get(self.student)
         return (*self.base.printed, names) if names and self.base.printed else self.base.printed
 
     @property
     def dataset(self) -> str:
-        """The name of the data set that answers it."""
+        """The name of the data set."""
         return self.inputs.called
 
     @property
@@ -59,12 +59,12 @@ class Experiment:
 
     @property
     def published(self) -> str:
-        """What the paper calls the data set; empty for what it does not have, as a csv file whatever its name."""
+        """The paper's name of the data set; empty if the paper has no such data set, as for any csv file."""
         return "" if self.inputs.is_csv else DATASETS.get(self.dataset, "")
 
     @property
     def precision(self) -> str:
-        """That of all its recipes."""
+        """The precision of all its recipes."""
         return self.recipe(self.study.rows[0]).precision
 
     @property
@@ -74,7 +74,7 @@ class Experiment:
 
     @property
     def name(self) -> str:
-        """`ablation`, and behind it whatever is not as usual: `ablation-smoke`, `ablation-market1501-rn50`."""
+        """The name of the study with its departures from the default: `ablation-smoke`, `ablation-market1501-rn50`."""
         usual = self.preset.dataset or self.study.dataset
         parts = [self.study.name]
         parts += [self.preset.name] if self.preset.name != "default" else []
@@ -96,14 +96,14 @@ class Experiment:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it leaves out no usual row and no seed and changes nothing."""
+        """Whether the experiment has all default rows and seeds and no changes."""
         usual = {row.name for row in self.study.rows if row.default}
         seeds = self.preset.seeds or self.study.seeds
         as_defined = not self.limit_steps and not set(self.changes) - {"precision"}
         return usual <= set(self.rows) and set(seeds) <= set(self.seeds) and as_defined
 
     def inputs_of(self, row: Row) -> Inputs:
-        """What a row starts from: the inputs of all, with part maps of its own where it names some."""
+        """The inputs of a row: those of the experiment, with the row's own part maps if it names some."""
         if row.maps is None:
             return self.inputs
         return replace(self.inputs, part_maps=self.parser_maps.get(row.maps, row.maps))
@@ -121,7 +121,7 @@ class Experiment:
 
     @property
     def kept(self) -> dict[str, list[str]]:
-        """The changed fields that rows of its table set themselves, to other values, which they keep; and those rows."""
+        """The changed fields that rows set themselves to other values and keep; and those rows."""
         shown = [row for row in self.study.rows if row.name in self.shown]
         owners = {
             name: [row.name for row in shown if row.changes.get(name, value) != value]

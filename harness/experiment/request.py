@@ -25,7 +25,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Request:
-    """What was typed about a study; None where nothing was."""
+    """The typed arguments of a command about a study; None for an option that was not typed."""
 
     study: str
     preset: str = "default"

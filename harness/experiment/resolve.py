@@ -52,12 +52,12 @@ def resolve_all(
 
 
 def has_students(study: Study) -> bool:
-    """Whether a row of it trains a student."""
+    """Whether a row of the experiment trains a student."""
     return any(row.student for row in study.rows)
 
 
 def _request_of(asked: Request, study: Study) -> Request:
-    """What was typed of several studies, about one: options of students and of folders of maps go where they belong."""
+    """The request for one of several studies: options of students and part maps apply only to studies that have them."""
     about = replace(asked, study=study.name, parser_maps=asked.parser_maps if study == PARSERS else ())
     return about if has_students(study) else replace(about, student=None, student_weights=None)
 
@@ -120,7 +120,7 @@ def resolve_study(
 
 
 def _check_changes(experiment: Experiment) -> None:
-    """Raise UserError where a row or the backbone refuses what is changed, or no row asked for takes it on."""
+    """Raises UserError if a row or the backbone refuses a change, or if no requested row takes it."""
     base = experiment.base
     patch = named_clips()[base.clip].architecture.vision.patch if base.clip else None
     for row in experiment.study.rows:

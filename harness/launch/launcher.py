@@ -9,7 +9,7 @@ from harness.store.records import Results
 
 
 def launch(plan: Plan, results: Results, progress: Progress, options: Options) -> None:
-    """Do the tasks of a plan on this machine, or on a Dask cluster."""
+    """Runs the tasks of a plan on this machine or on a Dask cluster."""
     from harness.launch.task_queue import TaskQueue
 
     every, ranks = options.checkpoint_every, options.gpus_per_run

@@ -7,7 +7,7 @@ from pivl.errors import UserError
 
 @dataclass(frozen=True)
 class Options:
-    """How runs are done; nothing of it changes a result.
+    """Options of running, which change no result.
 
     jobs: None for what suits the device. scheduler: that of a Dask cluster; None with launcher dask: one of its own.
     mlflow: whether MLflow is brought up to date.
@@ -23,7 +23,7 @@ class Options:
     mlflow: bool = True
 
     def check(self) -> None:
-        """Raise UserError for options that do not agree, or a scheduler that does not answer."""
+        """Raises UserError for options that do not agree, or a scheduler that does not answer."""
         if self.scheduler is None:
             return
         if self.launcher != "dask":

@@ -43,7 +43,7 @@ def changed(experiment: Experiment) -> dict[str, Any]:
 
 
 def describe(experiment: Experiment, partial: Partial, unsure: bool = False) -> dict[str, str]:
-    """All departures by heading; `unsure`: old records do not say whether the data are complete."""
+    """The departures by heading; `unsure`: old records do not say whether the data are complete."""
     said = dict(describe_runs(experiment, partial))
     said |= {"Partial data": UNKNOWN} if unsure else {}
     if experiment.rows != _default_rows(experiment):

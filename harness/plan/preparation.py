@@ -143,7 +143,7 @@ def _note(experiment: Experiment, prepared: Prepared, results: Results, progress
 
 
 def _noted(experiment: Experiment, one: Inputs, results: Results, progress: Progress) -> DataIdentity | None:
-    """What runs noted of inputs of which no folder is named; None where they noted nothing."""
+    """The noted identity of inputs without a named folder; None without a note."""
     if not one.is_embedded and (one.data_root or one.part_maps):
         return None
     known = identity.recall(one, experiment.size, results)
@@ -153,7 +153,7 @@ def _noted(experiment: Experiment, one: Inputs, results: Results, progress: Prog
 
 
 def _foreseen(experiment: Experiment, one: Inputs, results: Results, progress: Progress) -> DataIdentity:
-    """What stands for pictures that the code of now has not rendered: what other code noted, if any did.
+    """A placeholder for images that the current code has not rendered: the note of other code, if there is one.
 
     Files on disk are looked at.
     """
@@ -181,7 +181,7 @@ def _load(experiment: Experiment, one: Inputs, found: DataIdentity, progress: Pr
 
 
 def _check(experiment: Experiment, prepared: Prepared, results: Results) -> None:
-    """Raise UserError, before pictures are decoded, for part maps that lack and weights that no run can use."""
+    """Raises UserError, before pictures are decoded, for part maps that lack and weights that no run can use."""
     cells = prepared.open_cells(experiment)
     if not cells:
         return
@@ -232,7 +232,7 @@ def is_shown(experiment: Experiment) -> bool:
 
 
 def note_asked(experiment: Experiment, cells: Sequence[Cell], results: Results) -> None:
-    """Keep which rows the experiment asked for and the runs that answer them."""
+    """Writes the rows of the experiment and their runs to the row index."""
     rows: dict[str, list[Cell]] = {}
     for cell in cells:
         rows.setdefault(cell.row, []).append(cell)

@@ -15,7 +15,7 @@ Look = Callable[[Experiment, Inputs], DataIdentity]
 
 @dataclass
 class Identities:
-    """What the data sets of a command are, each found once by `look` however many experiments and rows want it."""
+    """The identities of a command's data sets, each found once by `look`, for all experiments and rows."""
 
     look: Look
     known: dict[tuple[Inputs, Size, bool], DataIdentity] = field(default_factory=dict)

@@ -81,7 +81,7 @@ def keep_table(table: "Table", experiment: Experiment, cells: Sequence[Cell], re
 
 
 def _inequality(experiment: Experiment) -> str:
-    """What else but their own changes tells the rows of the two methods apart, as a note; empty: nothing."""
+    """A note on recipe fields, besides the rows' own changes, in which the two methods differ; empty without any."""
     ours, theirs = (
         asdict(experiment.base.recipes[method]) | dict(experiment.changes)
         for method in ("PI-VL", "CLIP-ReID")
@@ -93,7 +93,7 @@ def _inequality(experiment: Experiment) -> str:
 
 
 def _random_starts(recorded: Outcomes) -> str:
-    """That students had no weights to start from, as a note; empty where they had, or where there are none."""
+    """A note that students start from random weights; empty if they do not, or without students."""
     runs = [run for seeds in recorded.values() for run in seeds.values() if isinstance(run, Finished)]
     if not any(run.record.get("student_weights") == "" for run in runs):
         return ""
@@ -101,7 +101,7 @@ def _random_starts(recorded: Outcomes) -> str:
 
 
 def _say(run: Finished | Failed | None) -> Finished | str:
-    """A run that is there, or why it is not, as a table says it after "seed 1 "."""
+    """The finished run, or the reason why there is none, worded to follow "seed 1 "."""
     if run is None:
         return "missing"
     if isinstance(run, Failed):

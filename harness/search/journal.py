@@ -42,7 +42,7 @@ class GuardedJournal(BaseJournalBackend):
         yield from self._entries[log_number_from:]
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write entries to the end, in the place of what a killed process or a full disk left half there."""
+        """Writes entries to the end, in the place of what a killed process or a full disk left half there."""
         with self._alone():
             self._read_on()
             before, lines = self._since, []
@@ -57,7 +57,7 @@ class GuardedJournal(BaseJournalBackend):
                 os.fsync(file.fileno())
 
     def _read_on(self) -> None:
-        """Take in what was written since the last time."""
+        """Reads the entries written since the last call."""
         try:
             with open_regular(self._path) as file:
                 file.seek(self._place)
@@ -71,7 +71,7 @@ class GuardedJournal(BaseJournalBackend):
             self._place += len(line)
 
     def _take(self, line: bytes) -> None:
-        """One more line. UserError unless it is as it was written."""
+        """Checks and adds one line. Raises UserError if it was changed."""
         match = SUM.search(line)
         body = line[: match.start()] if match else line
         try:
@@ -90,7 +90,7 @@ class GuardedJournal(BaseJournalBackend):
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """One process at a time, on file systems that have no locks too."""
+        """Locks the journal for one process, also on file systems without locks."""
         self._lock.acquire()
         try:
             yield

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """Which trials are wanted, how their settings are drawn, and where they are kept.
+    """The number of trials, the sampler of their settings, and their storage.
 
     seed: of the people held out, the settings and every training. sampler: `tpe` or `random`. pruner: `median`,
     `hyperband` or `none`. trials: how many, with those done before. storage: postgresql://USER@HOST/DATABASE; None: a

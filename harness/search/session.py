@@ -1,4 +1,4 @@
-"""How a search is conducted: what was typed made a search, its shared stages trained once, its trials done."""
+"""Runs a search: resolves the request, trains the shared stages once, runs the trials."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ AS_USUAL = SearchOptions()
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """What was typed about a search: its space, and as a experiment what its base row is and starts from."""
+    """The typed arguments of a search: its space, and its base row as an experiment."""
 
     asked: Request
     space: Space
@@ -51,11 +51,11 @@ class SearchRequest:
 
     @property
     def name(self) -> str:
-        """The name of the space, and behind it whatever is not as usual."""
+        """The name of the space with its departures from the default."""
         return self.experiment.name
 
     def place(self, results: Results) -> Place:
-        """Where its trials are kept."""
+        """The storage of its trials."""
         return Place(results.root / "searches" / self.name, self.url)
 
 
@@ -88,7 +88,7 @@ def ask_search(
 
 
 def prepare(topic: SearchRequest, results: Results, progress: Progress) -> Search:
-    """The search, with its pictures in the cache and the digests of all that it starts from.
+    """The search, with its images in the cache and the digests of all its inputs.
 
     Raises UserError for whatever is wrong with the data set or the weights.
     """
@@ -131,7 +131,7 @@ def shared_stages(search: Search, results: Results) -> list[Task]:
 def do_trials(
     search: Search, place: Place, total: int, options: Options, results: Results, progress: Progress
 ) -> list[Trial]:
-    """Do trials until `total` are done, and return them all. UserError where another search has the name."""
+    """Runs trials until `total` are done, and returns all. Raises UserError if another search has the name."""
     from harness.search import storage
     from harness.search.trial_workers import TrialWorkers
 
@@ -180,7 +180,7 @@ def report(topic: SearchRequest, results: Results) -> tuple[str, list[Trial]]:
 
 
 def track(topic: SearchRequest, results: Results, progress: Progress) -> None:
-    """Show MLflow the trials, as `report` kept them."""
+    """Shows MLflow the trials, as `report` kept them."""
     from harness.tracking.refresh import show_experiments
 
     def read() -> list[ShownExperiment]:
@@ -191,7 +191,7 @@ def track(topic: SearchRequest, results: Results, progress: Progress) -> None:
 
 
 def ask_confirmation(topic: SearchRequest, results: Results) -> Experiment | None:
-    """What the best setting is worth on the test people; None where it is that of the recipe as it is.
+    """The experiment that confirms the best setting on the test identities; None if the default settings are best.
 
     Raises UserError where no trial has finished.
     """

@@ -1,4 +1,4 @@
-"""A search as MLflow shows it: an experiment with one parent, the search, and a child for each trial.
+"""Presents a search to MLflow: an experiment with one parent run, the search, and a child run per trial.
 
 Every command that reads a search keeps its trials as plain values beside its journal, so that the view can be made
 again where the journal is, or is not: with a database elsewhere, or without optuna.
@@ -26,7 +26,7 @@ METRIC = "held-out mAP"
 
 @dataclass(frozen=True)
 class KeptSearch:
-    """A search, its trials, and the folder that it has in the results."""
+    """A stored search, its trials, and its folder in the results."""
 
     search: Search
     trials: Sequence[Trial]
@@ -34,17 +34,17 @@ class KeptSearch:
 
     @property
     def file(self) -> Path:
-        """Where it is kept."""
+        """The path of its file."""
         return self.folder / TRIALS
 
     @property
     def ended(self) -> int:
-        """How many of its trials are over."""
+        """The number of its ended trials."""
         return sum(trial.done for trial in self.trials)
 
 
 def keep(kept: KeptSearch, results: Results) -> None:
-    """Write the trials beside the journal, unless more of them are over in what another command just wrote."""
+    """Writes the trials beside the journal, unless more of them are over in what another command just wrote."""
     before = kept_search(kept.folder, results)
     if before is not None and before.search == kept.search and before.ended > kept.ended:
         return
@@ -54,7 +54,7 @@ def keep(kept: KeptSearch, results: Results) -> None:
 
 
 def kept_search(folder: Path, results: Results) -> KeptSearch | None:
-    """What was kept of the search in `folder`; None where nothing was and, with a line, nothing that can be believed."""
+    """The stored search in `folder`; None if there is none or, with a warning, none that is sound."""
     path = folder / TRIALS
     try:
         value = read_json(path)

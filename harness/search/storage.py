@@ -46,7 +46,7 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def begin(search: Search, place: Place) -> optuna.Study:
-    """The search, made where it is not there yet. UserError where another has its name, or it cannot be read."""
+    """Creates the search or opens it. Raises UserError if another search has its name, or if it cannot be read."""
     with _readable(place):
         with turn(place):
             _cut_half_a_line(place.journal)
@@ -78,7 +78,7 @@ def join(search: Search, place: Place) -> optuna.Study:
 
 
 def find(name: str, place: Place) -> tuple[Search, optuna.Study] | None:
-    """The search of that name as it was begun, or None where it was not."""
+    """The stored search of that name, or None."""
     if place.url is None and not place.journal.exists():
         return None
     with _readable(place):
@@ -126,17 +126,17 @@ def importance(study: optuna.Study) -> dict[str, float]:
 
 
 def offer(study: optuna.Study, search: Search, number: int) -> None:
-    """Put trial `number` into the queue; the first is the recipe as it is."""
+    """Enqueues trial `number`; the first has the default settings."""
     study.enqueue_trial(dict(search.defaults) if number == 0 else {}, {NUMBER: number})
 
 
 def again(study: optuna.Study, trial: FrozenTrial, attempts: int | None = None) -> None:
-    """Put a trial that came to no end of its own back into the queue; after `attempts`, not any more."""
+    """Requeues a trial that was interrupted; after `attempts`, it fails."""
     _retry(attempts)(study, trial)
 
 
 def take_over(study: optuna.Study, place: Place) -> None:
-    """Put the trials of workers that are gone back into the queue; to be called in one's turn."""
+    """Requeues the trials of dead workers; call it within `turn`."""
     if place.url is not None:
         with experimental():
             optuna.storages.fail_stale_trials(study)
@@ -150,7 +150,7 @@ def take_over(study: optuna.Study, place: Place) -> None:
 
 @contextmanager
 def turn(place: Place) -> Iterator[None]:
-    """One worker of the search at a time."""
+    """Locks the search for one worker at a time."""
     while isinstance(claim := place.claims.take("turn"), Owner):
         time.sleep(PAUSE)
     with claim:
@@ -159,7 +159,7 @@ def turn(place: Place) -> Iterator[None]:
 
 @contextmanager
 def alive(place: Place) -> Iterator[str]:
-    """The name of a worker that counts as alive in here, and as gone when its process ends, however it ends."""
+    """The name of a worker that counts as alive within the block, and as dead once its process ends."""
     name = f"worker-{uuid.uuid4().hex}"
     claim = place.claims.take(name)
     assert isinstance(claim, Claim)
@@ -190,14 +190,14 @@ def _open(place: Place) -> BaseStorage:
 
 
 def _check_name(name: str, storage: BaseStorage, place: Place) -> None:
-    """Raise UserError where the journal is that of other searches; a database may have several."""
+    """Raises UserError if the journal belongs to another search; a database may hold several."""
     others = optuna.get_all_study_names(storage)
     if place.url is None and others and name not in others:
         raise UserError(f"{place.journal} is of {others[0]}, swapped or copied here; put back that of {name}")
 
 
 def _cut_half_a_line(journal: Path) -> None:
-    """Take off what a full disk left of the last entry, which nobody has relied on: the next would be glued to it."""
+    """Cuts the half-written last entry of a full disk, to which the next would be appended."""
     content = read_bytes(journal) if journal.exists() else b""
     whole = content.rfind(b"\n") + 1
     if whole != len(content):
@@ -206,7 +206,7 @@ def _cut_half_a_line(journal: Path) -> None:
 
 @contextmanager
 def _readable(place: Place) -> Iterator[None]:
-    """Turn what a damaged journal, or a database that is not there, makes of Optuna into one line."""
+    """Turns what a damaged journal, or a database that is not there, makes of Optuna into one line."""
     try:
         yield
     except UserError:
