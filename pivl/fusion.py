@@ -12,7 +12,6 @@ from torch.nn import functional
 from pivl.recipe import Recipe
 from pivl.towers.features import Features
 from pivl.towers.student import Tower
-from pivl.towers.vit import VisionTower
 
 
 class LastTokens(nn.Module):
@@ -113,7 +112,7 @@ def make_head(recipe: Recipe, tower: Tower, generator: torch.Generator) -> nn.Mo
         return LastTokens()
     height, width = recipe.image_size
     grid = (height // recipe.align_stride, width // recipe.align_stride)
-    if isinstance(tower, VisionTower):
+    if not tower.convolutional:
         return VitFusion(tower.map_channels[0], tower.dims[2], grid, generator)
     depth_wise = recipe.channel_alignment == "depth-wise"
     return CnnFusion(tower.map_channels, tower.dims[2], grid, generator, depth_wise)

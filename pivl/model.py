@@ -5,7 +5,6 @@ from torch import Tensor, nn
 
 from pivl.towers.features import Features
 from pivl.towers.student import Tower
-from pivl.towers.vit import VisionTower
 
 
 class ReIDModel(nn.Module):
@@ -34,8 +33,8 @@ class ReIDModel(nn.Module):
         return self.classifier(self.neck(features.feat)), self.classifier_proj(self.neck_proj(features.proj))
 
     def in_quick_layout(self) -> "ReIDModel":
-        """Itself, with channels last where the tower convolves: a fifth faster on a CPU for the embedded one."""
-        return self if isinstance(self.tower, VisionTower) else self.to(memory_format=torch.channels_last)
+        """Return the model itself, its weights in the memory format that suits the tower."""
+        return self.to(memory_format=self.tower.memory_format)
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """All parameters but the necks' biases, which CLIP-ReID keeps at 0."""

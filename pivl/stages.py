@@ -24,7 +24,6 @@ from pivl.recipe import Recipe
 from pivl.system import data_parallel
 from pivl.towers.features import Features
 from pivl.towers.student import Tower
-from pivl.towers.vit import VisionTower
 
 Batches = Callable[[int], Sequence[Tensor]]  # from the epoch to its batches of picture indices
 Terms = Callable[[Tensor], dict[str, Tensor]]  # from the indices of a batch to its named terms
@@ -255,9 +254,8 @@ def cell_labels(
     """
     if part_map is None:
         raise ValueError("part texts need part maps; the data set has none")
-    windows = None
-    if isinstance(tower, VisionTower) and tower.stride != tower.patch and tuple(grid) == tower.grid:
-        windows = Patches(tower.patch, tower.stride)
+    overlapping = tower.overlapping_patches(tuple(grid))
+    windows = Patches(*overlapping) if overlapping else None
     labels = vote(part_map, (grid[0], grid[1]), parts, recipe.label_vote, windows)
     return labels.masked_fill(labels == BACKGROUND, IGNORE) if recipe.background == "ignore" else labels
 

@@ -38,7 +38,6 @@ from pivl.system.random_streams import Streams, torch_stream
 from pivl.towers.clip import Clip
 from pivl.towers.features import Features
 from pivl.towers.student import StudentTower, build_student
-from pivl.towers.vit import VisionTower, average_cameras
 
 NORMALIZATIONS: dict[str, Normalization] = {"imagenet": IMAGENET, "half": HALF, "clip": CLIP}
 
@@ -152,7 +151,7 @@ class Trainer:
     def fresh(self) -> Trained:
         """The model and head as stage 2 begins: CLIP's image tower or a student, and what this seed draws beside it."""
         tower = self._fresh_student() if self.recipe.student else copy.deepcopy(self.clip.vision)
-        if isinstance(tower, VisionTower) and self.recipe.camera_embedding > 0:
+        if self.recipe.camera_embedding > 0:
             sets = (self.split.train, self.split.query, self.split.gallery)
             cameras, scale = 1 + max(int(one.camera.max()) for one in sets), self.recipe.camera_embedding
             tower.add_camera_embedding(cameras, scale, self._stream("camera-embedding"))
@@ -162,7 +161,7 @@ class Trainer:
 
     def _ready(self, trained: Trained) -> Trained:
         """`trained` as it is assessed and stored: in evaluation mode, cameras that it has not seen like the others."""
-        average_cameras(trained.model.tower, self.split.train.camera)
+        trained.model.tower.average_cameras(self.split.train.camera)
         return trained.set_training(False)
 
     def _fresh_student(self) -> StudentTower:

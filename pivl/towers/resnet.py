@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from pivl.towers.architecture import RESNET_STRIDE, VisionArchitecture, check_image_size
 from pivl.towers.attention import pool_cells, pool_first, pool_input
+from pivl.towers.convolutional import ConvolutionalTower
 from pivl.towers.features import Features
 
 
-class ResNetTower(nn.Module):
+class ResNetTower(ConvolutionalTower):
     """An image tower for pictures of `image_size` (height, width), multiples of 16 (UserError).
 
     Random weights at first, drawn from torch's global generator; `clip.build_clip` seeds it for the length of

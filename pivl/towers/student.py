@@ -15,6 +15,7 @@ from torchvision.models import mobilenet_v2
 
 from pivl.errors import UserError, first_line
 from pivl.towers.clip import ImageTower, drawing_from
+from pivl.towers.convolutional import ConvolutionalTower
 from pivl.towers.features import Features
 from pivl.towers.student_names import parse_student
 
@@ -22,7 +23,7 @@ FUSED_BLOCKS = (3, 6, 13)  # of MobileNetV2: the last ones at strides 4, 8 and 1
 LAST_STRIDE = 14  # the block of MobileNetV2 that has it
 
 
-class StudentTower(nn.Module):
+class StudentTower(ConvolutionalTower):
     """An image tower around `net`, which makes maps [B, C_i, h_i, w_i] of normalised pictures, the last the deepest.
 
     `channels`: the C_i. `embed_dim`: of the text space, which a linear layer leads to. A batch norm stands before it,

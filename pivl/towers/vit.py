@@ -19,6 +19,13 @@ class VisionTower(nn.Module):
     first, drawn from torch's global generator; `clip.build_clip` seeds it for the length of the build.
     """
 
+    memory_format = torch.contiguous_format
+
+    @property
+    def convolutional(self) -> bool:
+        """False: the tower has one map, which VitFusion makes a pyramid of."""
+        return False
+
     def __init__(
         self, architecture: VisionArchitecture, image_size: tuple[int, int], stride: int | None = None
     ) -> None:
@@ -59,6 +66,23 @@ class VisionTower(nn.Module):
         self.camera_embedding = nn.Parameter(fresh.to(self.net.class_embedding.device))
         self.camera_scale = scale
 
+    @torch.no_grad()
+    def average_cameras(self, trained: Tensor) -> None:
+        """Give each camera that is not among `trained`, int64 of any length, the mean embedding (SIE) of those that are.
+
+        Nothing changes where all were trained, and without embeddings. Departs: CLIP-ReID leaves a camera of test
+        pictures alone what was drawn for it, which moves their descriptors at random.
+        """
+        table = self.camera_embedding
+        if table is not None:
+            known = torch.zeros(len(table), dtype=torch.bool, device=table.device)
+            known[trained.to(table.device)] = True
+            table[~known] = table[known].mean(dim=0)
+
+    def overlapping_patches(self, grid: tuple[int, ...]) -> tuple[int, int] | None:
+        """Size and stride in pixels of the patches behind the cells of `grid`, where they overlap; else None."""
+        return (self.patch, self.stride) if self.stride != self.patch and grid == self.grid else None
+
     def forward(self, image: Tensor, camera: Tensor | None = None) -> Features:
         """Features of normalised image [B, 3, H, W]; camera int64 [B] or None, as in stage 1."""
         before = self._before_last_block(image, camera)
@@ -94,17 +118,3 @@ class VisionTower(nn.Module):
 
     def _on_grid(self, cells: Tensor) -> Tensor:
         return cells.transpose(1, 2).unflatten(2, self.grid)
-
-
-@torch.no_grad()
-def average_cameras(tower: nn.Module, trained: Tensor) -> None:
-    """Give each camera that is not among `trained`, int64 of any length, the mean embedding (SIE) of those that are.
-
-    Nothing changes where all were trained, and in a tower without such embeddings. Departs: CLIP-ReID leaves a camera
-    of test pictures alone what was drawn for it, which moves their descriptors at random.
-    """
-    table = tower.camera_embedding if isinstance(tower, VisionTower) else None
-    if table is not None:
-        known = torch.zeros(len(table), dtype=torch.bool, device=table.device)
-        known[trained.to(table.device)] = True
-        table[~known] = table[known].mean(dim=0)
