@@ -31,15 +31,21 @@ class Step:
 
 
 Report = Callable[[str, Step], None]
+Observe = Callable[[str], object]
+"""Is called where a phase of a step ends: begin, then input and forward in stage 2, losses, backward, optimiser."""
+
+
+def unobserved(phase: str) -> None:
+    """Do nothing, where nobody times the phases of a step."""
 
 
 @dataclass
 class Fit(Generic[Example]):
     """Optimises the sum of `loss_terms` over `batches(epoch)` for every epoch; yields one Step after each update.
 
-    Prints, logs, saves and evaluates nothing. `place` is where it stands between two steps: the epoch, the steps of it
-    that are done and those of all epochs; put to an earlier one's, with the rest that trains, it goes on from there.
-    Raises TrainingFailed, with the terms, at a non-finite loss.
+    Prints, logs, saves and evaluates nothing. `place` = (epoch, steps done in it, steps done in all); set it with model
+    and optimizer state to resume. `observe` times the phases of a step. Raises TrainingFailed, with the terms, at a
+    non-finite loss.
     """
 
     epochs: int
@@ -49,6 +55,7 @@ class Fit(Generic[Example]):
     schedule: Schedule
     precision: str = "fp32"
     place: tuple[int, int, int] = (1, 0, 0)
+    observe: Observe = unobserved
     scaler: torch.amp.GradScaler = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,7 +71,9 @@ class Fit(Generic[Example]):
                 factor = self.schedule(epoch, step / len(examples))
                 for group, rate in zip(self.optimizer.param_groups, base, strict=True):
                     group["lr"] = rate * factor
+                self.observe("begin")
                 terms = dict(self.loss_terms(examples[step]))
+                self.observe("losses")
                 self._update(terms, f"epoch {epoch}, step {step + 1}")
                 done += 1
                 self.place = (epoch, step + 1, done)
@@ -81,8 +90,10 @@ class Fit(Generic[Example]):
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         average_gradients(one for group in self.optimizer.param_groups for one in group["params"])
+        self.observe("backward")
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        self.observe("optimiser")
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

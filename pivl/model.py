@@ -1,5 +1,7 @@
 """The model that stage 2 trains and that is deployed: an image tower, two batch-norm necks and two classifiers."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -33,13 +35,35 @@ class ReIDModel(nn.Module):
         return self.classifier(self.neck(features.feat)), self.classifier_proj(self.neck_proj(features.proj))
 
     def in_quick_layout(self) -> "ReIDModel":
-        """Return the model itself, its weights in the memory format that suits the tower."""
+        """Returns the model itself, its weights in the memory format that suits the tower."""
         return self.to(memory_format=self.tower.memory_format)
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """All parameters but the necks' biases, which CLIP-ReID keeps at 0."""
         frozen = {id(self.neck.bias), id(self.neck_proj.bias)}
         return [parameter for parameter in self.parameters() if id(parameter) not in frozen]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The outcome of stage 2: the model that is deployed, and the training-only head that reads its dense features."""
+
+    model: ReIDModel
+    head: nn.Module
+
+    def state(self) -> dict[str, Tensor]:
+        """Returns all tensors on the CPU by name; those that are not deployed begin with "head."."""
+        named = {**self.model.state_dict(), **self.head.state_dict(prefix="head.")}
+        return {name: value.detach().cpu().contiguous() for name, value in named.items()}
+
+    def both(self) -> nn.Module:
+        """Returns model and head as one module."""
+        return nn.ModuleDict({"model": self.model, "head": self.head})
+
+    def set_training(self, training: bool) -> "Trained":
+        """Sets model and head to training or to evaluation mode; returns them."""
+        self.both().train(training)
+        return self
 
 
 def _neck(width: int) -> nn.BatchNorm1d:

@@ -18,19 +18,19 @@ TOKEN_SPREAD = 0.02  # standard deviation of fresh identity tokens (make_model_c
 
 
 def draw_identity_tokens(people: int, tokens: int, width: int, generator: torch.Generator) -> Tensor:
-    """Fresh identity tokens [people, tokens, width], N(0, 0.02)."""
+    """Returns fresh identity tokens [people, tokens, width], N(0, 0.02)."""
     return torch.randn(people, tokens, width, generator=generator) * TOKEN_SPREAD
 
 
 class Prompts(nn.Module):
-    """Encodes people and parts with a frozen text tower; what texts have in common at their beginning, once.
+    """Encodes people and parts with a frozen text tower; prefixes that texts share are encoded once.
 
     Holds no learnable value: identity tokens [P, M, W] are handed in, and gradients flow back to them.
     """
 
     start: Tensor
     person_ending: Tensor
-    part_beginning: Tensor
+    part_prefix: Tensor
     part_endings: Tensor
     part_lengths: Tensor
 
@@ -45,34 +45,36 @@ class Prompts(nn.Module):
         padded = [ids + [0] * (longest - len(ids)) for ids in named]
         self.register_buffer("start", torch.tensor([start]), persistent=False)
         self.register_buffer("person_ending", torch.tensor([stop]), persistent=False)
-        self.register_buffer("part_beginning", torch.tensor([named[0][:shared]]), persistent=False)
+        self.register_buffer("part_prefix", torch.tensor([named[0][:shared]]), persistent=False)
         self.register_buffer("part_endings", torch.tensor(padded)[:, shared:], persistent=False)
         self.register_buffer("part_lengths", torch.tensor(list(map(len, named))) - shared, persistent=False)
 
     def people(self, tokens: Tensor) -> Tensor:
-        """Texts of people: tokens [P, M, W] -> [P, D] (Eq. 1)."""
+        """Returns texts of people: tokens [P, M, W] -> [P, D] (Eq. 1)."""
         texts, start = self._with_identity(tokens, self.person_ending)
         return self.text.encode(texts, self.start.new_full((len(texts),), texts.shape[1] - 1), start)
 
     def parts(self, tokens: Tensor, person: Tensor, part: Tensor) -> Tensor:
-        """Texts of parts of people: tokens [P, M, W], person [N] among the P and part ids [N] -> [N, D] (Eq. 6).
+        """Returns texts of parts of people: tokens [P, M, W], person [N] among the P and part ids [N] -> [N, D] (Eq. 6).
 
         Each person's `A photo of a X X X X person's` is encoded once, however many of its parts are asked for.
         """
         people, place = person.unique(return_inverse=True)
-        begun = self.text.begin(*self._with_identity(tokens[people], self.part_beginning))
+        prefix = self.text.encode_prefix(*self._with_identity(tokens[people], self.part_prefix))
         lengths = self.part_lengths[part]
         endings = self.text.embed_tokens(self.part_endings[part][:, : int(lengths.max())])
-        return self.text.encode(endings, lengths - 1, begun.of(place))
+        return self.text.encode(endings, lengths - 1, prefix.select(place))
 
     def part_labels(self) -> Tensor:
-        """Texts of all parts of nobody in particular: [parts, D] (Table 3, row 2)."""
+        """Returns texts of all parts of nobody in particular: [parts, D] (Table 3, row 2)."""
         part = torch.arange(len(self.part_lengths), device=self.part_lengths.device)
         nobody = self.text.embed_tokens(self.start[:, :0])
         return self.parts(nobody, torch.zeros_like(part), part)
 
     def _with_identity(self, tokens: Tensor, then: Tensor) -> tuple[Tensor, PrefixCache]:
-        """Embeddings of tokens [P, M, W] and the ids [1, L] after them, and `A photo of a`, which they go on from."""
+        """Returns embeddings of tokens [P, M, W] and the ids [1, L] behind, and their cached prefix `A photo of a`."""
         after = self.text.embed_tokens(then).expand(len(tokens), -1, -1)
-        start = self.text.begin(self.text.embed_tokens(self.start))
-        return torch.cat([tokens.to(after.dtype), after], dim=1), start.of(self.start.new_zeros(len(tokens)))
+        start = self.text.encode_prefix(self.text.embed_tokens(self.start))
+        return torch.cat([tokens.to(after.dtype), after], dim=1), start.select(
+            self.start.new_zeros(len(tokens))
+        )

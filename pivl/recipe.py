@@ -1,8 +1,8 @@
 """Recipe: every choice that decides trained weights, except data, initial weights and seed (Sec. 4.2).
 
-The defaults are CLIP-ReID's CNN configuration (cnn_clipreid.yml) with PI-VL switched off; RECIPES names it and
-CLIP-ReID's others, and EMBEDDED is what the embedded benchmark trains. Each field names the first stage that depends
-on it, so that stages can be shared by rows.
+The defaults are CLIP-ReID's CNN configuration (cnn_clipreid.yml) with PI-VL switched off; CLIP_REID_VIT and
+CLIP_REID_VIT_SIE_OLP are its others, and EMBEDDED is the embedded benchmark's. Each field names the first stage that
+depends on it, so that stages can be shared by rows.
 """
 
 from collections.abc import Mapping
@@ -214,12 +214,6 @@ CLIP_REID_VIT = replace(  # vit_clipreid.yml
 CLIP_REID_VIT_SIE_OLP = replace(
     CLIP_REID_VIT, patch_stride=12, camera_embedding=1.0
 )  # its README, the paper's ViT
-
-RECIPES = {
-    "clip-reid-cnn": CLIP_REID_CNN,
-    "clip-reid-vit": CLIP_REID_VIT,
-    "clip-reid-vit-sie-olp": CLIP_REID_VIT_SIE_OLP,
-}
 
 EMBEDDED = Recipe(
     backbone="tiny",

@@ -1,36 +1,37 @@
-"""A training that can be left at any step and taken up again to the bit: all that decides how it goes on.
+"""Snapshots from which a training resumes to the bit, at any step.
 
-That is the weights that train with their statistics, the optimiser, the scaler of gradients, the place in the schedule
-and in the epoch, and the random streams that are drawn from meanwhile. Where it is kept is no business of this package.
+A snapshot holds the weights that train with their statistics, the optimiser, the scaler of gradients, the place in the
+schedule and in the epoch, and the random streams that the stage draws from. Storing it is no business of this package.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pivl.errors import first_line
-from pivl.loop import Fit, Step
+from pivl.loop import Fit, Report, Step
 from pivl.system.random_streams import Streams
 
 
 class UnfitSnapshot(Exception):
-    """A snapshot of another training than the one that shall go on from it; the message says what does not fit."""
+    """A snapshot of another training than the one that shall resume from it; the message says what does not fit."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Where the training of `stage` stood after a step: `tensors` on the CPU by name, `facts` as JSON has them."""
+    """The state of the training of `stage` after a step: `tensors` on the CPU by name, `facts` as JSON has them."""
 
     stage: str
     tensors: Mapping[str, Tensor]
     facts: Mapping[str, Any]
 
 
-Keep = Callable[[Step, Callable[[], Snapshot]], object]
-"""Hears of every step, and may call for the snapshot of where the training stands after it."""
+OnStep = Callable[[Step, Callable[[], Snapshot]], object]
+"""Is called after every step, and may call its second argument for the snapshot of the training after it."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,27 @@ class Training:
     trained: nn.Module
     streams: Streams
 
+    def run(
+        self,
+        report: Report,
+        limit_steps: int | None = None,
+        on_step: OnStep | None = None,
+        resume_from: Snapshot | None = None,
+    ) -> None:
+        """Runs the stage, `limit_steps` at most, from `resume_from` where that is a snapshot of it.
+
+        `report` and then `on_step` are called after every step. Raises UnfitSnapshot.
+        """
+        if resume_from is not None and resume_from.stage == self.stage:
+            self.put_back(resume_from)
+        left = None if limit_steps is None else max(0, limit_steps - self.fit.place[2])
+        for step in islice(self.fit, left):
+            report(self.stage, step)
+            if on_step is not None:
+                on_step(step, self.take)
+
     def take(self) -> Snapshot:
-        """Where it stands between two steps; copies, so that later steps do not change them."""
+        """Returns the snapshot between two steps; copies, so that later steps do not change it."""
         tensors = {f"trained.{name}": value for name, value in self.trained.state_dict().items()}
         for place, parameter in enumerate(self._parameters()):
             state = self.fit.optimizer.state.get(parameter, {})
@@ -53,7 +73,7 @@ class Training:
         return Snapshot(self.stage, {name: _copy(value) for name, value in tensors.items()}, facts)
 
     def put_back(self, snapshot: Snapshot) -> None:
-        """Stand where `snapshot` was taken, before the first step. Raises UnfitSnapshot, and is then of no more use."""
+        """Restores the state of `snapshot`, before the first step. Raises UnfitSnapshot, and is then of no more use."""
         try:
             self.trained.load_state_dict(_named(snapshot, "trained."))
             self._put_back_optimizer(_named(snapshot, "optimizer."))

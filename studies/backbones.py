@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pivl.recipe import CLIP_REID_CNN, CLIP_REID_VIT, CLIP_REID_VIT_SIE_OLP, EMBEDDED, Recipe
+from pivl.synthped.names import STUDENT
 from studies.study import Changes, Method
 
 PAPER_STAGE_1: Mapping[str, Any] = {"prompt_sampling": "identity", "identity_epochs": 60}  # Sec. 4.2
@@ -64,7 +65,6 @@ VIT_B_16_SIE_OLP = Backbone(  # the paper's row of ViT figures is CLIP-ReID's wi
     STUDENTS_OF_VIT,
 )
 
-STUDENT = "mobilenetv2-0.25"  # the paper's
 STUDENTS_PRINTED = {STUDENT: "MobileNetV2(0.25)"}  # as its Table 5 has them
 EMBEDDED_BACKBONE = "tiny"
 BACKBONES = {

@@ -211,28 +211,6 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return adjusted
 
 
-def crossed_bootstrap(
-    scores: Scores,
-    people: np.ndarray,
-    generator: np.random.Generator,
-    draws: int = 2_000,
-    confidence: float = CONFIDENCE,
-) -> tuple[float, float]:
-    """Percentile interval of the mean, seeds and people drawn anew and independently: a check on `estimate`.
-
-    Too short where seeds are few and dominate: a resample of S seeds varies like S - 1. In percent points.
-    """
-    scores = np.atleast_2d(np.asarray(scores, dtype=float))
-    sums = _sums_by_person(scores, people)
-    queries = np.unique(people, return_counts=True)[1]
-    count = sums.shape
-    seeds = generator.multinomial(count[0], np.full(count[0], 1 / count[0]), draws)  # [draws, S]
-    persons = generator.multinomial(count[1], np.full(count[1], 1 / count[1]), draws)  # [draws, people]
-    means = ((seeds @ sums) * persons).sum(axis=1) / (count[0] * (persons @ queries))
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return 100 * float(low), 100 * float(high)
-
-
 def _sums_by_person(scores: Scores, people: np.ndarray) -> np.ndarray:
     """Sums `scores` [S, Q] over the queries of each person, people in sorted order: [S, people]."""
     if scores.shape[1] != len(people):

@@ -164,7 +164,7 @@ def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:
     from harness.report.study_table import read_outcomes
     from harness.store.records import Finished, Results
     from pivl.errors import UserError
-    from pivl.synthped.pretraining.tiny_clip import WEIGHTS
+    from pivl.synthped.names import CLIP_WEIGHTS
     from pivl.system.json_files import read_json
     from pivl.system.outputs import write_text_output
     from pivl.towers.file_formats.weights_file import read_state
@@ -178,7 +178,7 @@ def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:
         raise UserError(
             f"{results} has no finished run of CLIP-ReID; first: pivl-bench run ablation --rows clip-reid"
         )
-    _, metadata = read_state(WEIGHTS)
+    _, metadata = read_state(CLIP_WEIGHTS)
     config = spec.find_config(experiment.inputs.dataset)
     noted = read_json(rounding) if rounding.exists() else {}
     write_text_output(output, benchmark_card.describe(config, runs, metadata["extra"]["criteria"], noted))

@@ -8,7 +8,9 @@ import click
 
 from harness.cli.options import debug_option, parse_size
 from harness.cli.paths import OutputFolder, UserPath
+from pivl.data.normalization import NORMALIZATIONS
 from pivl.errors import UserError
+from pivl.synthped.names import PARSERS
 
 EXAMPLES = """\b
 Begin with:
@@ -16,14 +18,12 @@ Begin with:
   pivl-bench parse score --predicted maps/ --truth truth/ --labels lip
   pivl-bench parse import --from invpt results/ maps/
 """
-NORMALIZATIONS = ("imagenet", "half", "clip")
 LABEL_SETS = ("lip", "atr", "pascal")
-EMBEDDED = ("parser-s", "parser-m", "parser-l")  # NAMES of pivl.parsers.embedded, known without loading torch
 USED = {  # which of the options about the network each parser has a use for
     "schp": {"weights", "input_size"},
     "torchscript": {"weights", "labels", "input_size", "normalization", "trust"},
     "transformers": {"model", "label_map", "labels"},
-    **{name: {"weights"} for name in EMBEDDED},
+    **{name: {"weights"} for name in PARSERS},
 }
 
 
@@ -70,7 +70,7 @@ def parse() -> None:
     "--labels", type=click.Choice(LABEL_SETS), help="Label set of a torchscript or Hugging Face network."
 )
 @click.option("--input-size", metavar="HxW", help="What a torchscript network takes; for schp as trained.")
-@click.option("--normalization", type=click.Choice(NORMALIZATIONS),
+@click.option("--normalization", type=click.Choice(tuple(NORMALIZATIONS)),
               help="Of a torchscript network's input, RGB.  [default: imagenet]")  # fmt: skip
 @click.option("--trust", is_flag=True, default=None,
               help="Run the code in a torchscript network's file, which may do whatever you may.")  # fmt: skip
@@ -137,7 +137,7 @@ def _load(
     check_precision(chosen, precision)
     forbid_tf32()
     mixed = precision != "fp32" and chosen.type == "cuda"
-    if kind in EMBEDDED:
+    if kind in PARSERS:
         return embedded_parser(kind, weights)
     if kind == "transformers":
         if model is None:

@@ -1,7 +1,6 @@
 """Trains the stage of a task, resuming from its checkpoint."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,16 +21,17 @@ from pivl.errors import UserError
 from pivl.evaluation.assessment import retrieve
 from pivl.evaluation.retrieval import rank
 from pivl.loop import Step
+from pivl.model import Trained
 from pivl.recipe import Stage
 from pivl.snapshot import Snapshot, UnfitSnapshot
 from pivl.system import data_parallel
 from pivl.towers.clip import Clip
-from pivl.train import Trainer, run_stage
+from pivl.train import AfterEpoch, Trainer, run_stage
 
 
 def train_stage(
     trainer: Trainer, stage: Stage, before: Mapping[Stage, Mapping[str, Tensor]],
-    checkpoints: Checkpoints, monitor: TrainingLog, origin: Record,
+    checkpoints: Checkpoints, monitor: TrainingLog, origin: Record, after_epoch: AfterEpoch | None = None,
 ) -> tuple[dict[str, Tensor], list[Record]]:  # fmt: skip
     """Trains `stage` from its newest checkpoint, if there is one, and writes checkpoints.
 
@@ -49,7 +49,7 @@ def train_stage(
 
         monitor.go_on(begun.account)
         monitor.begin(stage)
-        return run_stage(replace(trainer, keep=keep, resume=begun.snapshot), stage, before), earlier
+        return run_stage(trainer, stage, before, keep, begun.snapshot, after_epoch), earlier
 
     try:
         return train(checkpoints.read())
@@ -85,17 +85,20 @@ def train(
 ) -> tuple[Trainer, dict[str, Tensor], Record]:
     """Trains the task's stage as one of its ranks: the trainer, the tensors, and what a record says of how it went."""
     trainer = prepare(task, device, monitor)
-    if watch is not None:
-        trainer = replace(
-            trainer,
-            after_epoch=lambda epoch, trained: watch(epoch, 100 * retrieve(trainer, trained, rank).map),
-        )
+
+    def score(epoch: int, trained: Trained) -> None:
+        if watch is not None:
+            watch(epoch, 100 * retrieve(trainer, trained, rank).map)
+
     earlier_stages = task.run.stages_before(task.stage)
     before = {stage: results.read_stage(stage_id) for stage, stage_id in earlier_stages.items()}
     checkpoints = Checkpoints.of(task.id, task.interval, results)
     if data_parallel.number() > 0:
         checkpoints.interval = NEVER  # rank 0 has the same to store
-    state, earlier = train_stage(trainer, task.stage, before, checkpoints, monitor, describe_origin(device))
+    after_epoch = None if watch is None else score
+    state, earlier = train_stage(
+        trainer, task.stage, before, checkpoints, monitor, describe_origin(device), after_epoch
+    )
     traits = {"ranks": data_parallel.count() if data_parallel.count() > 1 else None, "earlier": earlier}
     return trainer, state, {name: value for name, value in traits.items() if value}
 

@@ -9,7 +9,8 @@ from harness.experiment.overrides import override
 from harness.inputs.backbones import find_backbone
 from harness.inputs.spec import Inputs
 from pivl.recipe import Recipe
-from studies.backbones import EMBEDDED_BACKBONE, STUDENT, STUDENTS_PRINTED, Backbone
+from pivl.synthped.names import STUDENT
+from studies.backbones import EMBEDDED_BACKBONE, STUDENTS_PRINTED, Backbone
 from studies.presets import Preset
 from studies.published import DATASETS
 from studies.study import Row, Study
@@ -93,14 +94,6 @@ class Experiment:
     def shown(self) -> tuple[str, ...]:
         """The rows of its table: those asked for, and the one that they are compared with."""
         return tuple(row.name for row in self.study.rows if row.name in (*self.rows, self.study.reference))
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the experiment has all default rows and seeds and no changes."""
-        usual = {row.name for row in self.study.rows if row.default}
-        seeds = self.preset.seeds or self.study.seeds
-        as_defined = not self.limit_steps and not set(self.changes) - {"precision"}
-        return usual <= set(self.rows) and set(seeds) <= set(self.seeds) and as_defined
 
     def inputs_of(self, row: Row) -> Inputs:
         """The inputs of a row: those of the experiment, with the row's own part maps if it names some."""

@@ -12,17 +12,18 @@ from harness.experiment.precision import Precisions, recorded_precisions
 from harness.experiment.request import Request, parse_seeds
 from harness.inputs.backbones import choose_backbone, find_backbone
 from harness.inputs.choices import choose, choose_all
-from harness.inputs.spec import EMBEDDED_SETS, Inputs, choose_dataset
+from harness.inputs.spec import Inputs, choose_dataset
 from harness.inputs.student_weights import RANDOM
 from harness.inputs.weights import OPENAI
 from harness.store.records import Results
 from harness.system.devices import suitable_precision
 from pivl.errors import UserError
+from pivl.synthped.names import EMBEDDED_SETS, STUDENT
 from pivl.system.homes import expand_home
 from pivl.towers.architecture import check_image_size
 from pivl.towers.clip_catalog import named_clips
 from pivl.towers.student_names import parse_student
-from studies.backbones import EMBEDDED_BACKBONE, STUDENT
+from studies.backbones import EMBEDDED_BACKBONE
 from studies.catalog import ALL, PRESETS, STUDIES
 from studies.parsers import PARSERS
 from studies.presets import Preset

@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING
 from harness.inputs.choices import choose
 from pivl.data.benchmarks import BENCHMARKS
 from pivl.recipe import Recipe
+from pivl.synthped.names import EMBEDDED_SETS
 from studies.backbones import EMBEDDED_BACKBONE
 
 if TYPE_CHECKING:
     from pivl.synthped.benchmark import SynthpedConfig
 
-EMBEDDED_SETS = (
-    "synthped",
-    "synthped-mini",
-)  # VARIANTS of pivl.synthped.benchmark, known without loading torch
 Size = tuple[int, int]
 
 

@@ -3,15 +3,13 @@
 from pathlib import Path
 
 from harness.inputs.spec import Inputs
-from harness.inputs.weights import SHIPPED
 from harness.store.manifest import read_note, write_note
 from harness.store.records import Results
 from pivl.data.cache.digests import digest_file
 from pivl.errors import UserError
+from pivl.synthped.names import STUDENT, STUDENT_WEIGHTS
 from pivl.system.files import check_regular
-from studies.backbones import STUDENT
 
-SHIPPED_STUDENT = SHIPPED.with_name("student.safetensors")
 RANDOM = "random"  # as --student-weights
 
 
@@ -22,7 +20,7 @@ def find_weights(inputs: Inputs, student: str) -> Path | None:
     """
     if inputs.student_weights == RANDOM:
         return None
-    shipped = SHIPPED_STUDENT if inputs.is_embedded and student == STUDENT else None
+    shipped = STUDENT_WEIGHTS if inputs.is_embedded and student == STUDENT else None
     path = shipped if inputs.student_weights is None else Path(inputs.student_weights)
     if path is not None:
         made = path == shipped

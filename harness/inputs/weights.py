@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pivl
 from harness.inputs.backbones import find_backbone
 from pivl.errors import UserError
+from pivl.synthped.names import CLIP_WEIGHTS
 from pivl.system.files import check_regular
 from pivl.towers.clip_catalog import named_clips
 from studies.backbones import EMBEDDED_BACKBONE
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     pass
 from harness.inputs.spec import Inputs
 
-SHIPPED = Path(pivl.__file__).parent / "synthped" / "tiny_clip.safetensors"
 OPENAI = "openai"
 
 
@@ -29,7 +28,7 @@ def find_weights(inputs: Inputs) -> Path | None:
         raise UserError(
             f"{inputs.backbone}: name CLIP's weights with --weights: a file, or openai to have them downloaded"
         )
-    path = SHIPPED if inputs.weights is None else Path(inputs.weights)
+    path = CLIP_WEIGHTS if inputs.weights is None else Path(inputs.weights)
     made = inputs.weights is None
     check_regular(
         path, "weights file", "pivl-bench pretrain makes it in half an hour" if made else "check the path"

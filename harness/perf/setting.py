@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from harness.inputs.backbones import choose_backbone, find_backbone
-from harness.inputs.weights import SHIPPED
 from harness.system.devices import suitable_precision
 from pivl.data.part_maps.labels import LIP
 from pivl.data.pictures import Pictures
 from pivl.errors import UserError
 from pivl.recipe import EMBEDDED, Recipe
+from pivl.synthped.names import CLIP_WEIGHTS
 from pivl.towers.clip import Clip, ImageInput, build_clip
 from pivl.towers.clip_catalog import named_clips
 from pivl.towers.vocabulary import Vocabulary
@@ -60,7 +60,7 @@ class Setting:
 
     def embedded_clip(self) -> Clip:
         """The CLIP that comes with the package."""
-        return self._here(load_clip(SHIPPED, ImageInput(EMBEDDED.image_size)))
+        return self._here(load_clip(CLIP_WEIGHTS, ImageInput(EMBEDDED.image_size)))
 
     def _here(self, clip: Clip) -> Clip:
         clip.vision.to(self.device).eval().requires_grad_(False)

@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import torch
@@ -11,27 +10,48 @@ from torch import Tensor
 
 from harness.perf.setting import draw_pictures
 from harness.perf.timing import synchronise
-from pivl.data.augmentation.augment import augment
-from pivl.data.augmentation.draws import Augmentation, draw_rows
 from pivl.data.part_maps.labels import LIP
-from pivl.data.store import Batch, Store
+from pivl.data.pictures import Split
 from pivl.fusion import make_head
 from pivl.loop import Fit
 from pivl.model import ReIDModel
 from pivl.recipe import Recipe
-from pivl.stages import BatchSource, Similarity, Texts, align_images
+from pivl.stages.image_alignment import align_images
+from pivl.stages.target_texts import Texts
+from pivl.stages.training_data import Similarity, TrainingData
 from pivl.towers.clip import Clip
-from pivl.train import NORMALIZATIONS
 
 PHASES = ("input", "forward", "losses", "backward", "optimiser")
 
 
 @dataclass
+class StepClock:
+    """The seconds that each phase of every step took on a device, for Fit.observe."""
+
+    device: torch.device
+    seconds: list[Mapping[str, float]] = field(default_factory=list)
+    _step: dict[str, float] = field(default_factory=dict)
+    _last: float = 0.0
+
+    def __call__(self, phase: str) -> None:
+        """Notes the end of `phase`: "begin" starts a step, and the last of PHASES ends it."""
+        synchronise(self.device)
+        now = time.perf_counter()
+        if phase == "begin":
+            self._step = {}
+        else:
+            self._step[phase] = now - self._last
+        self._last = now
+        if phase == PHASES[-1]:
+            self.seconds.append(self._step)
+
+
+@dataclass
 class Watched:
-    """The steps of stage 2, and the seconds that each phase of every step took."""
+    """The steps of stage 2 and the clock that times their phases."""
 
     fit: Fit[Tensor]
-    seconds: list[Mapping[str, float]] = field(default_factory=list)
+    clock: StepClock
 
     def run(self, steps: int) -> None:
         """Runs so many steps."""
@@ -39,12 +59,12 @@ class Watched:
             pass
 
     def step_seconds(self) -> list[float]:
-        """The seconds of every step but the first, which fills caches."""
-        return [sum(one.values()) for one in self.seconds[1:]]
+        """Returns the seconds of every step but the first, which fills caches."""
+        return [sum(one.values()) for one in self.clock.seconds[1:]]
 
     def share(self, *phases: str) -> float:
-        """The median share of some phases in a step."""
-        return median(sum(one[name] for name in phases) / sum(one.values()) for one in self.seconds[1:])
+        """Returns the median share of some phases in a step."""
+        return median(sum(one[name] for name in phases) / sum(one.values()) for one in self.clock.seconds[1:])
 
 
 def watch_stage_2(
@@ -57,7 +77,7 @@ def watch_stage_2(
 ) -> Watched:
     """Stage 2 of `recipe` with `images` in a batch, from `people` training people with texts of `parts` parts.
 
-    The code that trains is the one that is timed: hooks take the time where one phase goes over into the next.
+    The code that trains is the one that is timed.
     """
     generator = torch.Generator().manual_seed(0)
     clip.vision.requires_grad_(True)
@@ -69,47 +89,11 @@ def watch_stage_2(
         torch.randn(people, parts, width, generator=generator).to(device),
     )
     each = recipe.images_per_person
-    store = Store.hold(draw_pictures(images // each, each, recipe.image_size, parts), device)
+    pictures = draw_pictures(images // each, each, recipe.image_size, parts)
     spread_out = torch.arange(images // each).repeat_interleave(each) * (people // (images // each))
-    marks: list[float] = []
-
-    def mark(*_: object) -> None:
-        synchronise(device)
-        marks.append(time.perf_counter())
-
-    def fetch(index: Tensor) -> Batch:
-        batch = augment(
-            store.gather(index), augmentation, normalization, mirror_table, draw_rows(len(index), generator)
-        )
-        mark()
-        return Batch(batch.image, spread_out.to(device), batch.camera, batch.part_map)
-
-    augmentation = Augmentation(recipe.flip_probability, recipe.padding, recipe.erase_probability)
-    normalization, mirror_table = NORMALIZATIONS[recipe.normalization], torch.from_numpy(LIP.mirror_table())
-    index = torch.arange(images)
-    supply = BatchSource(lambda _: [index] * 1000, fetch)
+    pictures = replace(pictures, person=spread_out)
+    data = TrainingData.hold(recipe, Split("drawn", pictures, pictures, pictures, LIP, ""), clip, 0, device)
+    supply = replace(data.for_images(), batches=lambda _: [torch.arange(images)] * 1000)
     fit = align_images(recipe, model, head, texts, Similarity(True, 0.07), supply)
-    watched = Watched(fit)
-    own_terms = fit.loss_terms
-
-    def terms(batch: Tensor) -> Mapping[str, Tensor]:
-        marks.clear()
-        mark()
-        found = own_terms(batch)
-        mark()
-        return found
-
-    def note(*_: object) -> None:
-        mark()
-        begins, fetched, *forward, ends, backward, updated = marks
-        times = (begins, fetched, forward[-1], ends, backward, updated)
-        watched.seconds.append(
-            {name: end - start for name, (start, end) in zip(PHASES, pairwise(times), strict=True)}
-        )
-
-    fit.loss_terms = terms
-    for module in (model.classifier_proj, head):
-        module.register_forward_hook(mark)  # the later of the two ends the forward pass
-    fit.optimizer.register_step_pre_hook(mark)
-    fit.optimizer.register_step_post_hook(note)
-    return watched
+    fit.observe = clock = StepClock(device)
+    return Watched(fit, clock)

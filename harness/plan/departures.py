@@ -19,7 +19,8 @@ from harness.store.record_file import Record, digest
 from harness.store.records import Failed, Finished, Results
 from harness.store.row_index import asked_rows
 from pivl.data.benchmarks import BENCHMARKS, SETS
-from studies.backbones import EMBEDDED_BACKBONE, STUDENT
+from pivl.synthped.names import STUDENT
+from studies.backbones import EMBEDDED_BACKBONE
 from studies.catalog import STUDIES
 
 Partial = Mapping[str, tuple[int, int]]

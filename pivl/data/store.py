@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pivl.data.normalization import Normalization
 from pivl.data.pictures import Pictures
 
 
@@ -32,30 +33,6 @@ class Batch:
     camera: Tensor
     part_map: Tensor | None
     confidence: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Normalization:
-    """Mean and standard deviation per RGB channel, values in [0, 1], that a tower was pre-trained with."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-    def normalize(self, image: Tensor) -> Tensor:
-        """(image / 255 - mean) / std: uint8 [B, 3, H, W] to float32 of that shape."""
-        scale, shift = self.factors(image.device)
-        return image.float().mul_(scale).sub_(shift)
-
-    def factors(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """What pixels of 0..255 are multiplied by, and what is then taken from them: [3, 1, 1] each."""
-        std = torch.tensor(self.std, device=device).view(3, 1, 1)
-        mean = torch.tensor(self.mean, device=device).view(3, 1, 1)
-        return 1 / (255 * std), mean / std
-
-
-IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # CLIP-ReID's CNN
-HALF = Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # CLIP-ReID's ViT
-CLIP = Normalization((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pivl.data.normalization import NORMALIZATIONS
 from pivl.data.store import Store, plain
 from pivl.evaluation.consistency import Consistency, ConsistencyMeter, PixelBatch
 from pivl.evaluation.retrieval import Ranking, Retrieval, rank, score
 from pivl.fusion import LastTokens
+from pivl.model import Trained
 from pivl.prompts import Prompts
-from pivl.stages import cell_labels
-from pivl.train import NORMALIZATIONS, Trained, Trainer
+from pivl.stages.training_data import cell_labels
+from pivl.train import Trainer
 
 BATCH = 64  # pictures at a time: larger ones leave the cache of a CPU core and cost a third more there
 

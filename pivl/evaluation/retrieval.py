@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pivl.data.cache.memory_map import release
+from pivl.data.normalization import Normalization
 from pivl.data.pictures import Pictures, Split
-from pivl.data.store import Normalization
 from pivl.errors import TrainingFailed, UserError
 
 Embed = Callable[[Tensor, Tensor], Tensor]  # image [B, 3, H, W], camera int64 [B] -> descriptors [B, D]
@@ -173,12 +173,12 @@ def matches_and_junk(query: Descriptors, gallery: Descriptors) -> list[tuple[Ind
 
 
 def rank_matches(distances: Tensor, sought: list[tuple[Indices, Indices]]) -> list[Indices]:
-    """For each row of distances [q, G], the rising ranks (1 is best) of its `answers`."""
+    """For each row of distances [q, G], the rising ranks (1 is best) of its matches."""
     return [match_ranks(row, *pair) for row, pair in zip(distances.cpu().numpy(), sought, strict=True)]
 
 
-def match_ranks(distance: NDArray[np.float32], match: Indices, left_out: Indices) -> Indices:
-    """The rising ranks of the pictures `match` in a gallery at `distance` [G], of which some are left out.
+def match_ranks(distance: NDArray[np.float32], match: Indices, junk: Indices) -> Indices:
+    """Returns the rising ranks of the pictures `match` in a gallery at `distance` [G] without the pictures `junk`.
 
     What stands before a match in the gallery comes before it when it is as near, what stands behind it when nearer.
     """
@@ -187,8 +187,8 @@ def match_ranks(distance: NDArray[np.float32], match: Indices, left_out: Indices
         np.count_nonzero(distance[:place] <= own) + np.count_nonzero(distance[place:] < own)
         for place, own in zip(match, near, strict=True)
     ]
-    own, other = near[:, None], distance[left_out]
-    not_counted = (other < own) | ((other == own) & (left_out < match[:, None]))
+    own, other = near[:, None], distance[junk]
+    not_counted = (other < own) | ((other == own) & (junk < match[:, None]))
     return np.sort(np.array(before, dtype=np.int64) - not_counted.sum(axis=1)) + 1
 
 

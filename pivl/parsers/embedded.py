@@ -21,7 +21,6 @@ from pivl.parsers.unet import UNet
 from pivl.system.files import write_atomically
 from pivl.towers.file_formats.weights_file import METADATA_KEY, read_state
 
-NAMES = ("parser-s", "parser-m", "parser-l")
 INPUT_SIZE = (128, 64)  # height, width of the pictures they were trained on
 BATCH = 64  # pictures at a time, when a whole set is parsed
 

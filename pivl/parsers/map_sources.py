@@ -19,7 +19,8 @@ from pivl.data.cache.folder import cache_folder, check_room, one_at_a_time
 from pivl.data.pictures import Pictures, Split
 from pivl.errors import UserError
 from pivl.parsers import degrade as degradations
-from pivl.parsers.embedded import NAMES, embedded_parser, parse_pictures, weights_of
+from pivl.parsers.embedded import embedded_parser, parse_pictures, weights_of
+from pivl.synthped.names import PARSERS
 from pivl.system.files import sha256_of, write_atomically, write_text
 from pivl.system.json_files import read_json
 
@@ -62,10 +63,10 @@ def _find(name: str) -> Source:
     if name.startswith(DEGRADED):
         kind = name.removeprefix(DEGRADED)
         return Source(sha256_of(Path(degradations.__file__)), lambda pictures, _: _degrade(pictures, kind))
-    if name in NAMES:
+    if name in PARSERS:
         return Source(sha256_of(weights_of(name)), lambda pictures, report: _parse(pictures, name, report))
     raise UserError(
-        f"no part maps {name!r} of rendered pictures; known: {', '.join(NAMES)}, {DEGRADED}KIND-LEVEL"
+        f"no part maps {name!r} of rendered pictures; known: {', '.join(PARSERS)}, {DEGRADED}KIND-LEVEL"
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pivl.data.normalization import NORMALIZATIONS
 from pivl.data.part_maps.labels import LabelSet
 from pivl.errors import UserError
 from pivl.parsers.logits import check_logits, reason
@@ -19,11 +20,6 @@ from pivl.system.files import check_regular, sha256_of
 from pivl.towers.file_formats.torch_files import is_whole_script
 
 NormalizationName = Literal["imagenet", "half", "clip"]
-NORMALIZATIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
-}  # mean and standard deviation of red, green and blue, in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -99,7 +95,8 @@ def parse_resized(
     A picture, uint8 [H, W, 3], is resized to `input_size` (height, width), whatever its shape, and the logits go back
     the same way.
     """
-    mean, std = (torch.tensor(values)[:, None, None] for values in NORMALIZATIONS[normalization])
+    chosen = NORMALIZATIONS[normalization]
+    mean, std = (torch.tensor(values)[:, None, None] for values in (chosen.mean, chosen.std))
     logits = run(torch.stack([(_resized(image, input_size) - mean) / std for image in images]))
     return [label_resized(some, image.shape[:2]) for some, image in zip(logits, images, strict=True)]
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pivl.data.normalization import CLIP as NORMALIZATION
 from pivl.data.part_maps.labels import LIP
 from pivl.data.pictures import Pictures
-from pivl.data.store import CLIP as NORMALIZATION
 from pivl.loop import Fit, Report, Step, smooth_cosine
 from pivl.parsers.embedded import embedded_parser, one_thread, parse_pictures, save_network, weights_of
 from pivl.parsers.score_interval import BootstrapScore, score_interval

@@ -19,6 +19,7 @@ import torch
 
 from pivl.data.part_maps.labels import LIP
 from pivl.data.pictures import Pictures, Split
+from pivl.synthped.names import EMBEDDED_SETS
 from pivl.synthped.person.wardrobe import People, draw_families, draw_people
 from pivl.synthped.picture_cache import CachedPictures, Report, ShotList, load_pictures
 from pivl.synthped.rendering.camera import draw_cameras
@@ -36,7 +37,7 @@ class SynthpedConfig:
     Test people are taken once by every camera, training people `training_shots` times by the cameras in turn.
     """
 
-    name: str = "synthped"
+    name: str = EMBEDDED_SETS[0]
     size: tuple[int, int] = (128, 64)  # height, width
     training_people: int = 152
     training_shots: int = 8
@@ -86,8 +87,8 @@ class PretrainingSet:
 
 
 SYNTHPED = SynthpedConfig()
-SYNTHPED_MINI = replace(SYNTHPED, name="synthped-mini", training_people=32, test_people=24)
-VARIANTS = {config.name: config for config in (SYNTHPED, SYNTHPED_MINI)}
+SYNTHPED_MINI = replace(SYNTHPED, name=EMBEDDED_SETS[1], training_people=32, test_people=24)
+VARIANTS = dict(zip(EMBEDDED_SETS, (SYNTHPED, SYNTHPED_MINI), strict=True))
 PRETRAINING = PretrainingConfig()
 
 

@@ -1,4 +1,4 @@
-"""Texts that begin alike, computed once: the keys and values of the beginning serve every text that goes on from it.
+"""Key-value cache of shared prefixes: the keys and values of a prefix serve every text that follows it.
 
 CLIP's text attention is causal, so what a token becomes depends on the tokens before it alone. All prompts begin
 with `A photo of a`, and the 20 parts of a person with `A photo of a X X X X person's`: the sentence of a part costs
@@ -17,18 +17,18 @@ KeysAndValues = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class PrefixCache:
-    """N texts begun with L tokens: what later ones attend to, keys and values [N, heads, L, size] of every block."""
+    """The keys and values [N, heads, L, size] of every block for N prefixes of L tokens, which later tokens attend to."""
 
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
 
     @property
     def length(self) -> int:
-        """The number of tokens, L."""
+        """Returns the number of tokens, L."""
         return self.keys[0].shape[2]
 
-    def of(self, text: Tensor) -> "PrefixCache":
-        """The beginnings of some texts, int64 [M] into N, one of them as often as it is named."""
+    def select(self, text: Tensor) -> "PrefixCache":
+        """Returns the prefixes of some texts, int64 [M] into N; one may be named several times."""
         return PrefixCache(
             tuple(keys.index_select(0, text) for keys in self.keys),
             tuple(values.index_select(0, text) for values in self.values),
@@ -36,9 +36,9 @@ class PrefixCache:
 
 
 def project(block: Any, tokens: Tensor, before: KeysAndValues | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries of tokens [N, L, W] in open_clip's residual `block`, and the keys and values of all tokens so far.
+    """Returns queries of tokens [N, L, W] in open_clip's residual `block`, and the keys and values of all tokens so far.
 
-    `before`: keys and values [N, heads, P, size] of what the texts began with, P tokens. Queries are
+    `before`: keys and values [N, heads, P, size] of the prefixes, P tokens. Queries are
     [N, heads, L, size], the others [N, heads, P + L, size].
     """
     attention = block.attn
@@ -52,7 +52,7 @@ def project(block: Any, tokens: Tensor, before: KeysAndValues | None) -> tuple[T
 def block_output(
     block: Any, tokens: Tensor, query: Tensor, key: Tensor, value: Tensor, seen: Tensor
 ) -> Tensor:
-    """[N, L, W]: the output of `block` for tokens [N, L, W]; `seen` bool [.., L, keys]: what each query attends to."""
+    """Returns the output [N, L, W] of `block` for tokens [N, L, W]; `seen` bool [.., L, keys] masks attention."""
     attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
     tokens = tokens + block.attn.out_proj(attended.transpose(1, 2).flatten(2))
     return tokens + block.mlp(block.ln_2(tokens))

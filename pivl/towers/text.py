@@ -33,16 +33,16 @@ class TextTower(nn.Module):
         )
 
     def embed_tokens(self, ids: Tensor) -> Tensor:
-        """[..., W]: the token embeddings of int64 ids [...], without positions."""
+        """Returns the token embeddings [..., W] of int64 ids [...], without positions."""
         return self.net.token_embedding(ids)
 
-    def begin(self, embeddings: Tensor, beginning: PrefixCache | None = None) -> PrefixCache:
-        """Texts [N, L, W] that have no end yet, to be gone on from; themselves going on from `beginning`, N texts.
+    def encode_prefix(self, embeddings: Tensor, prefix: PrefixCache | None = None) -> PrefixCache:
+        """Returns the key-value cache of prefixes [N, L, W], which may themselves follow `prefix`, N texts.
 
-        ValueError as in `encode`.
+        Raises ValueError as `encode` does.
         """
-        tokens, seen = self._placed(embeddings, beginning)
-        *blocks, (last, past) = self._blocks(beginning)
+        tokens, seen = self._placed(embeddings, prefix)
+        *blocks, (last, past) = self._blocks(prefix)
         found = []
         for block, before in blocks:
             query, key, value = project(block, tokens, before)
@@ -51,14 +51,14 @@ class TextTower(nn.Module):
         _, key, value = project(last, tokens, past)
         return PrefixCache(*zip(*found, (key, value), strict=True))
 
-    def encode(self, embeddings: Tensor, end: Tensor, beginning: PrefixCache | None = None) -> Tensor:
-        """[N, D]: text features of token embeddings [N, L, W], read at `end` int64 [N], where each text ends.
+    def encode(self, embeddings: Tensor, end: Tensor, prefix: PrefixCache | None = None) -> Tensor:
+        """Returns text features [N, D] of token embeddings [N, L, W], read at `end` int64 [N], where each text ends.
 
-        `beginning`: N texts that these go on from; `end` counts from where they do. Any length up to the context
-        (ValueError): attention is causal, so what follows the end, or is cut off, changes nothing.
+        `prefix`: N cached prefixes of these texts; `end` counts from behind them. Raises ValueError beyond the context:
+        attention is causal, so what follows the end, or is cut off, changes nothing.
         """
-        tokens, seen = self._placed(embeddings, beginning)
-        *blocks, (last, past) = self._blocks(beginning)
+        tokens, seen = self._placed(embeddings, prefix)
+        *blocks, (last, past) = self._blocks(prefix)
         for block, before in blocks:
             tokens = block_output(block, tokens, *project(block, tokens, before), seen)
         query, key, value = project(last, tokens, past)
@@ -67,9 +67,9 @@ class TextTower(nn.Module):
         output = block_output(last, read, asks, key, value, seen[end][:, None, None])
         return self.net.ln_final(output[:, 0]) @ self.net.text_projection
 
-    def _placed(self, embeddings: Tensor, beginning: PrefixCache | None) -> tuple[Tensor, Tensor]:
-        """Tokens with their positions, and which of all tokens up to there each of the L attends to: bool [L, all]."""
-        first = beginning.length if beginning else 0
+    def _placed(self, embeddings: Tensor, prefix: PrefixCache | None) -> tuple[Tensor, Tensor]:
+        """Returns tokens with their positions, and the tokens that each of the L attends to: bool [L, prefix + L]."""
+        first = prefix.length if prefix else 0
         length = first + embeddings.shape[1]
         if length > self.architecture.context:
             raise ValueError(f"a text of {length} tokens exceeds the context of {self.architecture.context}")
@@ -77,7 +77,7 @@ class TextTower(nn.Module):
         tokens = embeddings + self.net.positional_embedding[first:length].to(embeddings.dtype)
         return tokens, position <= position[first:, None]
 
-    def _blocks(self, beginning: PrefixCache | None) -> list[tuple[Any, KeysAndValues | None]]:
-        """Every block, with the keys and values that it has of the beginning."""
-        before = zip(beginning.keys, beginning.values, strict=True) if beginning else repeat(None)
+    def _blocks(self, prefix: PrefixCache | None) -> list[tuple[Any, KeysAndValues | None]]:
+        """Returns every block with its cached keys and values of the prefix."""
+        before = zip(prefix.keys, prefix.values, strict=True) if prefix else repeat(None)
         return list(zip(self.net.transformer.resblocks, before, strict=False))

@@ -60,7 +60,7 @@ class VisionTower(nn.Module):
         self.camera_embedding: nn.Parameter | None = None
 
     def add_camera_embedding(self, cameras: int, scale: float, generator: torch.Generator) -> None:
-        """Give the tower a camera embedding (SIE) [cameras, C], N(0, 0.02) cut at 2, to be used times `scale`."""
+        """Gives the tower a camera embedding (SIE) [cameras, C], N(0, 0.02) cut at 2, to be used times `scale`."""
         width = self.architecture.width
         fresh = nn.init.trunc_normal_(torch.empty(cameras, width), std=0.02, generator=generator)
         self.camera_embedding = nn.Parameter(fresh.to(self.net.class_embedding.device))
@@ -68,7 +68,7 @@ class VisionTower(nn.Module):
 
     @torch.no_grad()
     def average_cameras(self, trained: Tensor) -> None:
-        """Give each camera that is not among `trained`, int64 of any length, the mean embedding (SIE) of those that are.
+        """Gives each camera that is not among `trained`, int64 of any length, the mean embedding (SIE) of those that are.
 
         Nothing changes where all were trained, and without embeddings. Departs: CLIP-ReID leaves a camera of test
         pictures alone what was drawn for it, which moves their descriptors at random.

@@ -20,16 +20,10 @@ from pivl.loop import Fit, Schedule, Step
 from pivl.model import ReIDModel
 from pivl.prompts import Prompts
 from pivl.recipe import CLIP_REID_CNN, CLIP_REID_VIT, Recipe
-from pivl.stages import (
-    BatchSource,
-    Similarity,
-    Texts,
-    align_images,
-    image_schedule,
-    picture_losses,
-    prompt_schedule,
-    tune_identity_prompts,
-)
+from pivl.stages.image_alignment import align_images, image_schedule, picture_losses
+from pivl.stages.prompt_tuning import prompt_schedule, tune_prompts
+from pivl.stages.target_texts import Texts
+from pivl.stages.training_data import BatchSource, PromptData, Similarity
 from pivl.towers.clip import ImageTower
 from pivl.towers.resnet import ResNetTower
 from pivl.towers.student import StudentTower
@@ -175,9 +169,8 @@ def stage_1(
     """stage1.*: the losses of every step on all pictures at once; `tokens` are tuned."""
     everything = torch.arange(len(image))
     steps: list[Step] = []
-    for step in tune_identity_prompts(
-        recipe, prompts, tokens, image, drawing.person(), lambda _: [everything], RAW
-    ):
+    data = PromptData(drawing.person(), lambda _: [everything], RAW, image)
+    for step in tune_prompts("identity-prompts", recipe, prompts, tokens, data):
         steps.append(step)
         progress(f"stage 1, step {step.epoch} of {step.epochs}")
     yield Recomputed("stage1.i2t", steps[0].terms["image_to_text"], FORWARD)
@@ -192,12 +185,12 @@ def stage_2(
     """stage2.*: the losses and features of the first step, the losses of all, the descriptor after them."""
     images, person = drawing.images(), drawing.person()
     everything, camera = torch.arange(len(images)), torch.zeros_like(person)
-    supply = BatchSource(
+    data = BatchSource(
         lambda _: [everything], lambda index: Batch(images[index], person[index], camera[index], None)
     )
     steps: list[Step] = []
     with seen(model.tower, model.classifier, model.classifier_proj) as passed:
-        for step in align_images(recipe, model, LastTokens(), texts, RAW, supply):
+        for step in align_images(recipe, model, LastTokens(), texts, RAW, data):
             if not steps:
                 yield from first_step(recipe, passed, person, texts)
             passed.clear()

@@ -253,4 +253,3 @@ def test_version_2_trains_where_maps_have_confidence_and_says_so_where_not(
 def test_a_trial_is_another_run():
     whole, trial = (resolve(Request("ablation", limit_steps=limit)) for limit in (None, 2))
     assert trial.recipe(trial.study.rows[0]) == whole.recipe(whole.study.rows[0])
-    assert not trial.is_whole

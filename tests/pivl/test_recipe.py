@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from pivl.recipe import EMBEDDED, RECIPES, STAGES, Recipe
+from pivl.recipe import CLIP_REID_CNN, CLIP_REID_VIT, CLIP_REID_VIT_SIE_OLP, EMBEDDED, STAGES, Recipe
 
 
 def test_a_value_outside_a_closed_choice_is_refused_with_the_choices():
@@ -94,15 +94,15 @@ def test_the_defaults_are_clip_reids_cnn():
 
 
 def test_clip_reids_vit_differs_from_its_cnn_where_method_1_1_says_so():
-    def differences(name, base):
+    def differences(one, base):
         return {
-            item.name: getattr(RECIPES[name], item.name)
+            item.name: getattr(one, item.name)
             for item in fields(Recipe)
-            if getattr(RECIPES[name], item.name) != getattr(RECIPES[base], item.name)
+            if getattr(one, item.name) != getattr(base, item.name)
         }
 
-    assert RECIPES["clip-reid-cnn"] == Recipe()
-    assert differences("clip-reid-vit", "clip-reid-cnn") == {
+    assert Recipe() == CLIP_REID_CNN
+    assert differences(CLIP_REID_VIT, CLIP_REID_CNN) == {
         "backbone": "vit-b-16",
         "normalization": "half",
         "identity_epochs": 120,
@@ -113,7 +113,7 @@ def test_clip_reids_vit_differs_from_its_cnn_where_method_1_1_says_so():
         "milestones": (30, 50),
         "epochs": 60,
     }
-    assert differences("clip-reid-vit-sie-olp", "clip-reid-vit") == {
+    assert differences(CLIP_REID_VIT_SIE_OLP, CLIP_REID_VIT) == {
         "patch_stride": 12,
         "camera_embedding": 1.0,
     }

@@ -30,9 +30,9 @@ def follow(recipe, stage, before, vision=RESNET, resume=None, until=None):
         if len(history) == until:
             raise Killed
 
-    trainer = replace(tiny_trainer(recipe, vision, report=tell), keep=keep, resume=resume)
+    trainer = tiny_trainer(recipe, vision, report=tell)
     try:
-        state = run_stage(trainer, stage, before)
+        state = run_stage(trainer, stage, before, keep, resume)
     except Killed:
         state = None
     return state, history, snapshots[0] if snapshots else None

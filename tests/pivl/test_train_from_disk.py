@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 
 from pivl.data.datasets import catalog
+from pivl.data.normalization import IMAGENET
 from pivl.data.pictures import Pictures, Split
-from pivl.data.store import IMAGENET
 from pivl.evaluation.retrieval import score
 from tests.support.small_datasets import write_meta
 from tests.support.tiny_models import PI_VL, SIZE, tiny_split, tiny_trainer, train

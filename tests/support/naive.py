@@ -50,3 +50,20 @@ def retrieval_by_hand(
         precision = [number / place for number, place in enumerate(places, 1)]
         outcome.append((sum(precision) / len(places), places[0] - 1, len(places) / places[-1]))
     return outcome
+
+
+def crossed_bootstrap(
+    scores: NDArray, people: NDArray, generator: np.random.Generator, draws: int = 2_000
+) -> tuple[float, float]:
+    """Percentile interval of the mean in percent points: seeds and people resampled independently, 19 times in 20.
+
+    Too short where seeds are few and dominate: a resample of S seeds varies like S - 1.
+    """
+    names, member, queries = np.unique(people, return_inverse=True, return_counts=True)
+    sums = np.stack([np.bincount(member, weights=line, minlength=len(names)) for line in scores])
+    count = sums.shape
+    seeds = generator.multinomial(count[0], np.full(count[0], 1 / count[0]), draws)  # [draws, S]
+    persons = generator.multinomial(count[1], np.full(count[1], 1 / count[1]), draws)  # [draws, people]
+    means = ((seeds @ sums) * persons).sum(axis=1) / (count[0] * (persons @ queries))
+    low, high = np.quantile(means, [0.025, 0.975])
+    return 100 * float(low), 100 * float(high)

@@ -7,11 +7,12 @@ import torch
 from pivl.data.part_maps.labels import LIP
 from pivl.data.pictures import Pictures, Split
 from pivl.loop import Report
+from pivl.model import Trained
 from pivl.recipe import EMBEDDED, Recipe
 from pivl.towers.architecture import ClipArchitecture, TextArchitecture, VisionArchitecture
 from pivl.towers.clip import Clip, ImageInput, build_clip
 from pivl.towers.vocabulary import Vocabulary
-from pivl.train import Trained, Trainer
+from pivl.train import Trainer
 
 SIZE = (32, 16)
 RECIPE = replace(
@@ -75,6 +76,6 @@ def tiny_trainer(
 def train(trainer: Trainer) -> Trained:
     """The outcome of all stages of the trainer's recipe, one after the other."""
     stages = trainer.recipe.stages()
-    identity = trainer.tune_identity_prompts() if "identity-prompts" in stages else None
-    parts = trainer.tune_part_prompts(identity) if "part-prompts" in stages else None
+    identity = trainer.tune_prompts("identity-prompts") if "identity-prompts" in stages else None
+    parts = trainer.tune_prompts("part-prompts", identity) if "part-prompts" in stages else None
     return trainer.align_images(trainer.texts(identity, parts))

@@ -124,11 +124,7 @@ def _pace(setting: Setting, recipe: Recipe, stage: Stage) -> Pace:
     trainer = _trainer(setting, recipe, times, 5 * steps)
     width = trainer.clip.text.architecture.width
     tokens = torch.zeros(SYNTHPED.training_people, recipe.identity_tokens, width)
-    tune = {
-        "identity-prompts": trainer.tune_identity_prompts,
-        "part-prompts": lambda: trainer.tune_part_prompts(tokens),
-    }
-    whole = seconds(tune[stage], setting.device)
+    whole = seconds(lambda: trainer.tune_prompts(stage, tokens), setting.device)
     each = median(later - sooner for sooner, later in pairwise(times))
     return Pace(recipe.batch_size(stage) / each, max(0.0, whole - each * len(times)))
 

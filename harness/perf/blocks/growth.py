@@ -4,7 +4,8 @@ Nothing may grow faster than linearly. What does grow with the identities: the c
 texts of all people, and in stage 1 Adam, which moves the tokens of every person at every step, as CLIP-ReID's does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 
 import torch
@@ -16,7 +17,8 @@ from harness.perf.stage_2 import watch_stage_2
 from harness.perf.timing import alternate, exponent, held_bytes
 from pivl.data.part_maps.labels import LIP
 from pivl.prompts import Prompts, draw_identity_tokens
-from pivl.stages import Similarity, identity_terms, part_terms
+from pivl.stages.prompt_tuning import identity_terms, part_terms
+from pivl.stages.training_data import PromptData, Similarity
 
 PEOPLE, IMAGES = 16, 64
 
@@ -69,14 +71,14 @@ def _stage_1(setting: Setting, people: int, parts: int) -> tuple[float, float]:
     width, dim = clip.text.architecture.width, clip.text.architecture.embed_dim
     tokens = nn.Parameter(draw_identity_tokens(people, recipe.identity_tokens, width, generator).to(device))
     person = (torch.arange(IMAGES) // (IMAGES // PEOPLE) * (people // PEOPLE)).to(device)
-    terms: Callable[[Tensor], dict[str, Tensor]]
+    data = PromptData(person, lambda _: [], Similarity(True, 0.07))
     if parts:
         dense = torch.randn(IMAGES, dim, 8, 4, generator=generator).to(device)
         labels = (torch.arange(32) % parts).view(8, 4).expand(IMAGES, -1, -1).to(device)
-        terms = part_terms(recipe, prompts, tokens, dense, labels, person)
+        terms = part_terms(recipe, prompts, tokens, replace(data, dense=dense, labels=labels))
     else:
         image = torch.randn(IMAGES, dim, generator=generator).to(device)
-        terms = identity_terms(recipe, prompts, tokens, image, person, Similarity(True, 0.07))
+        terms = identity_terms(recipe, prompts, tokens, replace(data, image=image))
     optimizer = torch.optim.Adam([tokens])
     index = torch.arange(IMAGES)
 

@@ -21,8 +21,9 @@ from harness.perf.setting import Setting, draw_pictures
 from harness.perf.timing import alternate, ratios
 from pivl.data.augmentation.augment import augment
 from pivl.data.augmentation.draws import Augmentation, draw_rows
+from pivl.data.normalization import IMAGENET
 from pivl.data.part_maps.labels import IGNORE, LIP
-from pivl.data.store import IMAGENET, Store
+from pivl.data.store import Store
 
 SIZE, FILE_SIZE, BATCH = (256, 128), (128, 64), 64
 Pair = tuple[Image.Image, Image.Image]  # a picture and its part map

@@ -8,7 +8,8 @@ from torch import Tensor
 from pivl.data.augmentation.draws import Augmentation, draw_params
 from pivl.data.augmentation.on_cpu import apply_by_slices
 from pivl.data.augmentation.on_gpu import apply_by_index
-from pivl.data.store import Batch, Decoded, Normalization
+from pivl.data.normalization import Normalization
+from pivl.data.store import Batch, Decoded
 
 
 def augment(

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from pivl.data.augmentation.draws import AugmentationParams
 from pivl.data.augmentation.on_gpu import as_normal
+from pivl.data.normalization import Normalization
 from pivl.data.part_maps.labels import IGNORE
-from pivl.data.store import Batch, Decoded, Normalization
+from pivl.data.store import Batch, Decoded
 
 Area = tuple[slice, slice]  # rows and columns
 

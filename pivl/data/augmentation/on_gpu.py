@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from pivl.data.augmentation.draws import AugmentationParams
+from pivl.data.normalization import Normalization
 from pivl.data.part_maps.labels import IGNORE
-from pivl.data.store import Batch, Decoded, Normalization
+from pivl.data.store import Batch, Decoded
 
 
 def apply_by_index(

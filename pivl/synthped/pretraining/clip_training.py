@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from pivl.data.normalization import CLIP as NORMALIZATION
 from pivl.data.part_maps.labels import LIP
 from pivl.data.part_maps.voting import pool_weights
-from pivl.data.store import CLIP as NORMALIZATION
 from pivl.loop import Fit, Step, autocast, smooth_cosine
 from pivl.losses import contrast
 from pivl.synthped.pretraining.batches import BatchMix, BatchPlan, Corpus, PretrainBatch, draw_batch

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 
 from pivl.data.augmentation.augment import augment
 from pivl.data.augmentation.draws import Augmentation, draw_rows
+from pivl.data.normalization import CLIP as NORMALIZATION
 from pivl.data.part_maps.labels import LIP
 from pivl.data.sampler import shuffled_batches
-from pivl.data.store import CLIP as NORMALIZATION
 from pivl.data.store import Store
 from pivl.loop import Fit, Step, mean_terms, smooth_cosine
 from pivl.synthped.benchmark import PRETRAINING, PretrainingConfig, PretrainingSet, pretraining_people
+from pivl.synthped.names import STUDENT
 from pivl.synthped.picture_cache import Report as RenderingReport
 from pivl.synthped.pretraining.attributes import Attributes, Places, describe_pictures, describe_places
 from pivl.system.random_streams import torch_stream
@@ -32,8 +33,6 @@ from pivl.towers.clip import drawing_from
 from pivl.towers.student import StudentTower, build_student
 from pivl.towers.student_weights import save_student
 
-WEIGHTS = Path(__file__).parents[1] / "student.safetensors"
-NAME = "mobilenetv2-0.25"
 # As hard to see as the benchmark's own people: cameras as severe, yaws spread as far.
 TRAINING_SET = replace(
     PRETRAINING, name="synthped-student", people=8000, shots=4, severity=0.9, yaw_spread=0.8
@@ -52,7 +51,7 @@ class StudentPretraining:
     place_weight: of what its maps are asked about places, summed over maps, beside 1 for the classes of a picture.
     """
 
-    student: str = NAME
+    student: str = STUDENT
     steps: int = 2000
     batch: int = 32
     rate: float = 3e-3

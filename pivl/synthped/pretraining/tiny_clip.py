@@ -17,7 +17,6 @@ from pivl.system.processes import cpu_precision
 from pivl.towers.clip import Clip
 from pivl.towers.weights import save_clip
 
-WEIGHTS = Path(__file__).parents[1] / "tiny_clip.safetensors"
 TRAINING_SET = replace(PRETRAINING, people=8000, shots=3)  # many people, since captions tell people apart
 HELD_OUT = replace(PRETRAINING, name="synthped-held-out", people=500, shots=1, cameras=100)
 SLICES = 8  # of the training, whose mean losses the card shows

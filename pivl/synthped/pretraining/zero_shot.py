@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pivl.data.normalization import CLIP as NORMALIZATION
 from pivl.data.part_maps.labels import IGNORE, LIP, LabelSet
 from pivl.data.part_maps.voting import Rule, part_presence, vote
-from pivl.data.store import CLIP as NORMALIZATION
 from pivl.towers.clip import Clip
 from pivl.towers.vocabulary import Vocabulary
 

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from harness.analysis import statistics
+from tests.support.naive import crossed_bootstrap
 
 PEOPLE = np.repeat(np.arange(200), np.random.default_rng(0).integers(1, 12, 200))
 
@@ -65,9 +66,7 @@ def test_a_plain_bootstrap_over_three_seeds_covers_too_little() -> None:
     generator, rounds = np.random.default_rng(8), 300
     covered = 0
     for _ in range(rounds):
-        low, high = statistics.crossed_bootstrap(
-            SEEDS_DOMINATE.draw(3, generator), PEOPLE, generator, draws=400
-        )
+        low, high = crossed_bootstrap(SEEDS_DOMINATE.draw(3, generator), PEOPLE, generator, draws=400)
         covered += low <= 0 <= high
     assert covered / rounds < 0.85
 

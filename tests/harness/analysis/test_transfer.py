@@ -21,6 +21,7 @@ from harness.store.records import Results
 from pivl.errors import UserError
 from pivl.evaluation.inference_cost import measure_inference
 from pivl.recipe import EMBEDDED
+from pivl.synthped.names import STUDENT_WEIGHTS
 from pivl.towers.student import build_student
 from studies.backbones import BACKBONES
 from studies.catalog import STUDIES
@@ -127,7 +128,7 @@ def test_published_figures_of_the_student_count_on_their_data_with_their_network
 def test_what_a_student_starts_from(tmp_path: Path) -> None:
     """The shipped file on embedded sets, a person's own, or nothing; noted for tables that name none."""
     embedded, market = Inputs("synthped"), Inputs("market1501", backbone="rn50")
-    assert students.find_weights(embedded, STUDENT) == students.SHIPPED_STUDENT
+    assert students.find_weights(embedded, STUDENT) == STUDENT_WEIGHTS
     assert students.find_weights(embedded, "mobilenetv2-0.5") is None
     assert students.find_weights(market, STUDENT) is None
     own, results = tmp_path / "own.pth", Results(tmp_path, complain)

@@ -7,12 +7,10 @@ import pytest
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve
 from harness.inputs.backbones import backbones, find_backbone
-from harness.inputs.spec import EMBEDDED_SETS
 from harness.search.session import ask_search
 from pivl.data.benchmarks import BENCHMARKS
 from pivl.errors import UserError
-from pivl.recipe import RECIPES
-from pivl.synthped.benchmark import VARIANTS
+from pivl.recipe import CLIP_REID_CNN, CLIP_REID_VIT, CLIP_REID_VIT_SIE_OLP
 from pivl.towers.clip_catalog import named_clips
 from studies.published import DATASETS, TABLE_2
 
@@ -22,16 +20,12 @@ def recipe(row="clip-reid", **typed):
     return experiment.recipe(next(one for one in experiment.study.rows if one.name == row))
 
 
-def test_the_embedded_sets_are_those_that_are_rendered():
-    assert set(EMBEDDED_SETS) == set(VARIANTS)
-
-
 @pytest.mark.parametrize(
     ("backbone", "config"),
-    [("rn50", "clip-reid-cnn"), ("vit-b-16", "clip-reid-vit"), ("vit-b-16-sie-olp", "clip-reid-vit-sie-olp")],
+    [("rn50", CLIP_REID_CNN), ("vit-b-16", CLIP_REID_VIT), ("vit-b-16-sie-olp", CLIP_REID_VIT_SIE_OLP)],
 )
 def test_clip_reids_row_is_clip_reids_configuration(backbone, config):
-    assert recipe(dataset="market1501", backbone=backbone, precision="fp32") == RECIPES[config]
+    assert recipe(dataset="market1501", backbone=backbone, precision="fp32") == config
 
 
 def test_on_clips_backbones_pi_vl_has_the_papers_stage_1_and_is_made_equal_when_asked():
@@ -86,8 +80,6 @@ def test_overrides_reach_every_row_and_give_way_to_what_makes_the_row():
     typed = {"overrides": ("epochs=3", "image_size=64x32", "fusion=last", "warmup_epochs=1.2")}
     changed = recipe("pi-vl", **typed)
     assert (changed.epochs, changed.image_size, changed.fusion) == (3, (64, 32), "pyramid")
-    assert resolve(Request("ablation", **typed)).is_whole is False
-    assert resolve(Request("ablation")).is_whole is True
 
 
 def test_an_override_that_equals_the_default_in_another_type_is_no_other_choice():

@@ -6,7 +6,7 @@ import pytest
 from harness.report.benchmark_card import describe
 from harness.store.records import Finished
 from pivl.synthped.benchmark import SYNTHPED
-from pivl.synthped.pretraining.tiny_clip import WEIGHTS
+from pivl.synthped.names import CLIP_WEIGHTS
 from pivl.towers.file_formats.weights_file import read_state
 
 
@@ -16,7 +16,7 @@ def _run(seed: int, score: float) -> Finished:
 
 
 def _known() -> dict:
-    return read_state(WEIGHTS)[1]["extra"]["criteria"]
+    return read_state(CLIP_WEIGHTS)[1]["extra"]["criteria"]
 
 
 def _met(card: str, criterion: str) -> str:

@@ -93,7 +93,8 @@ def test_every_loss_and_stage_is_covered_and_no_command_is():
     assert set(ROOTS) <= set(sources)
     assert {
         "pivl.losses",
-        "pivl.stages",
+        "pivl.stages.image_alignment",
+        "pivl.stages.prompt_tuning",
         "pivl.fusion",
         "pivl.evaluation.retrieval",
         "pivl.data.part_maps.voting",

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from pivl.data.normalization import HALF
 from pivl.data.part_maps.labels import LIP
 from pivl.data.pictures import Pictures, Split
-from pivl.data.store import HALF
 from pivl.errors import TrainingFailed, UserError
 from pivl.evaluation.retrieval import (
     Descriptors,

@@ -14,7 +14,6 @@ from pivl.errors import UserError
 from pivl.parsers import embedded, pretrain
 from pivl.parsers.card import CARD, write_card
 from pivl.parsers.embedded import (
-    NAMES,
     embedded_parser,
     parse_pictures,
     read_network,
@@ -40,6 +39,7 @@ from pivl.synthped.benchmark import (
     draw_pretraining_people,
     pretraining_people,
 )
+from pivl.synthped.names import PARSERS
 from pivl.synthped.pretraining.clip_card import Origin
 from pivl.synthped.pretraining.tiny_clip import HELD_OUT as CLIP_HELD_OUT
 from pivl.system.files import sha256_of
@@ -114,12 +114,12 @@ def test_a_whole_set_is_parsed_as_each_picture_alone(few, monkeypatch):
 def test_a_larger_budget_is_a_better_parser(few):
     """On people of neither set; their card and Table 4 have the figures."""
     scores = []
-    for name in NAMES:
+    for name in PARSERS:
         found = parse_pictures(embedded_parser(name), few.image).numpy()
         pixels = count_pixels(found, few.part_map.numpy(), len(LIP.parts))
         scores.append(ParsingScore(LIP, pixels, 1, 1).pixel_accuracy)  # of few pictures surer than mIoU
     assert all(better > worse + 0.02 for worse, better in itertools.pairwise(scores)), scores
-    assert list(STEPS) == list(NAMES)
+    assert list(STEPS) == list(PARSERS)
     assert sorted(STEPS.values()) == [*STEPS.values()]
 
 
@@ -136,7 +136,7 @@ def test_nobody_they_were_taught_on_is_in_another_set():
 
 def test_the_card_says_what_was_measured_of_the_files_that_are_shipped():
     card = CARD.read_text(encoding="utf-8")
-    for name in NAMES:
+    for name in PARSERS:
         assert weights_of(name).stat().st_size < 1_000_000
         assert sha256_of(weights_of(name)) in card
 

@@ -33,10 +33,10 @@ def train(resume_at: int | None = None) -> list[dict[str, object]]:
     trainer, before = tiny_trainer(SHUFFLED, report=report), {}
     for stage in SHUFFLED.stages():
         left.clear()
-        before[stage] = run_stage(replace(trainer, keep=keep), stage, before)
+        before[stage] = run_stage(trainer, stage, before, keep)
     if resume_at is not None:
         whole = before.pop("image-tower")
-        again = run_stage(replace(trainer, resume=left[resume_at]), "image-tower", before)
+        again = run_stage(trainer, "image-tower", before, resume_from=left[resume_at])
         assert all(torch.equal(value, whole[name]) for name, value in again.items())
     return seen
 

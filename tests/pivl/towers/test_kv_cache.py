@@ -1,4 +1,4 @@
-"""Prompts that share their beginnings, held to every sentence encoded whole by open_clip's own blocks."""
+"""Prompts that share their prefixes, held to every sentence encoded whole by open_clip's own blocks."""
 
 import pytest
 import torch
@@ -54,11 +54,11 @@ def test_parts_and_their_gradients_are_those_of_whole_sentences_also_unevenly_ma
     torch.testing.assert_close(ours, whole, **CLOSE)
 
 
-def test_a_person_is_begun_once_for_all_its_parts(monkeypatch):
+def test_a_person_is_encoded_once_for_all_its_parts(monkeypatch):
     prompts, seen = Prompts(CLIP.text, CLIP.vocabulary, LIP), []
-    begin = CLIP.text.begin
+    encode = CLIP.text.encode_prefix
     monkeypatch.setattr(
-        CLIP.text, "begin", lambda texts, *past: seen.append(texts.shape[:2]) or begin(texts, *past)
+        CLIP.text, "encode_prefix", lambda texts, *past: seen.append(texts.shape[:2]) or encode(texts, *past)
     )
     every = torch.arange(60)
     prompts.parts(torch.zeros(3, 4, 32), every // 20, every % 20)
@@ -74,7 +74,7 @@ def test_the_end_of_a_text_is_never_shared():
     )
 
 
-def test_a_text_that_outgrows_the_context_with_its_beginning_is_refused():
-    beginning = CLIP.text.begin(torch.zeros(1, 20, 32))
+def test_a_text_that_outgrows_the_context_with_its_prefix_is_refused():
+    prefix = CLIP.text.encode_prefix(torch.zeros(1, 20, 32))
     with pytest.raises(ValueError, match="exceeds the context of 24"):
-        CLIP.text.encode(torch.zeros(1, 5, 32), torch.tensor([4]), beginning)
+        CLIP.text.encode(torch.zeros(1, 5, 32), torch.tensor([4]), prefix)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from pivl import losses, stages
+from pivl import losses
 from pivl.recipe import CLIP_REID_VIT
+from pivl.stages import image_alignment, prompt_tuning
 from pivl.verification import clip_reid, reference_inputs
 from pivl.verification.reference_file import Figures
 from pivl.verification.reference_inputs import Drawing, clip_shapes, clip_weight, draw
@@ -67,7 +68,8 @@ def change_losses(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Enlarge each loss by a thousandth; returns where that must show."""
     for name in LOSSES:
         original = getattr(losses, name)
-        monkeypatch.setattr(stages, name, lambda *args, original=original: 1.001 * original(*args))
+        stage = prompt_tuning if name == "contrast" else image_alignment
+        monkeypatch.setattr(stage, name, lambda *args, original=original: 1.001 * original(*args))
     return set().union(*LOSSES.values())
 
 
@@ -102,7 +104,7 @@ def test_a_changed_constant_is_seen(
 
 
 def test_a_changed_learning_rate_schedule_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = stages.image_schedule
+    original = image_alignment.image_schedule
     monkeypatch.setattr(
         "pivl.verification.clip_reid.image_schedule",
         lambda recipe: lambda *at: original(recipe)(*at) * (1 + 1e-8),

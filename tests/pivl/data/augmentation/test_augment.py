@@ -13,9 +13,10 @@ from pivl.data.augmentation.augment import augment
 from pivl.data.augmentation.draws import ROW, Augmentation, draw_params, draw_rows
 from pivl.data.augmentation.on_cpu import apply_by_slices
 from pivl.data.augmentation.on_gpu import apply_by_index, standard_normal
+from pivl.data.normalization import HALF, IMAGENET, Normalization
 from pivl.data.part_maps.labels import IGNORE, LIP
 from pivl.data.pictures import Pictures
-from pivl.data.store import HALF, IMAGENET, Batch, Decoded, Normalization, Store, plain
+from pivl.data.store import Batch, Decoded, Store, plain
 
 SIZE = (24, 16)
 AUGMENTATION = Augmentation(padding=4)

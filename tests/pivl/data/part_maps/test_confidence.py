@@ -13,9 +13,10 @@ from torch.nn import functional
 from pivl.data.augmentation.augment import augment
 from pivl.data.augmentation.draws import Augmentation, draw_rows
 from pivl.data.datasets import catalog
+from pivl.data.normalization import IMAGENET
 from pivl.data.part_maps.confidence import beside, cell_confidence, read_confidence
 from pivl.data.part_maps.labels import IGNORE, LIP
-from pivl.data.store import IMAGENET, Store
+from pivl.data.store import Store
 from pivl.errors import UserError
 from pivl.losses import alignment
 from pivl.system.random_streams import torch_stream
@@ -168,8 +169,8 @@ def test_equal_confidence_changes_only_how_pictures_are_averaged_and_unequal_the
         steps = []
         held = replace(split, train=replace(split.train, confidence=confidence), labels=LIP)
         trainer = tiny_trainer(recipe, report=lambda _, step, seen=steps: seen.append(step), split=held)
-        identity = trainer.tune_identity_prompts()
-        trainer.align_images(trainer.texts(identity, trainer.tune_part_prompts(identity)))
+        identity = trainer.tune_prompts("identity-prompts")
+        trainer.align_images(trainer.texts(identity, trainer.tune_prompts("part-prompts", identity)))
         losses.append([float(step.terms["alignment"]) for step in steps if "alignment" in step.terms])
     assert losses[0]
     assert losses[0] != losses[1]

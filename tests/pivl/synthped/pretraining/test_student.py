@@ -19,6 +19,7 @@ from pivl.synthped.benchmark import (
     draw_pretraining_people,
     pretraining_people,
 )
+from pivl.synthped.names import STUDENT, STUDENT_WEIGHTS
 from pivl.synthped.person.palette import COLORS
 from pivl.synthped.person.wardrobe import ITEM
 from pivl.synthped.pretraining import student
@@ -168,9 +169,9 @@ def test_nobody_it_is_taught_is_in_another_set() -> None:
 
 
 def test_the_shipped_file_is_the_one_of_the_card_and_small() -> None:
-    assert student.WEIGHTS.stat().st_size <= 1_000_000
+    assert STUDENT_WEIGHTS.stat().st_size <= 1_000_000
     found = re.search(r"sha256 `([0-9a-f]{64})`", CARD.read_text(encoding="utf-8"))
     assert found is not None
-    assert found[1] == sha256_of(student.WEIGHTS)
-    tower = build_student(student.NAME, (128, 64), 8, torch_stream(0, "test"))
-    tower.net.load_state_dict(read_student(student.WEIGHTS, tower, student.NAME), strict=False)
+    assert found[1] == sha256_of(STUDENT_WEIGHTS)
+    tower = build_student(STUDENT, (128, 64), 8, torch_stream(0, "test"))
+    tower.net.load_state_dict(read_student(STUDENT_WEIGHTS, tower, STUDENT), strict=False)

@@ -11,6 +11,7 @@ from torch.nn import functional
 from pivl.data.part_maps.labels import IGNORE, LIP
 from pivl.prompts import Prompts
 from pivl.synthped.benchmark import PRETRAINING, pretraining_people
+from pivl.synthped.names import CLIP_WEIGHTS
 from pivl.synthped.pretraining import tiny_clip
 from pivl.synthped.pretraining.batches import LEAST_PIXELS, BatchMix, BatchPlan, Corpus, describe, draw_batch
 from pivl.synthped.pretraining.clip_card import CARD, Origin, write_card
@@ -226,11 +227,11 @@ def test_a_clip_is_written_with_the_figures_of_its_card(
 
 
 def test_the_shipped_file_is_the_one_of_the_card_and_knows_the_prompts() -> None:
-    assert tiny_clip.WEIGHTS.stat().st_size <= 5_000_000
+    assert CLIP_WEIGHTS.stat().st_size <= 5_000_000
     found = re.search(r"sha256 `([0-9a-f]{64})`", CARD.read_text(encoding="utf-8"))
     assert found is not None
-    assert found[1] == sha256_of(tiny_clip.WEIGHTS)
-    clip = load_clip(tiny_clip.WEIGHTS)
+    assert found[1] == sha256_of(CLIP_WEIGHTS)
+    clip = load_clip(CLIP_WEIGHTS)
     assert clip.vision.image_size == PRETRAINING.size
     assert clip.text.architecture.context <= 48
     texts = Prompts(clip.text, clip.vocabulary, LIP).part_labels()
@@ -241,11 +242,11 @@ def test_the_shipped_file_is_the_one_of_the_card_and_knows_the_prompts() -> None
 
 @pytest.mark.slow  # renders 500 pictures and encodes them
 def test_the_shipped_file_meets_the_criteria() -> None:
-    measured = tiny_clip.evaluate_on_held_out(load_clip(tiny_clip.WEIGHTS))
+    measured = tiny_clip.evaluate_on_held_out(load_clip(CLIP_WEIGHTS))
     assert measured.image_to_text.at_1 >= 0.27
     assert measured.text_to_image.at_1 >= 0.27
     assert measured.parts.accuracy > measured.parts.majority
-    written = read_state(tiny_clip.WEIGHTS)[1]["extra"]["criteria"]
+    written = read_state(CLIP_WEIGHTS)[1]["extra"]["criteria"]
     assert measured.image_to_text.at_1 == pytest.approx(written["image_to_text"]["at_1"], abs=0.02)  # float16
     assert measured.parts.accuracy == pytest.approx(written["parts"]["accuracy"], abs=0.01)
 

@@ -1,0 +1,123 @@
+"""Stage 2: the image tower, trained against fixed texts of people and of their parts (Eq. 3, 4, 11, 12)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from pivl.data.part_maps.confidence import cell_confidence
+from pivl.data.part_maps.labels import IGNORE
+from pivl.loop import Fit, Schedule, autocast, only_trainable, smooth_cosine, warm_steps
+from pivl.losses import alignment, hard_triplet, identity_loss
+from pivl.model import ReIDModel
+from pivl.recipe import Recipe
+from pivl.stages.target_texts import Texts
+from pivl.stages.training_data import BatchSource, Similarity, cell_labels
+from pivl.system import data_parallel
+from pivl.towers.features import Features
+
+
+def align_images(
+    recipe: Recipe,
+    model: ReIDModel,
+    head: nn.Module,
+    texts: Texts,
+    similarity: Similarity,
+    data: BatchSource,
+) -> Fit[Tensor]:
+    """Returns the training of image tower, necks, classifiers and fusion head by Eq. 12; texts stay as they are.
+
+    Terms: identity and triplet (Eq. 3-4), image_to_text where there are texts of people, alignment (Eq. 11) where
+    there are texts of parts and the batch has part maps.
+    """
+    only_trainable([*model.trained_parameters(), *head.parameters()], model, head)
+    model.train()
+    head.train()
+    people = None if texts.people is None else similarity.prepare(texts.people)
+
+    def terms(index: Tensor) -> dict[str, Tensor]:
+        batch = data.fetch(index)
+        fit.observe("input")
+        with autocast(batch.image.device, recipe.precision):
+            features = model.tower(batch.image, batch.camera)
+            logits = model.logits(features)
+            pixels = None if texts.parts is None else head(features)
+        fit.observe("forward")
+        whole = partial(data_parallel.gather, whole=len(index))
+        pooled = {name: whole(getattr(features, name)) for name in ("last", "feat", "proj")}
+        losses = picture_losses(
+            recipe, replace(features, **pooled), [whole(some) for some in logits], whole(batch.person), people,
+            similarity,
+        )  # fmt: skip
+        named = {
+            "identity": recipe.identity_weight * losses.identity.sum(),
+            "triplet": recipe.triplet_weight * losses.triplet.sum(),
+        }
+        if losses.image_to_text is not None:
+            named["image_to_text"] = recipe.image_to_text_weight * losses.image_to_text
+        if texts.parts is not None and pixels is not None:
+            labels = cell_labels(recipe, model.tower, batch.part_map, pixels.shape[-2:], texts.parts.shape[1])
+            sure = None
+            if recipe.align_pixels == "confidence":
+                sure = cell_confidence(batch.confidence, pixels.shape[-2:])
+            loss = alignment(pixels, texts.parts[batch.person], labels, sure)
+            counted = (labels != IGNORE).flatten(1)
+            named["alignment"] = recipe.align_weight * data_parallel.mean(
+                loss, counted.sum() if sure is None else counted.any(dim=1).sum()
+            )
+        return named
+
+    optimizer = image_optimizer(recipe, model, head)
+    fit = Fit(recipe.epochs, data.batches, terms, optimizer, image_schedule(recipe), recipe.precision)
+    return fit
+
+
+@dataclass(frozen=True)
+class PictureLosses:
+    """CLIP-ReID's losses of one batch before their weights: identity [2 heads], triplet [3 features], scalar or None."""
+
+    identity: Tensor
+    triplet: Tensor
+    image_to_text: Tensor | None
+
+
+def picture_losses(
+    recipe: Recipe, features: Features, logits: Sequence[Tensor], person: Tensor, people: Tensor | None,
+    similarity: Similarity,
+) -> PictureLosses:  # fmt: skip
+    """Returns the losses of pictures of `person` [B] as a whole (Eq. 3-4); `people` [P, D]: prepared texts or None."""
+    smoothing, pooled = recipe.label_smoothing, (features.last, features.feat, features.proj)
+    to_text = None
+    if people is not None:
+        scores = similarity.prepare(features.proj) @ people.T / similarity.temperature
+        to_text = identity_loss(scores, person, smoothing)
+    return PictureLosses(
+        torch.stack([identity_loss(scores, person, smoothing) for scores in logits]),
+        torch.stack([hard_triplet(feature, person, recipe.triplet_margin) for feature in pooled]),
+        to_text,
+    )
+
+
+def image_optimizer(recipe: Recipe, model: ReIDModel, head: nn.Module) -> torch.optim.Optimizer:
+    """Returns Adam over model and head: a rate each for weights, biases (CLIP-ReID's make_optimizer.py) and head."""
+    trained = {id(parameter) for parameter in model.trained_parameters()}
+    named = [(name, parameter) for name, parameter in model.named_parameters() if id(parameter) in trained]
+    groups = [
+        {"params": [parameter for name, parameter in named if "bias" not in name], "lr": recipe.rate},
+        {
+            "params": [parameter for name, parameter in named if "bias" in name],
+            "lr": recipe.rate * recipe.bias_rate_factor,
+        },
+        {"params": list(head.parameters()), "lr": recipe.head_rate},
+    ]
+    filled = [group for group in groups if group["params"]]
+    return torch.optim.Adam(filled, weight_decay=recipe.weight_decay, fused=True)
+
+
+def image_schedule(recipe: Recipe) -> Schedule:
+    """Returns the learning-rate schedule of stage 2."""
+    if recipe.schedule == "steps":
+        return warm_steps(recipe.milestones, recipe.warmup_epochs, recipe.warmup_factor)
+    return smooth_cosine(recipe.epochs, recipe.warmup_epochs, recipe.warmup_factor)

@@ -1,0 +1,170 @@
+"""The training pictures of a stage: batches, labels of cells, and features of the frozen CLIP (method.md 1.6, 1.9)."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pivl.data.augmentation.augment import augment
+from pivl.data.augmentation.draws import Augmentation, draw_rows
+from pivl.data.normalization import NORMALIZATIONS, Normalization
+from pivl.data.part_maps.labels import IGNORE
+from pivl.data.part_maps.voting import BACKGROUND, Patches, vote
+from pivl.data.pictures import Split
+from pivl.data.sampler import identity_batches, shuffled_batches
+from pivl.data.store import Batch, Store, plain
+from pivl.loop import autocast
+from pivl.recipe import Recipe, Stage
+from pivl.system.data_parallel import share
+from pivl.system.random_streams import Streams
+from pivl.towers.clip import Clip
+from pivl.towers.features import Features
+from pivl.towers.student import Tower
+
+Batches = Callable[[int], Sequence[Tensor]]  # from the epoch to its batches of picture indices
+CHUNK = 256  # pictures at a time, where the frozen tower sees all
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """How image and text features are compared: by raw dot products, or by cosines times CLIP's own scale."""
+
+    normalized: bool
+    temperature: float
+
+    def prepare(self, features: Tensor) -> Tensor:
+        """Returns features [N, D] in float32, of unit length where cosines are compared."""
+        return functional.normalize(features.float(), dim=-1) if self.normalized else features.float()
+
+
+@dataclass(frozen=True)
+class PromptData:
+    """The data of stage 1: N training pictures of `person` int64 [N], as the frozen CLIP describes them.
+
+    image [N, D]: features that texts of people are compared with; None where stage 1b runs alone. dense [N, D, h, w] and
+    labels [N, h, w], the part of each cell: what texts of parts are compared with; None in stage 1a.
+    """
+
+    person: Tensor
+    batches: Batches
+    similarity: Similarity
+    image: Tensor | None = None
+    dense: Tensor | None = None
+    labels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class BatchSource:
+    """The data of stage 2: the batches of each epoch, and how this rank's share of one is fetched."""
+
+    batches: Batches
+    fetch: Callable[[Tensor], Batch]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The training pictures of one stage of a run, held on a device; `streams` draw its batches and augmentation.
+
+    `clip` is frozen: its features of all pictures are computed once for stage 1.
+    """
+
+    recipe: Recipe
+    split: Split
+    clip: Clip
+    store: Store
+    streams: Streams
+
+    @classmethod
+    def hold(
+        cls, recipe: Recipe, split: Split, clip: Clip, seed: int, device: torch.device
+    ) -> "TrainingData":
+        """Returns the data of a stage that draws from the streams of `seed`, its pictures moved to `device`."""
+        return cls(recipe, split, clip, Store.hold(split.train, device), Streams(seed))
+
+    def for_prompts(self, stage: Stage) -> PromptData:
+        """Returns what stage 1a, 1b or, in a joint schedule, both in one tune prompts against."""
+        by_people = stage == "identity-prompts" or self.recipe.part_schedule == "joint"
+        image = self._describe(lambda features: features.proj) if by_people else None
+        data = PromptData(
+            self.store.person, self._prompt_batches(stage), similarity(self.recipe, self.clip), image
+        )
+        if stage == "identity-prompts":
+            return data
+        dense = self._describe(lambda features: features.tokens)
+        parts = len(self.split.labels.parts)
+        labels = cell_labels(self.recipe, self.clip.vision, self.store.part_map, dense.shape[-2:], parts)
+        return PromptData(data.person, data.batches, data.similarity, image, dense, labels)
+
+    def for_images(self) -> BatchSource:
+        """Returns the augmented batches of stage 2."""
+        recipe = self.recipe
+        batches = self._identity_batches("image-batches", recipe.people_per_batch)
+        generator = self.streams.open("augmentation")
+        augmentation = Augmentation(recipe.flip_probability, recipe.padding, recipe.erase_probability)
+        mirror_table = torch.from_numpy(self.split.labels.mirror_table())
+
+        def fetch(index: Tensor) -> Batch:
+            draws = share(draw_rows(len(index), generator))
+            stored = self.store.gather(share(index))
+            return augment(stored, augmentation, self._normalization(), mirror_table, draws)
+
+        return BatchSource(batches, fetch)
+
+    def _normalization(self) -> Normalization:
+        return NORMALIZATIONS[self.recipe.normalization]
+
+    def _prompt_batches(self, stage: Stage) -> Batches:
+        recipe = self.recipe
+        if recipe.prompt_sampling == "identity" or stage == "part-prompts":
+            return self._identity_batches(stage, recipe.prompt_batch // recipe.images_per_person)
+        count, stream = len(self.split.train), self.streams.open(stage)
+        return lambda _: shuffled_batches(count, recipe.prompt_batch, self.streams.mark(stream))
+
+    def _identity_batches(self, stream: str, people: int) -> Batches:
+        person, images, drawn = (
+            self.split.train.person,
+            self.recipe.images_per_person,
+            self.streams.open(stream),
+        )
+        return lambda _: identity_batches(person, people, images, self.streams.mark(drawn))
+
+    @torch.no_grad()
+    def _describe(self, read: Callable[[Features], Tensor]) -> Tensor:
+        """Returns what `read` takes from the frozen tower's features of all training pictures, not augmented."""
+        store, device = self.store, self.store.person.device
+        vision = self.clip.vision.to(device).eval()
+        cached: Tensor | None = None
+        for index in torch.arange(len(store)).split(CHUNK):
+            with autocast(device, self.recipe.precision):
+                seen = read(vision(plain(store.gather(index), self._normalization()).image))
+            if cached is None:  # filled in place: gathering the chunks at the end would need twice the memory
+                cached = seen.new_empty(len(store), *seen.shape[1:])
+            cached[index.to(cached.device)] = seen
+        assert cached is not None
+        return cached
+
+
+def similarity(recipe: Recipe, clip: Clip) -> Similarity:
+    """Returns how images and texts are compared: as the recipe says, with the scale of this CLIP."""
+    if recipe.similarity == "dot":
+        return Similarity(False, 1.0)
+    return Similarity(True, 1 / math.exp(clip.logit_scale))
+
+
+def cell_labels(
+    recipe: Recipe, tower: Tower, part_map: Tensor | None, grid: Sequence[int], parts: int
+) -> Tensor:
+    """Returns the part of every cell of `grid`, int64 [B, h, w], by the recipe's vote; IGNORE where no text applies.
+
+    A ViT's own tokens are windows of its patch, which may overlap; every other grid parts the image evenly.
+    Raises ValueError without part maps, which alignment and part prompts need.
+    """
+    if part_map is None:
+        raise ValueError("part texts need part maps; the data set has none")
+    overlapping = tower.overlapping_patches(tuple(grid))
+    windows = Patches(*overlapping) if overlapping else None
+    labels = vote(part_map, (grid[0], grid[1]), parts, recipe.label_vote, windows)
+    return labels.masked_fill(labels == BACKGROUND, IGNORE) if recipe.background == "ignore" else labels
