@@ -17,7 +17,7 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileSymlinkLock
 
 from pivl.errors import UserError, explain
 from pivl.system.files import open_regular
-from pivl.system.reading import parse_json
+from pivl.system.json_files import parse_json
 
 SUM = re.compile(rb',"sum":"([0-9a-f]{16})"}\n$')
 REMEDY = "put back a copy of it, or remove its folder to begin anew"

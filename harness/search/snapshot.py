@@ -18,7 +18,7 @@ from harness.store.record_file import digest
 from harness.store.records import Results
 from harness.tracking.view import Content, Point, ShownExperiment, ShownRow, ShownRun, Status, show_result
 from pivl.system.files import write_text
-from pivl.system.reading import read_json
+from pivl.system.json_files import load_json
 
 SHOWN: dict[str, Status] = {"finished": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 METRIC = "held-out mAP"
@@ -57,7 +57,7 @@ def kept_search(folder: Path, results: Results) -> KeptSearch | None:
     """The stored search in `folder`; None if there is none or, with a warning, none that is sound."""
     path = folder / TRIALS
     try:
-        value = read_json(path)
+        value = load_json(path)
         if value.pop("checksum") != digest(value):
             raise ValueError("not as it was written")
         trials = [_trial(one) for one in value["trials"]]

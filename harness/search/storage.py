@@ -25,7 +25,7 @@ from harness.search.trials import AT_LEAST, FEWEST, LOST, QUANTILE, State, Trial
 from harness.store.claims import Claim, Owner
 from harness.system.addresses import without_login
 from pivl.errors import UserError, explain, first_line
-from pivl.system.reading import read_bytes
+from pivl.system.files import read_bytes
 
 HEARTBEAT = 20  # seconds between those of a trial in a database
 GRACE = 90  # seconds without after which it is done again

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from harness.store.record_file import Record
 from harness.store.records import Results
 from pivl.errors import explain
-from pivl.system.files import write_atomically
-from pivl.system.reading import parse_json, read_bytes
+from pivl.system.files import read_bytes, write_atomically
+from pivl.system.json_files import parse_json
 
 if TYPE_CHECKING:
     from pivl.loop import Step

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.store.record_file import digest
 from harness.store.records import Results
 from pivl.system.files import sha256_of, write_atomically, write_text
-from pivl.system.reading import read_json
+from pivl.system.json_files import load_json
 
 NOTE = "checksums.json"
 
@@ -46,7 +46,7 @@ def _differs(path: Path, noted: str) -> bool:
 def _noted(folder: Path) -> dict[str, str]:
     """The digest of each file; of none where the note is not as it was written."""
     try:
-        found = read_json(folder / NOTE)
+        found = load_json(folder / NOTE)
         if found["checksum"] == digest(found["files"]):
             return {str(name): str(value) for name, value in found["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.store.record_file import digest
 from pivl.system.files import write_text
-from pivl.system.reading import read_json
+from pivl.system.json_files import load_json
 
 if TYPE_CHECKING:
     pass
@@ -30,7 +30,7 @@ def read_note(results: Results) -> dict[str, dict[str, Any]]:
     """Reads datasets.json, by data set or weights; empty, with a warning, if it was changed."""
     path = results.root / NOTE
     try:
-        found = read_json(path)
+        found = load_json(path)
         if found["checksum"] == digest(found["entries"]):
             return dict(found["entries"])
     except (FileNotFoundError, NotADirectoryError):

@@ -12,7 +12,7 @@ from typing import Any
 
 from pivl.errors import explain
 from pivl.system.files import sha256_of
-from pivl.system.reading import read_json
+from pivl.system.json_files import load_json
 
 SCHEMA = 1
 """Raised when a record's form changes, or when the method's code changes the numbers that a recipe gives."""
@@ -28,7 +28,7 @@ Files = Mapping[str, Callable[[Path], object]]
 def read(folder: Path) -> Record | None:
     """The record in `folder`; None where there is none. Raises ValueError with the reason where it cannot be believed."""
     try:
-        record = read_json(folder / NAME)
+        record = load_json(folder / NAME)
         schema, checksum = record["schema"], record.pop("checksum")
         is_whole = checksum == digest(record)
     except (FileNotFoundError, NotADirectoryError):

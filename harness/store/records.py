@@ -19,9 +19,9 @@ from harness.store.atomic import write_folder, writing
 from harness.store.claims import Claims
 from harness.store.record_file import Files, Record
 from pivl.errors import UserError, explain
-from pivl.system.files import remove_abandoned
+from pivl.system.files import read_bytes, remove_abandoned
+from pivl.system.json_files import parse_json
 from pivl.system.outputs import check_folder
-from pivl.system.reading import parse_json, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

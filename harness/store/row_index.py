@@ -16,7 +16,8 @@ from harness.store.atomic import writing
 from harness.store.record_file import digest
 from harness.store.records import Results
 from pivl.errors import explain
-from pivl.system.reading import parse_json, read_bytes
+from pivl.system.files import read_bytes
+from pivl.system.json_files import parse_json
 
 NOTE = "asked.jsonl"
 SAID = 5  # broken lines that are said one by one

@@ -21,7 +21,7 @@ from pivl.errors import UserError, explain
 from pivl.parsers.logits import check_logits
 from pivl.parsers.parser import Parser, describe, label_resized
 from pivl.parsers.schp_extractor import Parsed
-from pivl.system.reading import read_json
+from pivl.system.json_files import load_json
 from pivl.towers.file_formats.weights_file import read_state
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _find_labels(folder: Path, names: Sequence[str], given: LabelMap) -> LabelSe
 
 def _read_label_map(path: Path) -> LabelMap:
     try:
-        found = read_json(path)
+        found = load_json(path)
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path}: no JSON file ({explain(error, path)}); write an object from label to label"

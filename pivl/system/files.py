@@ -65,6 +65,15 @@ def open_regular(path: Path, flags: int = 0) -> BufferedReader:
     return open(number, "rb")
 
 
+def read_bytes(path: Path, limit: int | None = None) -> bytes:
+    """Returns the content of a regular file. Raises OSError, and ValueError for one of more than `limit` bytes."""
+    with open_regular(path) as file:
+        content = file.read() if limit is None else file.read(limit + 1)
+    if limit is not None and len(content) > limit:
+        raise ValueError(f"it has more than {limit // 2**20} MB")
+    return content
+
+
 def temporary_prefix(path: Path) -> str:
     """How the name begins under which this process fills what will be `path`; the name says whose it is."""
     return f".{path.name}.@{this_process()}@"

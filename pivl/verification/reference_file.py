@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pivl.errors import Unreadable, UserError
+from pivl.system.json_files import parse_json
 from pivl.system.numpy_files import read_arrays
-from pivl.system.reading import parse_json
 
 ROUNDINGS = 3
 ONE_ROUNDING = 2.0**-24  # of a float32, relative
