@@ -10,7 +10,7 @@ from harness.cli.paths import UserPath, refuse_own
 from pivl.errors import UserError
 
 if TYPE_CHECKING:
-    from pivl.synthped.pretraining.clip_card import Origin
+    from pivl.synthped.pretraining.card import Origin
 
 
 @click.command()
@@ -39,7 +39,7 @@ def pretrain(
     from harness.system.devices import describe_machine
     from harness.system.process import keep_memory
     from harness.system.provenance import read_commit
-    from pivl.synthped.pretraining.clip_card import Origin
+    from pivl.synthped.pretraining.card import Origin
 
     output = _check_pretrained(output or Path(_pretrained(parsers, student)), parsers)
     keep_memory()

@@ -39,11 +39,8 @@ def cells_of(
 
 @dataclass(frozen=True)
 class Plan:
-    """The number of runs by state, and the missing tasks."""
+    """The missing tasks, stages before the runs that start from them."""
 
-    finished: int
-    failed: int
-    todo: int
     tasks: tuple[Task, ...]
 
 
@@ -82,13 +79,12 @@ def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, reran
         names.add(task.name)
         tasks.append(task)
     ordered = [replace(task, needs=_needs(task, missing)) for task in tasks]
-    finished = [run_id for run_id in runs if found.get(run_id) == "finished"]
     if rerank:
-        finished = [run_id for run_id in finished if results.find_reranked(run_id) is not None]
-        ordered += _rerankings(
-            [cell for run_id, cell in runs.items() if run_id not in {*finished, *failed}], todo
-        )
-    return Plan(len(finished), len(failed), len(runs) - len(finished) - len(failed), tuple(ordered))
+        done = {
+            one for one in runs if found.get(one) == "finished" and results.find_reranked(one) is not None
+        }
+        ordered += _rerankings([cell for one, cell in runs.items() if one not in {*done, *failed}], todo)
+    return Plan(tuple(ordered))
 
 
 def _rerankings(cells: Sequence[Cell], todo: Sequence[Cell]) -> list[Task]:

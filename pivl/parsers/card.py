@@ -8,7 +8,7 @@ import numpy as np
 
 from pivl.data.part_maps.labels import LIP
 from pivl.parsers.pretrain import HELD_OUT, TRAINING_SET, ParserReport
-from pivl.synthped.pretraining.clip_card import Origin
+from pivl.synthped.pretraining.card import Origin, describe_people, list_choices, table
 from pivl.system.files import sha256_of, write_text
 
 CARD = Path(__file__).with_name("PARSERS.md")
@@ -44,7 +44,7 @@ def _files(made: Sequence[ParserReport], origin: Origin) -> list[str]:
         for one in made
     ]
     header = ["parser", "file", "steps", "time of one core", "sha256"]
-    return [*_table(header, rows), "", f"Commit {origin.commit}, on {origin.machine}, one thread, float32."]
+    return [*table(header, rows), "", f"Commit {origin.commit}, on {origin.machine}, one thread, float32."]
 
 
 def _recipe(made: Sequence[ParserReport]) -> list[str]:
@@ -52,13 +52,10 @@ def _recipe(made: Sequence[ParserReport]) -> list[str]:
     return [
         "- network: four halvings of the sides with 16, 32, 48 and 64 channels and as many steps back, two convolutions "
         "each (`pivl/parsers/unet.py`); logits at half the picture's size, enlarged bilinearly",
-        f"- people: {TRAINING_SET.people}, in families of {TRAINING_SET.family} that differ in {TRAINING_SET.changes} "
-        "items, "
-        f"{TRAINING_SET.shots} pictures each, by {TRAINING_SET.cameras} cameras of severity {TRAINING_SET.severity}",
+        f"{describe_people(TRAINING_SET)} of severity {TRAINING_SET.severity}",
         "- AdamW, linear warm-up, cosine to 0; cross-entropy of LIP's 20 classes at every pixel; the last step is what "
         "is shipped",
-        f"- seed {made[0].seed}, "
-        + ", ".join(f"{name.replace('_', ' ')} {choices[name]}" for name in choices),
+        f"- seed {made[0].seed}, {list_choices(choices)}",
     ]
 
 
@@ -68,7 +65,7 @@ def _losses(made: Sequence[ParserReport]) -> list[str]:
         for one in made
     ]
     header = ["parser", *(f"{place} of {SLICES}" for place in range(1, SLICES + 1))]
-    return ["Cross-entropy, averaged over equal parts of each training.\n", *_table(header, rows)]
+    return ["Cross-entropy, averaged over equal parts of each training.\n", *table(header, rows)]
 
 
 def _scores(made: Sequence[ParserReport]) -> list[str]:
@@ -88,9 +85,5 @@ def _scores(made: Sequence[ParserReport]) -> list[str]:
         f"On {HELD_OUT.people} people of `{HELD_OUT.name}`, {HELD_OUT.shots} pictures each, under cameras of their own, "
         "in percent: IoU of every class and their mean, over all pixels together [95 % interval over people]. On the "
         "benchmark's own pictures: `pivl-bench run parsers`.\n",
-        *_table(["", *(one.name for one in made)], rows),
+        *table(["", *(one.name for one in made)], rows),
     ]
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *rows)]

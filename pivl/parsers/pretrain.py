@@ -57,7 +57,7 @@ class ParserReport:
     weights: Path
     seed: int
     choices: ParserTraining
-    taught: PretrainingConfig
+    training_set: PretrainingConfig
     held_out: BootstrapScore
     losses: tuple[float, ...]
     seconds: float
@@ -75,7 +75,7 @@ def pretrain_parser(
 
     Raises UserError where the file or the cache of pictures cannot be written, TrainingFailed at a non-finite loss.
     """
-    taught, held_out = (
+    training_set, held_out = (
         pretraining_people(people, report=rendering).pictures for people in (TRAINING_SET, HELD_OUT)
     )
     began, losses = time.process_time(), list[float]()
@@ -84,7 +84,7 @@ def pretrain_parser(
         losses.append(float(step.terms["parts"]))
         report(stage, step)
 
-    network = train_parser(taught, choices, seed, keep)
+    network = train_parser(training_set, choices, seed, keep)
     seconds = time.process_time() - began
     weights = folder / weights_of(name).name
     save_network(weights, network, {"seed": seed, "choices": asdict(choices), "taught": asdict(TRAINING_SET)})

@@ -20,7 +20,7 @@ def read_json(path: Path, advice: str = "write it again") -> Any:
 
 
 def load_json(path: Path) -> Any:
-    """Returns the value in a JSON file of at most LARGEST_JSON bytes. Raises OSError, and ValueError for anything else."""
+    """Returns the value in a JSON file of at most LARGEST_JSON bytes. Raises OSError, ValueError."""
     return parse_json(read_bytes(path, LARGEST_JSON))
 
 

@@ -85,14 +85,18 @@ class BatchPlan:
         return self.mix.whole + self.mix.crops
 
 
-def describe(taught: PretrainingSet, seed: int, each: int = CAPTIONS) -> Corpus:
+def describe(training_set: PretrainingSet, seed: int, each: int = CAPTIONS) -> Corpus:
     """Write `each` captions of every person and the text of each of their parts."""
     generator = numpy_stream(seed, "captions")
-    people = range(len(taught.people))
-    captions = tuple(tuple(caption(taught.people, who, generator) for _ in range(each)) for who in people)
-    part_texts = tuple(tuple(part_caption(taught.people, who, part) for part in LIP.parts) for who in people)
+    people = range(len(training_set.people))
+    captions = tuple(
+        tuple(caption(training_set.people, who, generator) for _ in range(each)) for who in people
+    )
+    part_texts = tuple(
+        tuple(part_caption(training_set.people, who, part) for part in LIP.parts) for who in people
+    )
     has_text = torch.tensor([[text is not None for text in texts] for texts in part_texts])
-    return Corpus(taught.people, taught.pictures, captions, part_texts, has_text)
+    return Corpus(training_set.people, training_set.pictures, captions, part_texts, has_text)
 
 
 def draw_batch(material: Corpus, plan: BatchPlan, seed: int) -> PretrainBatch:

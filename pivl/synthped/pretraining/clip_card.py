@@ -1,14 +1,14 @@
 """The card of the tiny CLIP: what it is, how it was made and what it knows, written from measured figures only."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
 
 from pivl.data.part_maps.labels import LIP
+from pivl.synthped.pretraining.card import Origin, describe_file, describe_people, list_choices, table
 from pivl.synthped.pretraining.tiny_clip import HELD_OUT, ClipReport
 from pivl.synthped.pretraining.zero_shot import STRIDES, Evaluation
-from pivl.system.files import sha256_of, write_text
+from pivl.system.files import write_text
 
 INTRODUCTION = """# The tiny CLIP of the embedded benchmark
 
@@ -26,41 +26,6 @@ This file is written by the code from what it measured; do not edit it.
 CARD = Path(__file__).parents[1] / "TINY_CLIP.md"
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where and from what a file was made, in words."""
-
-    commit: str
-    machine: str
-
-
-class Training(Protocol):
-    """What a card says of any training: `images` were seen in `minutes` by `threads` threads of the version `torch`."""
-
-    @property
-    def seed(self) -> int: ...
-    @property
-    def images(self) -> int: ...
-    @property
-    def minutes(self) -> float: ...
-    @property
-    def threads(self) -> int: ...
-    @property
-    def torch(self) -> str: ...
-
-
-def describe_file(weights: Path, made: Training, origin: Origin) -> list[str]:
-    """What the file is, whence and from how much training, as items of a Markdown list."""
-    size = weights.stat().st_size / 1e6
-    rate = made.images / (60 * made.minutes)
-    return [
-        f"- `{weights.name}`, {size:.2f} MB, float16; sha256 `{sha256_of(weights)}`",
-        f"- seed {made.seed}, commit {origin.commit}, on {origin.machine}, {made.threads} threads, torch {made.torch}",
-        f"- {made.minutes:.1f} minutes of training, which other work may have slowed; "
-        f"{made.images} pictures and crops, {rate:.0f} a second",
-    ]
-
-
 def write_card(path: Path, weights: Path, made: ClipReport, origin: Origin) -> None:
     """Write the card, Markdown, of the file `weights` that `pretrain` wrote; UserError where it cannot be written."""
     text = "\n".join(
@@ -73,9 +38,9 @@ def write_card(path: Path, weights: Path, made: ClipReport, origin: Origin) -> N
             "\n## Loss\n",
             *_losses(made.losses),
             "\n## What it knows\n",
-            *_criteria(made.examination),
+            *_criteria(made.evaluation),
             "\n## Parts that survive on a grid\n",
-            *_kept(made.examination),
+            *_kept(made.evaluation),
             "",
         ]
     )
@@ -86,12 +51,11 @@ def _recipe(made: ClipReport) -> list[str]:
     choices = {name: value for name, value in asdict(made.choices).items() if name != "mix"}
     mix = asdict(made.choices.mix)
     return [
-        f"- people: {made.taught.people}, in families of {made.taught.family} that differ in "
-        f"{made.taught.changes} items, {made.taught.shots} pictures each, by {made.taught.cameras} cameras",
+        describe_people(made.training_set),
         "- AdamW, betas .9 and .98, linear warm-up, cosine to 0; symmetric contrast of cosines, scale learned, "
         "at most 100",
-        f"- {_listed(choices)}",
-        f"- a step sees: {_listed(mix)}",
+        f"- {list_choices(choices)}",
+        f"- a step sees: {list_choices(mix)}",
         "- regions: the mean dense token over a part against the text of that part, and against the bare texts "
         "of all parts (`A photo of a person's pants.`), the background's among them; single cells against the "
         "bare texts too, by what covers them",
@@ -105,12 +69,12 @@ def _losses(losses: Sequence[dict[str, float]]) -> list[str]:
         [f"{place + 1} of {len(losses)}", *(f"{part[name]:.3f}" if name in part else "" for name in names)]
         for place, part in enumerate(losses)
     ]
-    return ["Weighted terms, averaged over equal parts of the training.\n", *_table(["part", *names], rows)]
+    return ["Weighted terms, averaged over equal parts of the training.\n", *table(["part", *names], rows)]
 
 
-def _criteria(examination: Evaluation) -> list[str]:
-    forth, back, spread = examination.image_to_text, examination.text_to_image, examination.spread
-    alone, together = examination.parts, examination.parts_and_background
+def _criteria(evaluation: Evaluation) -> list[str]:
+    forth, back, spread = evaluation.image_to_text, evaluation.text_to_image, evaluation.spread
+    alone, together = evaluation.parts, evaluation.parts_and_background
     rows = [
         [
             "caption retrieval, image to text",
@@ -131,25 +95,16 @@ def _criteria(examination: Evaluation) -> list[str]:
         f"On {HELD_OUT.people} people of `{HELD_OUT.name}`, in families of {HELD_OUT.family}, one picture and "
         "one caption each, under cameras of their own. Parts: dense tokens at stride 16 by their nearest bare "
         "text.\n",
-        *_table(["criterion", "measured", "asked"], rows),
+        *table(["criterion", "measured", "asked"], rows),
     ]
 
 
-def _kept(examination: Evaluation) -> list[str]:
-    columns = list(examination.kept)
-    parts = [part for part in LIP.parts if all(part in examination.kept[column] for column in columns)]
-    rows = [[part, *(f"{examination.kept[column][part]:.2f}" for column in columns)] for part in parts]
+def _kept(evaluation: Evaluation) -> list[str]:
+    columns = list(evaluation.kept)
+    parts = [part for part in LIP.parts if all(part in evaluation.kept[column] for column in columns)]
+    rows = [[part, *(f"{evaluation.kept[column][part]:.2f}" for column in columns)] for part in parts]
     return [
         "Of the held-out pictures that show a part, the share in which at least one cell keeps it, by rule and "
         f"stride in pixels ({', '.join(map(str, STRIDES))}).\n",
-        *_table(["part", *columns], rows),
+        *table(["part", *columns], rows),
     ]
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *rows]
-    return [f"| {' | '.join(line)} |" for line in lines]
-
-
-def _listed(values: dict[str, object]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())

@@ -71,7 +71,7 @@ class StudentReport:
 
     seed: int
     choices: StudentPretraining
-    taught: PretrainingConfig
+    training_set: PretrainingConfig
     losses: list[float]
     accuracy: dict[str, float]
     chance: dict[str, float]
@@ -85,32 +85,32 @@ def pretrain_student(
     output: Path,
     seed: int = 0,
     choices: StudentPretraining | None = None,
-    taught: PretrainingConfig = TRAINING_SET,
+    training_set: PretrainingConfig = TRAINING_SET,
     report: Report = lambda stage, step: None,
     rendering: RenderingReport | None = None,
 ) -> StudentReport:
-    """Train the student, examine it and write its weights to `output`; some minutes of a core with the defaults.
+    """Trains the student, evaluates it and writes its weights to `output`; some minutes of a core with the defaults.
 
     The weights depend on seed, choices and pictures alone, on one kind of CPU and with one number of threads.
     Raises UserError where `output` or the cache of pictures cannot be written, TrainingFailed at a non-finite loss.
     """
     choices = choices or StudentPretraining()
-    people = pretraining_people(taught, report=rendering)
+    people = pretraining_people(training_set, report=rendering)
     began, steps = time.monotonic(), list[Step]()
 
     def keep(step: Step) -> None:
         steps.append(step)
         report("pretrain", step)
 
-    namer = train_attribute_classifier(people, choices, seed, keep)
+    classifier = train_attribute_classifier(people, choices, seed, keep)
     minutes = (time.monotonic() - began) / 60
-    accuracy, chance = evaluate_classifier(namer, rendering)
-    facts = {"seed": seed, "choices": asdict(choices), "taught": asdict(taught), "accuracy": accuracy}
-    save_student(output, namer, json.dumps({"extra": facts}, sort_keys=True))
+    accuracy, chance = evaluate_classifier(classifier, rendering)
+    facts = {"seed": seed, "choices": asdict(choices), "taught": asdict(training_set), "accuracy": accuracy}
+    save_student(output, classifier, json.dumps({"extra": facts}, sort_keys=True))
     return StudentReport(
         seed,
         choices,
-        taught,
+        training_set,
         [part["attributes"] for part in mean_terms(steps, PARTS)],
         accuracy,
         chance,
@@ -127,9 +127,9 @@ def train_attribute_classifier(
     """A student that learned to name attributes of `people` where it will project to texts, in eval mode."""
     pictures, store = people.pictures, Store.hold(people.pictures, torch.device("cpu"))
     attributes, places = describe_pictures(people.people, pictures), describe_places(people.people)
-    namer = _fresh_classifier(choices.student, pictures.image, attributes, seed)
-    namer.train().to(memory_format=torch.channels_last)
-    askers = _auxiliary_heads(namer, torch_stream(seed, "places"))
+    classifier = _fresh_classifier(choices.student, pictures.image, attributes, seed)
+    classifier.train().to(memory_format=torch.channels_last)
+    auxiliary_heads = _auxiliary_heads(classifier, torch_stream(seed, "places"))
     moves = torch_stream(seed, "augmentation")
     augmentation = Augmentation(padding=choices.padding, erase_probability=0.0)
     mirrored = torch.from_numpy(LIP.mirror_table())  # attributes are the same in a mirror
@@ -139,9 +139,9 @@ def train_attribute_classifier(
             store.gather(index), augmentation, NORMALIZATION, mirrored, draw_rows(len(index), moves)
         )
         assert batch.part_map is not None  # describe_pictures has asked for it
-        maps = namer.net(batch.image.contiguous(memory_format=torch.channels_last))
-        named = namer.project(maps[-1]).mean(dim=(2, 3))
-        answers = [ask(seen) for ask, seen in zip(askers, maps, strict=True)]
+        maps = classifier.net(batch.image.contiguous(memory_format=torch.channels_last))
+        named = classifier.project(maps[-1]).mean(dim=(2, 3))
+        answers = [ask(seen) for ask, seen in zip(auxiliary_heads, maps, strict=True)]
         asked = torch.stack([places.loss(answer, batch.part_map, batch.person) for answer in answers]).sum()
         return {"attributes": attributes.loss(named, index), "places": choices.place_weight * asked}
 
@@ -152,30 +152,30 @@ def train_attribute_classifier(
         return list(islice(order, choices.steps * part // parts - choices.steps * (part - 1) // parts))
 
     schedule = smooth_cosine(parts, choices.warmup * parts, 0.01)
-    trained = [*namer.parameters(), *askers.parameters()]
+    trained = [*classifier.parameters(), *auxiliary_heads.parameters()]
     optimizer = torch.optim.AdamW(trained, choices.rate, weight_decay=choices.weight_decay)
     for step in Fit(parts, batches, terms, optimizer, schedule):
         report(step)
-    return namer.eval()
+    return classifier.eval()
 
 
 @torch.no_grad()
 def _fresh_classifier(name: str, image: Tensor, attributes: Attributes, seed: int) -> StudentTower:
     """A student for image [N, 3, H, W] that names what is commonest, whatever it sees.
 
-    Adam's even steps would take as long to learn how common classes are as all the rest.
+    The bias starts at the log class frequencies, which Adam would otherwise spend most of the training on.
     """
     height, width = image.shape[2:]
-    namer = build_student(name, (height, width), sum(attributes.classes), torch_stream(seed, "student"))
-    layer = cast(nn.Conv2d, namer.project[1])
+    classifier = build_student(name, (height, width), sum(attributes.classes), torch_stream(seed, "student"))
+    layer = cast(nn.Conv2d, classifier.project[1])
     layer.weight.zero_()
     cast(Tensor, layer.bias).copy_(attributes.log_shares())
-    return namer
+    return classifier
 
 
-def _auxiliary_heads(namer: StudentTower, generator: torch.Generator) -> nn.ModuleList:
+def _auxiliary_heads(classifier: StudentTower, generator: torch.Generator) -> nn.ModuleList:
     """For each map of the student, a layer for what its places show; it is not kept."""
-    widths = (*namer.map_channels, namer.dims[1])
+    widths = (*classifier.map_channels, classifier.dims[1])
     with drawing_from(generator):
         return nn.ModuleList(
             nn.Sequential(nn.BatchNorm2d(width), nn.Conv2d(width, Places.CLASSES, 1)) for width in widths
@@ -184,14 +184,17 @@ def _auxiliary_heads(namer: StudentTower, generator: torch.Generator) -> nn.Modu
 
 @torch.no_grad()
 def evaluate_classifier(
-    namer: StudentTower, rendering: RenderingReport | None = None
+    classifier: StudentTower, rendering: RenderingReport | None = None
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """By attribute of those it was taught, the share named rightly on HELD_OUT, and the share of the commonest class."""
+    """Returns by attribute the accuracy on HELD_OUT and the share of the commonest class (majority baseline)."""
     people = pretraining_people(HELD_OUT, report=rendering)
     held_out = describe_pictures(people.people, people.pictures)
     image = people.pictures.image
     logits = torch.cat(
-        [namer(NORMALIZATION.normalize(image[index])).proj for index in torch.arange(len(image)).split(256)]
+        [
+            classifier(NORMALIZATION.normalize(image[index])).proj
+            for index in torch.arange(len(image)).split(256)
+        ]
     )
     return held_out.accuracy(logits), held_out.chance()
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from pivl.synthped.pretraining.clip_card import Origin, describe_file
+from pivl.synthped.pretraining.card import Origin, describe_file, describe_people, list_choices, table
 from pivl.synthped.pretraining.student import HELD_OUT, StudentReport
 from pivl.system.files import write_text
 
@@ -22,23 +22,21 @@ CARD = Path(__file__).parents[1] / "STUDENT.md"
 
 def write_card(path: Path, weights: Path, made: StudentReport, origin: Origin) -> None:
     """Write the card, Markdown, of the file `weights` of pretrain_student; UserError where it cannot be written."""
-    choices, taught = asdict(made.choices), made.taught
-    chosen = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in choices.items())
-    accuracy = [
-        f"| {name} | {100 * share:.1f} | {100 * made.chance[name]:.1f} |"
-        for name, share in made.accuracy.items()
+    shares = [(name, share, made.chance[name]) for name, share in made.accuracy.items()]
+    mean, chance = (sum(found.values()) / len(found) for found in (made.accuracy, made.chance))
+    rows = [
+        [name, f"{100 * one:.1f}", f"{100 * other:.1f}"]
+        for name, one, other in [*shares, ("mean", mean, chance)]
     ]
-    mean, chance = (100 * sum(shares.values()) / len(shares) for shares in (made.accuracy, made.chance))
     lines = [
         INTRODUCTION.format(student=made.choices.student),
         "## The file\n",
         *describe_file(weights, made, origin),
         "\n## Recipe\n",
-        f"- people: {taught.people}, in families of {taught.family} that differ in {taught.changes} items, "
-        f"{taught.shots} pictures each, by {taught.cameras} cameras of severity {taught.severity}",
+        f"{describe_people(made.training_set)} of severity {made.training_set.severity}",
         "- AdamW, linear warm-up, cosine to 0; cross-entropy over the classes of each attribute that a picture tells, "
         "every such target alike, and of colour and kind of what each place of each map shows; flips and shifts",
-        f"- {chosen}",
+        f"- {list_choices(asdict(made.choices))}",
         "- the last step is what is shipped",
         "\n## Loss\n",
         "Averaged over equal parts of the training.\n",
@@ -46,10 +44,7 @@ def write_card(path: Path, weights: Path, made: StudentReport, origin: Origin) -
         "\n## What it knows\n",
         f"On {HELD_OUT.people} people of `{HELD_OUT.name}`, {HELD_OUT.shots} pictures each, under cameras of their own: "
         "the share of pictures named rightly, of those that tell, and that of the commonest class.\n",
-        "| attribute | named rightly, % | commonest class, % |",
-        "| --- | --- | --- |",
-        *accuracy,
-        f"| mean | {mean:.1f} | {chance:.1f} |",
+        *table(["attribute", "named rightly, %", "commonest class, %"], rows),
         "",
     ]
     write_text(path, "\n".join(lines))

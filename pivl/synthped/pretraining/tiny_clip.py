@@ -1,4 +1,4 @@
-"""The embedded benchmark's CLIP as a file: made from a seed, examined on people it never saw, written."""
+"""The embedded benchmark's CLIP as a file: made from a seed, evaluated on held-out people, written."""
 
 import time
 from dataclasses import asdict, dataclass, replace
@@ -32,8 +32,8 @@ class ClipReport:
 
     seed: int
     choices: Pretraining
-    taught: PretrainingConfig
-    examination: Evaluation
+    training_set: PretrainingConfig
+    evaluation: Evaluation
     losses: list[dict[str, float]]
     images: int
     minutes: float
@@ -45,18 +45,18 @@ def pretrain(
     output: Path,
     seed: int = 0,
     choices: Pretraining | None = None,
-    taught: PretrainingConfig = TRAINING_SET,
+    training_set: PretrainingConfig = TRAINING_SET,
     report: Report = lambda stage, step: None,
     rendering: RenderingReport | None = None,
 ) -> ClipReport:
-    """Train the tiny CLIP, examine it and write its weights to `output`; 25 minutes on two quiet cores with the defaults.
+    """Trains the tiny CLIP, evaluates it and writes its weights to `output`; 25 minutes of two quiet cores.
 
     The weights depend on seed, choices and pictures alone, on one kind of CPU and with one number of threads.
     Raises UserError where `output` or the cache of pictures cannot be written, TrainingFailed at a
     non-finite loss.
     """
     choices = choices or Pretraining(precision=cpu_precision())
-    material = describe(pretraining_people(taught, report=rendering), seed)
+    material = describe(pretraining_people(training_set, report=rendering), seed)
     began, steps = time.monotonic(), []
 
     def keep(stage: str, step: Step) -> None:
@@ -65,20 +65,20 @@ def pretrain(
 
     clip = train_clip(material, choices, seed, keep)
     minutes = (time.monotonic() - began) / 60
-    examination = evaluate_on_held_out(clip, rendering)
+    evaluation = evaluate_on_held_out(clip, rendering)
     facts = {
         "seed": seed,
         "choices": asdict(choices),
-        "taught": asdict(taught),
-        "criteria": asdict(examination),
+        "taught": asdict(training_set),
+        "criteria": asdict(evaluation),
     }
     save_clip(output, clip, facts)
     images = sum(step.images for step in steps)
     return ClipReport(
         seed,
         choices,
-        taught,
-        examination,
+        training_set,
+        evaluation,
         mean_terms(steps, SLICES),
         images,
         minutes,

@@ -264,10 +264,8 @@ def test_what_is_recorded_is_not_planned_again(results):
         "identity-parts, seed 0",
         "pi-vl, seed 0",
     ]
-    assert (plan.finished, plan.failed) == (1, 1)
     again = make_plan(cells, results, True)
     assert next(task.name for task in again.tasks if task.is_run) == "part-labels, seed 0"
-    assert (again.finished, again.failed) == (1, 0)
 
 
 def test_a_task_comes_through_json_unchanged(results):

@@ -40,7 +40,7 @@ from pivl.synthped.benchmark import (
     pretraining_people,
 )
 from pivl.synthped.names import PARSERS
-from pivl.synthped.pretraining.clip_card import Origin
+from pivl.synthped.pretraining.card import Origin
 from pivl.synthped.pretraining.tiny_clip import HELD_OUT as CLIP_HELD_OUT
 from pivl.system.files import sha256_of
 from tests.support.parser_files import end, halves

@@ -30,7 +30,7 @@ from pivl.synthped.pretraining.attributes import (
     describe_pictures,
     describe_places,
 )
-from pivl.synthped.pretraining.clip_card import Origin
+from pivl.synthped.pretraining.card import Origin
 from pivl.synthped.pretraining.student_card import CARD, write_card
 from pivl.synthped.pretraining.tiny_clip import HELD_OUT as CLIP_HELD_OUT
 from pivl.synthped.pretraining.tiny_clip import TRAINING_SET as CLIP_TAUGHT

@@ -14,7 +14,8 @@ from pivl.synthped.benchmark import PRETRAINING, pretraining_people
 from pivl.synthped.names import CLIP_WEIGHTS
 from pivl.synthped.pretraining import tiny_clip
 from pivl.synthped.pretraining.batches import LEAST_PIXELS, BatchMix, BatchPlan, Corpus, describe, draw_batch
-from pivl.synthped.pretraining.clip_card import CARD, Origin, write_card
+from pivl.synthped.pretraining.card import Origin
+from pivl.synthped.pretraining.clip_card import CARD, write_card
 from pivl.synthped.pretraining.clip_training import (
     Pretraining,
     cut_regions,
@@ -220,10 +221,8 @@ def test_a_clip_is_written_with_the_figures_of_its_card(
     made = tiny_clip.pretrain(weights, 0, SHORT, FEW)
     write_card(card, weights, made, Origin("0123abc", "a machine"))
     assert f"sha256 `{sha256_of(weights)}`" in card.read_text(encoding="utf-8")
-    assert read_state(weights)[1]["extra"]["criteria"]["parts"] == asdict(made.examination.parts)
-    assert (
-        tiny_clip.evaluate_on_held_out(load_clip(weights)).parts.majority == made.examination.parts.majority
-    )
+    assert read_state(weights)[1]["extra"]["criteria"]["parts"] == asdict(made.evaluation.parts)
+    assert tiny_clip.evaluate_on_held_out(load_clip(weights)).parts.majority == made.evaluation.parts.majority
 
 
 def test_the_shipped_file_is_the_one_of_the_card_and_knows_the_prompts() -> None:
@@ -258,6 +257,6 @@ def test_a_shortened_training_sees_retrieval_rise(tmp_path: Path, monkeypatch: p
     taught = replace(PRETRAINING, name="synthped-shortened", people=2000, shots=3)
     choices = Pretraining(steps=500, precision=tiny_clip.quick_precision(), mix=BatchMix(whole=64, crops=32))
     made = tiny_clip.pretrain(tmp_path / "clip.safetensors", 0, choices, taught)
-    assert made.examination.image_to_text.at_5 > 0.08
-    assert made.examination.text_to_image.at_5 > 0.08
+    assert made.evaluation.image_to_text.at_5 > 0.08
+    assert made.evaluation.text_to_image.at_5 > 0.08
     assert made.losses[-1]["whole"] < made.losses[0]["whole"]
