@@ -27,7 +27,7 @@ class TrainingFailed(Exception):
 
 
 def first_line(error: object) -> str:
-    """The first line of an error's text, or its type's name where it has none."""
+    """Returns the first line of an error's text, or its type's name where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 

@@ -107,7 +107,7 @@ class ChannelNorm(nn.Module):
 
 
 def make_head(recipe: Recipe, tower: Tower, generator: torch.Generator) -> nn.Module:
-    """The module that gives stage 2 its dense map: fusion at `align_stride` or the tower's own last tokens."""
+    """Returns the module that gives stage 2 its dense map: fusion at `align_stride` or the tower's own last tokens."""
     if recipe.fusion == "last":
         return LastTokens()
     height, width = recipe.image_size
@@ -137,7 +137,7 @@ def _project(channels: int, dim: int) -> tuple[nn.Module, ...]:
 
 
 def _add_up(maps: Iterator[Tensor]) -> Tensor:
-    """The sum of maps [B, D, h, w], into the first of them: these are the largest tensors of a step."""
+    """Returns the sum of maps [B, D, h, w], into the first of them: these are the largest tensors of a step."""
     total = next(maps)
     for one in maps:
         total += one

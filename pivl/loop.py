@@ -154,7 +154,7 @@ def smooth_cosine(epochs: int, warmup_epochs: float, warmup_factor: float) -> Sc
 
 
 def mean_terms(steps: Sequence[Step], parts: int) -> list[dict[str, float]]:
-    """The mean of every term in each of `parts` equal parts of a training; a term not yet in use is left out."""
+    """Returns the mean of every term in each of `parts` equal parts of a training; a term not yet in use is left out."""
     size = -(-len(steps) // parts)
     pieces = [steps[start : start + size] for start in range(0, len(steps), size)]
     return [

@@ -39,7 +39,7 @@ class ReIDModel(nn.Module):
         return self.to(memory_format=self.tower.memory_format)
 
     def trained_parameters(self) -> list[nn.Parameter]:
-        """All parameters but the necks' biases, which CLIP-ReID keeps at 0."""
+        """Returns all parameters but the necks' biases, which CLIP-ReID keeps at 0."""
         frozen = {id(self.neck.bias), id(self.neck_proj.bias)}
         return [parameter for parameter in self.parameters() if id(parameter) not in frozen]
 

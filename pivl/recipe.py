@@ -154,7 +154,7 @@ class Recipe:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Recipe":
-        """The recipe that `asdict` and JSON made `value` of. TypeError, ValueError for what is none."""
+        """Returns the recipe that `asdict` and JSON made `value` of. TypeError, ValueError for what is none."""
         choices: dict[str, Any] = {
             name: tuple(one) if isinstance(one, list) else one for name, one in value.items()
         }
@@ -169,7 +169,7 @@ class Recipe:
         return ("image-tower",)
 
     def batch_size(self, stage: Stage) -> int:
-        """The number of pictures in a step of `stage`."""
+        """Returns the number of pictures in a step of `stage`."""
         return self.people_per_batch * self.images_per_person if stage == "image-tower" else self.prompt_batch
 
     def sees_maps(self, stage: Stage) -> bool:
@@ -177,12 +177,12 @@ class Recipe:
         return self.part_text != "none" and stage != "identity-prompts"
 
     def stage_choices(self, stage: Stage) -> dict[str, Any]:
-        """The choices that the weights after `stage` depend on: its own and those of the stages before it."""
+        """Returns the choices that the weights after `stage` depend on: its own and those of the stages before it."""
         known = fields_before(stage, type(self))
         return {name: value for name, value in self.choices().items() if name in known}
 
     def choices(self) -> dict[str, Any]:
-        """The choices that name a run: those of SCHEMA_1, and every other that is not at its default."""
+        """Returns the choices that name a run: those of SCHEMA_1, and every other that is not at its default."""
         return dict(self._choices)
 
     @cached_property
@@ -193,7 +193,7 @@ class Recipe:
 
 
 def fields_before(stage: Stage, kind: type[Recipe] = Recipe) -> frozenset[str]:
-    """The fields of a recipe that the weights after `stage` depend on."""
+    """Returns the fields of a recipe that the weights after `stage` depend on."""
     reached = STAGES[: STAGES.index(stage) + 1]
     return frozenset(item.name for item in fields(kind) if item.metadata["stage"] in reached)
 

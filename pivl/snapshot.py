@@ -103,7 +103,7 @@ class Training:
 
 
 def _named(snapshot: Snapshot, prefix: str) -> dict[str, Tensor]:
-    """The snapshot's tensors whose names begin with `prefix`, without it."""
+    """Returns the snapshot's tensors whose names begin with `prefix`, without it."""
     tensors = snapshot.tensors.items()
     return {name.removeprefix(prefix): value for name, value in tensors if name.startswith(prefix)}
 

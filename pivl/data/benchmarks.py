@@ -1,4 +1,4 @@
-"""What is known of each public benchmark, as data that is checked on disk (Table 1; method.md 4).
+"""The known facts of each public benchmark, which are checked on disk (Table 1; method.md 4).
 
 Counts are of pictures that the market protocol uses: junk is left out, distractors are in. Nothing is downloaded.
 """

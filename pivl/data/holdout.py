@@ -72,13 +72,13 @@ def hold_out(split: Split, seed: int) -> Split:
 
 
 def held_out_fingerprint(fingerprint: str, seed: int) -> str:
-    """What `hold_out` makes of the fingerprint of a data set; needs no pictures."""
+    """Returns what `hold_out` makes of the fingerprint of a data set; needs no pictures."""
     said = f"{fingerprint}/held out/{RULE}/{SHARE}/{LEAST}/{seed}"
     return hashlib.sha256(said.encode()).hexdigest()[: len(fingerprint)]
 
 
 def _select(pictures: Pictures, kept: Tensor, number: Tensor | None = None) -> Pictures:
-    """The pictures where `kept` [N] holds; people by their new `number` [P]."""
+    """Returns the pictures where `kept` [N] holds; people by their new `number` [P]."""
     person = pictures.person[kept]
     return Pictures(
         image=pictures.image[kept],
@@ -91,6 +91,6 @@ def _select(pictures: Pictures, kept: Tensor, number: Tensor | None = None) -> P
 
 
 def _has_match(pictures: Pictures) -> bool:
-    """Whether anybody was taken by two cameras."""
+    """Returns whether anybody was taken by two cameras."""
     pairs = torch.stack([pictures.person, pictures.camera]).unique(dim=1)
     return bool((pairs[0].bincount() > 1).any())

@@ -53,11 +53,11 @@ class Listing:
     ignored: int = 0
 
     def paths(self, which: SetName) -> list[Path]:
-        """The files of a set, in the order of its entries."""
+        """Returns the files of a set, in the order of its entries."""
         return [self.folder / entry.name for entry in self.entries[which]]
 
     def people(self, which: SetName) -> set[str]:
-        """The people of a set, without distractors."""
+        """Returns the people of a set, without distractors."""
         return {entry.person for entry in self.entries[which]} - {DISTRACTOR}
 
     @property
@@ -84,7 +84,7 @@ def size_of(path: Path) -> int | None:
 
 
 def broken(path: Path) -> str:
-    """What stands at `path` in a file's place, in words; empty where there is nothing at all."""
+    """Returns what stands at `path` in a file's place, in words; empty where there is nothing at all."""
     if not os.path.lexists(path):
         return ""
     if os.path.isdir(path):
@@ -105,7 +105,7 @@ def number_people(listing: Listing) -> dict[str, int]:
 
 
 def identify(listing: Listing, report: Report | None = None) -> Listing:
-    """The listing with the digest of every picture; `report(done, total)` counts those that have to be read."""
+    """Returns the listing with the digest of every picture; `report(done, total)` counts those that have to be read."""
     names = [entry.name for which in SETS for entry in listing.entries[which]]
     digests = iter(digest_files(listing.folder, names, report))
     entries = {
@@ -125,7 +125,7 @@ def fingerprint(listing: Listing) -> str:
 
 
 def hash_lines(lines: Iterable[Line]) -> str:
-    """The first 12 hexadecimal digits of the SHA-256 of the sorted lines."""
+    """Returns the first 12 hexadecimal digits of the SHA-256 of the sorted lines."""
     content = sha256()
     for line in sorted(lines):
         content.update("\0".join((*line, "")).encode(errors="surrogateescape"))  # no path holds a zero
@@ -133,7 +133,7 @@ def hash_lines(lines: Iterable[Line]) -> str:
 
 
 def count_faults(listing: Listing) -> list[str]:
-    """Where the counts of a public benchmark differ from what is known of it, a line each."""
+    """Returns where the counts of a public benchmark differ from what is known of it, a line each."""
     if listing.facts is None:
         return []
     faults = []
@@ -149,7 +149,7 @@ def count_faults(listing: Listing) -> list[str]:
 
 
 def broken_faults(listing: Listing) -> list[str]:
-    """A line if something that is no file has a picture's name; no option gets past it."""
+    """Returns a line if something that is no file has a picture's name; no option gets past it."""
     if not listing.broken:
         return []
     first, others = listing.folder / listing.broken[0], len(listing.broken) - 1
@@ -158,7 +158,7 @@ def broken_faults(listing: Listing) -> list[str]:
 
 
 def retrieval_faults(listing: Listing) -> list[str]:
-    """What makes training or retrieval impossible or untrue, a line each; no option gets past these."""
+    """Returns what makes training or retrieval impossible or untrue, a line each; no option gets past these."""
     faults = []
     for which in SETS:
         people = listing.people(which)
@@ -180,7 +180,7 @@ def retrieval_faults(listing: Listing) -> list[str]:
 
 
 def no_match_fault(listing: Listing) -> list[str]:
-    """A line if there are queries and not one has a right answer; no option gets past it."""
+    """Returns a line if there are queries and not one has a right answer; no option gets past it."""
     queries = listing.entries["query"]
     if not queries or len(_unmatched(listing)) < len(queries):
         return []
@@ -191,7 +191,7 @@ def no_match_fault(listing: Listing) -> list[str]:
 
 
 def match_faults(listing: Listing) -> list[str]:
-    """A line if there are query people whom no gallery picture shows under a second camera."""
+    """Returns a line if there are query people whom no gallery picture shows under a second camera."""
     alone = unmatched_people(listing)
     if not alone:
         return []

@@ -42,7 +42,7 @@ SIDEWAYS = (Turn.TRANSPOSE, Turn.ROTATE_270, Turn.TRANSVERSE, Turn.ROTATE_90)
 
 
 def read_rgb(path: Path) -> Image.Image:
-    """A picture as it is meant to be seen: RGB of 8 bits, turned as its EXIF tag says.
+    """Returns a picture as it is meant to be seen: RGB of 8 bits, turned as its EXIF tag says.
 
     16-bit grey is scaled from its whole range, what is transparent lies on white, palette, grey and CMYK become RGB.
     Raises Unreadable, one line, if it is missing, damaged, too large, of another format, several pictures in one, or
@@ -70,7 +70,7 @@ def read_text(path: Path, key: str) -> str:
 
 
 def is_converted(path: Path) -> bool:
-    """Whether read_rgb does more for a picture than change its mode: turn it, scale it, lay it on white.
+    """Returns whether read_rgb does more for a picture than change its mode: turn it, scale it, lay it on white.
 
     Until the second version of the decoding all that was left out in silence.
     """
@@ -79,7 +79,7 @@ def is_converted(path: Path) -> bool:
 
 
 def read_ids(path: Path) -> np.ndarray:
-    """The numbers in an 8-bit grey or palette PNG as they are stored, uint8 [H, W].
+    """Returns the numbers in an 8-bit grey or palette PNG as they are stored, uint8 [H, W].
 
     Raises Unreadable if it is missing, damaged or too large, and UserError if it is of another depth or kind, or has
     an EXIF tag that turns it.
@@ -96,7 +96,7 @@ def read_ids(path: Path) -> np.ndarray:
 
 @contextmanager
 def open_png(path: Path) -> Iterator[Image.Image]:
-    """A decoded PNG of any kind that no EXIF tag turns. Raises UserError as read_ids does."""
+    """Yields a decoded PNG of any kind that no EXIF tag turns. Raises UserError as read_ids does."""
     with _opened(path, PNG) as picture:
         picture.load()
         if _turn(picture) is not None:
@@ -105,7 +105,7 @@ def open_png(path: Path) -> Iterator[Image.Image]:
 
 
 def _depth_and_kind(path: Path) -> tuple[int, int]:
-    """What a PNG's header says of its pixels: Pillow stretches grey of fewer than 8 bits to 0..255 in silence."""
+    """Returns what a PNG's header says of its pixels: Pillow stretches grey of fewer than 8 bits to 0..255 in silence."""
     with open_regular(path) as file:
         depth, kind = file.read(26)[24:]
     return depth, kind
@@ -113,7 +113,7 @@ def _depth_and_kind(path: Path) -> tuple[int, int]:
 
 @contextmanager
 def _opened(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
-    """A picture of which the header was read; what Pillow raises, now or in the block, becomes Unreadable."""
+    """Yields a picture of which the header was read; what Pillow raises, now or in the block, becomes Unreadable."""
     try:
         with open_regular(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata; what spoils a picture is an error
@@ -158,7 +158,7 @@ def _turn(picture: Image.Image) -> Turn | None:
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
-    """A decoded picture of any mode as RGB; ValueError where its numbers do not say what they mean."""
+    """Returns a decoded picture of any mode as RGB; ValueError where its numbers do not say what they mean."""
     if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in ("PNG", "PPM")):
         return _eight_bits(picture).convert("RGB")
     if picture.mode in ("I", "F") or _is_signed(picture):
@@ -174,7 +174,7 @@ def _rgb(picture: Image.Image) -> Image.Image:
 
 
 def _is_signed(picture: Image.Image) -> bool:
-    """Whether a TIFF says that its numbers may be negative, of which Pillow makes large ones."""
+    """Returns whether a TIFF says that its numbers may be negative, of which Pillow makes large ones."""
     return isinstance(picture, TiffImageFile) and SIGNED in picture.tag_v2.get(SAMPLE_FORMAT, ())
 
 

@@ -1,4 +1,4 @@
-"""Which pictures form a batch: PK sampling, and shuffling for stage 1 (method.md 1.6 and 1.9)."""
+"""Samplers of batches: PK sampling, and shuffling for stage 1 (method.md 1.6 and 1.9)."""
 
 import torch
 from torch import Tensor
@@ -48,7 +48,7 @@ def shuffled_batches(
 
 
 def _images_by_person(person: Tensor) -> list[Tensor]:
-    """The images of each person, int64, people in ascending order."""
+    """Returns the images of each person, int64, people in ascending order."""
     _, counts = torch.unique(person.cpu(), return_counts=True)
     return list(torch.argsort(person.cpu(), stable=True).split(counts.tolist()))
 

@@ -56,7 +56,7 @@ class Store:
         return len(self.person)
 
     def gather(self, index: Tensor) -> Decoded:
-        """The pictures at `index`, int64 [B] on any device, in that order."""
+        """Returns the pictures at `index`, int64 [B] on any device, in that order."""
         index = index.to(self.image.device)
         planes = (
             None if plane is None else plane.index_select(0, index)

@@ -1,4 +1,4 @@
-"""What a trained model is worth: retrieval of the test people, and how consistent its pixels are within a part."""
+"""Assessment of a trained model: retrieval of the test people, and how consistent its pixels are within a part."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Assessment:
 
 
 def restore(trainer: Trainer, state: Mapping[str, Tensor]) -> Trained:
-    """The trained model from its stored tensors, in evaluation mode."""
+    """Returns the trained model from its stored tensors, in evaluation mode."""
     trained = trainer.fresh()
     head = {name.removeprefix("head."): value for name, value in state.items() if name.startswith("head.")}
     trained.head.load_state_dict(head)
@@ -66,7 +66,7 @@ def assess(trainer: Trainer, trained: Trained) -> Assessment:
 
 
 def retrieve(trainer: Trainer, trained: Trained, ranking: Ranking) -> Retrieval:
-    """Every query of the test people, by `rank` or by re-ranking."""
+    """Returns every query of the test people, by `rank` or by re-ranking."""
     normalization = NORMALIZATIONS[trainer.recipe.normalization]
     return score(trained.model.embed, trainer.split, normalization, BATCH, trainer.device, ranking)
 

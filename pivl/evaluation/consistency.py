@@ -1,4 +1,4 @@
-"""How consistent pixel features are within a body part: the paper's Fig. 2 as numbers.
+"""Consistency of pixel features within a body part: the paper's Fig. 2 as numbers.
 
 Two views of the same pixels: which part's text is nearest, and how much closer a pixel lies to pixels of its
 own part than to those of other parts, among all pixels and among those of other people (where an image cannot
@@ -27,7 +27,7 @@ class PixelBatch:
 
 @dataclass(frozen=True)
 class Consistency:
-    """What was measured on C classes, on the CPU; a class that was ignored or never seen has zeros and NaN.
+    """The measurements on C classes, on the CPU; a class that was ignored or never seen has zeros and NaN.
 
     nearest: int64 [C, C], the pixels of part i whose nearest text is that of part j.
     same_part, other_part: float64 [C], the mean cosine of a pixel of part i with the other pixels of part i,
@@ -42,7 +42,7 @@ class Consistency:
     other_part_across: Tensor
 
     def part_accuracy(self, merged: Pairs = ()) -> float:
-        """The share of pixels whose nearest text is their own part's, in [0, 1].
+        """Returns the share of pixels whose nearest text is their own part's, in [0, 1].
 
         Classes paired in `merged` count as one: CLIP's texts hardly tell left from right
         (LabelSet.flip_pairs).
@@ -50,7 +50,7 @@ class Consistency:
         return float(self._nearest(merged).trace() / self.nearest.sum())
 
     def majority_share(self, merged: Pairs = ()) -> float:
-        """The part accuracy of answering the commonest part everywhere: what part_accuracy must beat."""
+        """Returns the part accuracy of answering the commonest part everywhere: what part_accuracy must beat."""
         return float(self._nearest(merged).sum(1).max() / self.nearest.sum())
 
     @property
@@ -72,7 +72,7 @@ class Consistency:
         return member.T @ self.nearest @ member
 
     def _over_pixels(self, of_part: Tensor) -> float:
-        """The mean over pixels of a value of their part, parts without a value left out."""
+        """Returns the mean over pixels of a value of their part, parts without a value left out."""
         pixels = self.nearest.sum(1).double() * of_part.isfinite()
         return float((of_part.nan_to_num() * pixels).sum() / pixels.sum())
 
@@ -115,7 +115,7 @@ class ConsistencyMeter:
             self._counts[person] = self._counts.get(person, 0) + count
 
     def result(self) -> Consistency:
-        """What was measured so far. Raises UserError when no labelled pixel was among it."""
+        """Returns what was measured so far. Raises UserError when no labelled pixel was among it."""
         if not self._nearest.any():
             raise UserError("no labelled pixel of a body part to measure; check the part maps")
         sums, counts = torch.stack([*self._sums.values()]), torch.stack([*self._counts.values()])
@@ -123,7 +123,7 @@ class ConsistencyMeter:
 
 
 def _mean_cosines(sums: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The four cosines of Consistency from sums of unit vectors [P, C, D] and their counts [P, C], float64."""
+    """Returns the four cosines of Consistency from sums of unit vectors [P, C, D] and their counts [P, C], float64."""
     total, pixels = sums.sum(0), counts.sum(0)
     same = (total**2).sum(1)  # over ordered pairs, a pixel with itself among them
     other = total @ total.sum(0) - same

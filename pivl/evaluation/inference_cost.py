@@ -1,4 +1,4 @@
-"""What the deployed descriptor costs at test time: parameters, multiplications and measured speed (Sec. 3.4, Table 5).
+"""The cost of the deployed descriptor at test time: parameters, multiplications and measured speed (Sec. 3.4, Table 5).
 
 Counted on `ReIDModel.embed` itself, so that whatever training alone needs, as heads and texts, counts nothing.
 """
@@ -29,7 +29,7 @@ class InferenceCost:
 
 
 def measure_inference(model: ReIDModel, image_size: tuple[int, int], device: torch.device) -> InferenceCost:
-    """The cost of the descriptor of `model`, in evaluation mode on `device`, for pictures of (height, width)."""
+    """Returns the cost of the descriptor of `model`, in evaluation mode on `device`, for pictures of (height, width)."""
     one = torch.zeros(1, 3, *image_size, device=device)
     return InferenceCost(
         count_parameters(model, one),
@@ -39,7 +39,7 @@ def measure_inference(model: ReIDModel, image_size: tuple[int, int], device: tor
 
 
 def count_parameters(model: ReIDModel, image: Tensor) -> int:
-    """How many numbers of the model the descriptor of `image` [1, 3, H, W] depends on."""
+    """Returns how many numbers of the model the descriptor of `image` [1, 3, H, W] depends on."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     reached = torch.autograd.grad(_embed(model, image).sum(), trained, allow_unused=True)
     return sum(one.numel() for one, grad in zip(trained, reached, strict=True) if grad is not None)

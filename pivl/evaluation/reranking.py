@@ -49,7 +49,7 @@ USUAL = Reciprocal()
 
 
 def rerank(query: Descriptors, gallery: Descriptors, choice: Reciprocal = USUAL) -> Retrieval:
-    """What `evaluation.rank` gives for the same pictures, by re-ranked distances."""
+    """Returns what `evaluation.rank` gives for the same pictures, by re-ranked distances."""
     return rank_distances(reranked_distances(query, gallery, choice), query, gallery)
 
 
@@ -76,7 +76,7 @@ def reranked_distances(query: Descriptors, gallery: Descriptors, choice: Recipro
 
 
 def shared_weights(sets: "SparseRows", holders: "SparseRows", queries: Tensor, gallery: int) -> Tensor:
-    """What each of `queries` [q] has in common with each gallery picture, sum of min: half [q, gallery].
+    """Returns what each of `queries` [q] has in common with each gallery picture, sum of min: half [q, gallery].
 
     `holders` are the sets of the gallery, transposed. Members are added in rising order.
     """
@@ -109,7 +109,7 @@ class SparseRows:
         return cls(torch.cat([start.new_zeros(1), start]), column, value)
 
     def rows(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """All entries of `rows` one row after another: the place in `rows`, the column, the value."""
+        """Returns all entries of `rows` one row after another: the place in `rows`, the column, the value."""
         size = self.start[rows + 1] - self.start[rows]
         place = torch.arange(len(rows), device=rows.device).repeat_interleave(size)
         before = (size.cumsum(0) - size)[place]
@@ -117,7 +117,7 @@ class SparseRows:
         return place, self.column[entry], self.value[entry]
 
     def transposed(self, first: int, columns: int) -> "SparseRows":
-        """The rows from `first` on as columns 0, 1, ...: who has each of `columns`, and with what value."""
+        """Returns the rows from `first` on as columns 0, 1, ...: who has each of `columns`, and with what value."""
         count = len(self.start) - 1
         row = torch.arange(count, device=self.start.device).repeat_interleave(self.start.diff())
         kept = (row >= first).nonzero().squeeze(1)
@@ -163,7 +163,7 @@ def reciprocal_pairs(nearest: Tensor, k1: int) -> Iterable[tuple[Tensor, Tensor]
 
 
 def weigh(pairs: Iterable[tuple[Tensor, Tensor]], unit: Tensor, farthest: Tensor) -> SparseRows:
-    """Each set as a row that sums to 1, its members weighted by exp(-distance / largest distance)."""
+    """Returns each set as a row that sums to 1, its members weighted by exp(-distance / largest distance)."""
 
     def weighted() -> Iterable[tuple[Tensor, Tensor, Tensor]]:
         for picture, member in pairs:
@@ -194,6 +194,6 @@ def expand(sets: SparseRows, nearest: Tensor) -> SparseRows:
 
 
 def _mutual(nearest: Tensor) -> Tensor:
-    """Whether each neighbour of nearest [N, k] has the picture among its own: bool [N, k]."""
+    """Returns whether each neighbour of nearest [N, k] has the picture among its own: bool [N, k]."""
     rows = torch.arange(len(nearest), device=nearest.device).split(ROWS_AT_ONCE)
     return torch.cat([(nearest[nearest[some]] == some[:, None, None]).any(dim=2) for some in rows])

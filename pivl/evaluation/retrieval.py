@@ -94,7 +94,7 @@ def unit(feature: Tensor) -> Tensor:
 def extract(
     embed: Embed, pictures: Pictures, normalization: Normalization, batch: int, device: torch.device
 ) -> Descriptors:
-    """All pictures by their descriptors on `device`, `batch` at a time, without gradients; see `unit` for errors.
+    """Returns all pictures by their descriptors on `device`, `batch` at a time, without gradients; see `unit` for errors.
 
     `embed` belongs to a model on `device` in eval mode: this sees only the function and cannot switch it.
     """

@@ -42,7 +42,7 @@ def degrade(part_map: Tensor, names: Sequence[str], kind: str) -> Tensor:
 
 
 def bend(part_map: Tensor, pixels: float, draws: Sequence[np.random.Generator]) -> Tensor:
-    """Every pixel takes the class of one some `pixels` away, rows and columns apart; the border's repeat."""
+    """Returns every pixel takes the class of one some `pixels` away, rows and columns apart; the border's repeat."""
     height, width = part_map.shape[1:]
     free = np.stack([draw.normal(0, pixels * np.sqrt(np.pi / 2), (2, *BENDS)) for draw in draws])
     shift = F.interpolate(torch.from_numpy(free), (height, width), mode="bilinear", align_corners=True)

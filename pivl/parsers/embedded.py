@@ -28,12 +28,12 @@ Report = Callable[[int, int], object]  # called with the pictures done and the t
 
 
 def weights_of(name: str) -> Path:
-    """The file that comes with the package."""
+    """Returns the file that comes with the package."""
     return Path(__file__).with_name(f"{name.replace('-', '_')}.safetensors")
 
 
 def embedded_parser(name: str, weights: Path | None = None) -> Parser:
-    """The parser `name`, or its network with other weights. Raises UserError where these cannot be read."""
+    """Returns the parser `name`, or its network with other weights. Raises UserError where these cannot be read."""
     path = weights or weights_of(name)
     network = read_network(path)
 
@@ -52,7 +52,7 @@ def embedded_parser(name: str, weights: Path | None = None) -> Parser:
 
 
 def parse_pictures(parser: Parser, image: Tensor, report: Report | None = None) -> Tensor:
-    """The part maps of decoded pictures, uint8 [N, 3, H, W] to uint8 [N, H, W]."""
+    """Returns the part maps of decoded pictures, uint8 [N, 3, H, W] to uint8 [N, H, W]."""
     found: list[Tensor] = []
     for some in image.split(BATCH):
         found += [parsed.part_map for parsed in parser.parse(list(some.permute(0, 2, 3, 1)))]

@@ -45,7 +45,7 @@ class Loaded:
 def transformers(
     folder: Path, labels: LabelSet | None, label_map: Path | None, device: torch.device, mixed: bool
 ) -> Parser:
-    """The model in `folder` as a parser into `labels`; without, into the label set that has all of its names.
+    """Returns the model in `folder` as a parser into `labels`; without, into the label set that has all of its names.
 
     label_map: a JSON object from names of the model's labels to ours, null for none. Raises UserError where the package
     is not installed, the folder holds no such model, or a label of it is none of ours.
@@ -72,7 +72,7 @@ def transformers(
 
 
 def _run(loaded: Loaded, images: Sequence[Tensor], folder: Path) -> Any:
-    """The model's logits of pictures, uint8 [H, W, 3]."""
+    """Returns the model's logits of pictures, uint8 [H, W, 3]."""
     try:
         batch = loaded.processor(images=[image.numpy() for image in images], return_tensors="pt")
         return loaded.model(batch["pixel_values"].to(loaded.model.device)).logits
@@ -130,7 +130,7 @@ def _read_label_map(path: Path) -> LabelMap:
 
 
 def _load(folder: Path, device: torch.device) -> Loaded:
-    """The model, read as `checkpoint.read_state` reads weights, so that no code of the folder runs."""
+    """Returns the model, read as `checkpoint.read_state` reads weights, so that no code of the folder runs."""
     try:
         from transformers import AutoConfig, AutoImageProcessor, AutoModelForSemanticSegmentation
         from transformers.utils import logging
@@ -166,7 +166,7 @@ def _load(folder: Path, device: torch.device) -> Loaded:
 
 
 def _find_weights(folder: Path) -> Path:
-    """The file of the model's weights; UserError where there is none."""
+    """Returns the file of the model's weights; UserError where there is none."""
     found = next((folder / name for name in WEIGHTS if os.path.isfile(folder / name)), None)
     if found is None:
         raise UserError(f"{folder} holds no model ({' or '.join(WEIGHTS)}); name a downloaded model's folder")
@@ -174,7 +174,7 @@ def _find_weights(folder: Path) -> Path:
 
 
 def _read_names(folder: Path, config: Any) -> dict[int, str]:
-    """The model's labels by their ids, 0 and up; UserError for what no map can have."""
+    """Returns the model's labels by their ids, 0 and up; UserError for what no map can have."""
     names = config.id2label if isinstance(config.id2label, dict) else {}
     try:
         found = {int(number): name for number, name in names.items()}

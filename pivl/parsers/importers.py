@@ -82,7 +82,7 @@ def import_maps(
 
 
 def read_colors(path: Path, labels: LabelSet) -> np.ndarray:
-    """A map in the palette's colours, RGB or opaque RGBA, or of class ids: uint8 [H, W].
+    """Returns a map in the palette's colours, RGB or opaque RGBA, or of class ids: uint8 [H, W].
 
     Raises UserError, one line that names the file, if it cannot be read, is transparent, or has a colour of no class.
     """
@@ -107,7 +107,7 @@ def _read_ids(path: Path, labels: LabelSet) -> np.ndarray:
 
 
 def _from_palette(path: Path, picture: Image.Image, labels: LabelSet) -> np.ndarray:
-    """The class id of each pixel by its colour: uint8 [H, W], a strip of rows at a time to take little memory."""
+    """Returns the class id of each pixel by its colour: uint8 [H, W], a strip of rows at a time to take little memory."""
     colors = np.array(schp_palette(), np.uint8).reshape(-1, 3)[: len(labels.parts)]
     part_map = np.full((picture.height, picture.width), IGNORE, np.uint8)
     for top in range(0, picture.height, STRIP):
@@ -128,7 +128,7 @@ def _from_palette(path: Path, picture: Image.Image, labels: LabelSet) -> np.ndar
 
 
 def read_logits(path: Path, size: tuple[int, ...], classes: int) -> np.ndarray | None:
-    """The largest softmax, float32 [H, W], of logits [H, W, C] that SCHP saved at `path`; None if there are none.
+    """Returns the largest softmax, float32 [H, W], of logits [H, W, C] that SCHP saved at `path`; None if there are none.
 
     Raises UserError, one line that names the file, if it holds anything else, another size or C, or infinite numbers.
     """
@@ -178,7 +178,7 @@ def _schp_name(path: PurePosixPath) -> PurePosixPath:
 
 
 def _invpt_name(path: PurePosixPath) -> PurePosixPath:
-    """The folder's name where the file has the task's."""
+    """Returns the folder's name where the file has the task's."""
     if path.name != INVPT_FILE:
         return path.with_suffix(".png")
     if not path.parent.name:

@@ -34,7 +34,7 @@ TO_PASCAL: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def common_labels(one: LabelSet, other: LabelSet) -> LabelSet:
-    """The label set in which maps of both can be scored: their own if it is the same, else Pascal's."""
+    """Returns the label set in which maps of both can be scored: their own if it is the same, else Pascal's."""
     return one if one == other else PASCAL
 
 

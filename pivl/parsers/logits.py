@@ -43,6 +43,6 @@ def check_logits(logits: Any, pictures: int, classes: int, source: Path, of: str
 
 
 def reason(error: Exception) -> str:
-    """The last line of what code of others said went wrong; its kind where it said nothing."""
+    """Returns the last line of what code of others said went wrong; its kind where it said nothing."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return f"{lines[-1].strip():.200}"

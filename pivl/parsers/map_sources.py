@@ -80,7 +80,7 @@ def _degrade(pictures: Pictures, kind: str) -> Tensor:
 
 
 def _read(path: Path) -> Tensor | None:
-    """The maps at `path` if they are there and whole; a line on stderr if they are there and not whole."""
+    """Returns the maps at `path` if they are there and whole; a line on stderr if they are there and not whole."""
     if not path.exists() or not path.with_suffix(".json").exists():
         return None
     try:

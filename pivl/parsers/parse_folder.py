@@ -24,7 +24,7 @@ Complain = Callable[[str], object]  # called with one line
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many pictures were made into maps, had theirs already, or could not be read."""
+    """The counts of pictures that were parsed, had a map already, or could not be read."""
 
     made: int
     there: int
@@ -78,7 +78,7 @@ def parse_folder(
 
 
 def list_pictures(source: Path, output: Path | None = None) -> list[str]:
-    """The pictures below `source` by their suffixes, hidden files and `output` left out, in order of name.
+    """Returns the pictures below `source` by their suffixes, hidden files and `output` left out, in order of name.
 
     Raises UserError if there is none, or if `output` is `source` itself.
     """
@@ -93,7 +93,7 @@ def list_pictures(source: Path, output: Path | None = None) -> list[str]:
 
 
 def map_names(pictures: Sequence[str]) -> dict[str, str]:
-    """The map of each picture; UserError if two pictures of one folder differ by their suffixes alone."""
+    """Returns the map of each picture; UserError if two pictures of one folder differ by their suffixes alone."""
     owners: dict[str, str] = {}
     for name in pictures:
         part_map = os.path.splitext(name)[0] + ".png"
@@ -115,7 +115,7 @@ def _walk(source: Path, output: str | None) -> Iterator[str]:
 
 
 def _is_made(picture: Path, digest: str, part_map: Path, confidence: bool) -> bool:
-    """Whether the map of the picture of that digest is there; writing is atomic, so then it is whole."""
+    """Returns whether the map of the picture of that digest is there; writing is atomic, so then it is whole."""
     if not part_map.is_file() or (confidence and not beside(part_map).is_file()):
         return False
     try:

@@ -102,7 +102,7 @@ def parse_resized(
 
 
 def describe(name: str, weights: Path, input_size: tuple[int, int], color_order: str) -> dict[str, Any]:
-    """What meta.json says of a parser."""
+    """Returns what meta.json says of a parser."""
     return {
         "parser": name,
         "weights": weights.name,
@@ -128,7 +128,7 @@ def _read_script(path: Path, device: torch.device) -> torch.jit.ScriptModule:
 
 
 def _run(network: torch.jit.ScriptModule, batch: Tensor, path: Path) -> Any:
-    """The network's first output of a batch."""
+    """Returns the network's first output of a batch."""
     try:
         output = network(batch)
     except torch.OutOfMemoryError:
@@ -148,7 +148,7 @@ def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def label_resized(logits: Tensor, size: torch.Size) -> Parsed:
-    """The part map of a picture of `size` from logits [C, h, w], bilinear between their centres."""
+    """Returns the part map of a picture of `size` from logits [C, h, w], bilinear between their centres."""
     rows, columns = (
         interpolation(_between_centres(length, cells), cells).to(logits)
         for length, cells in zip(size, logits.shape[1:], strict=True)
@@ -158,6 +158,6 @@ def label_resized(logits: Tensor, size: torch.Size) -> Parsed:
 
 
 def _between_centres(length: int, cells: int) -> Tensor:
-    """Where `length` pixels lie among `cells` that cover the same side; the border's repeat: float64 [length]."""
+    """Returns where `length` pixels lie among `cells` that cover the same side; the border's repeat: float64 [length]."""
     positions = (torch.arange(length, dtype=torch.float64) + 0.5) * cells / length - 0.5
     return positions.clamp(0, cells - 1)

@@ -125,7 +125,7 @@ def train_parser(pictures: Pictures, choices: ParserTraining, seed: int, report:
 
 
 def _class_weights(pictures: Pictures, rarity: float) -> Tensor:
-    """The weight of every class in the loss, [C]; 1 for a class of average share."""
+    """Returns the weight of every class in the loss, [C]; 1 for a class of average share."""
     assert pictures.part_map is not None
     classes = len(LIP.parts)
     share = torch.bincount(pictures.part_map.flatten(), minlength=classes) / pictures.part_map.numel()

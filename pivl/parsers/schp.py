@@ -150,7 +150,7 @@ class AugmentCE2P(nn.Module):
 
 
 def conv(inputs: int, outputs: int, size: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """A convolution without bias whose output is as large as its input, over the stride."""
+    """Returns a convolution without bias whose output is as large as its input, over the stride."""
     return nn.Conv2d(inputs, outputs, size, stride, dilation * (size // 2), dilation, bias=False)
 
 
@@ -173,7 +173,7 @@ def enlarge(x: Tensor, like: Tensor) -> Tensor:
 
 
 def empty_network(classes: int) -> AugmentCE2P:
-    """The network with shapes only, for `fill`."""
+    """Returns the network with shapes only, for `fill`."""
     with torch.device("meta"):
         return AugmentCE2P(classes)
 
@@ -185,7 +185,7 @@ def fill(network: AugmentCE2P, state: Mapping[str, Tensor]) -> AugmentCE2P:
 
 
 def read_network(path: Path) -> AugmentCE2P:
-    """The network of an official checkpoint, or of one with its keys, on the CPU; the file says how many classes.
+    """Returns the network of an official checkpoint, or of one with its keys, on the CPU; the file says how many classes.
 
     No pickled code is run. Raises UserError, one line, where the file is absent, cut short or of another network.
     """

@@ -39,7 +39,7 @@ class Parsed:
 def parse_images(
     network: AugmentCE2P, images: Sequence[Tensor], input_size: int, mixed: bool = False, source: Path = SCHP
 ) -> list[Parsed]:
-    """The part maps of RGB pictures, uint8 [H, W, 3] of any sizes, which are one batch on the network's device.
+    """Returns the part maps of RGB pictures, uint8 [H, W, 3] of any sizes, which are one batch on the network's device.
 
     mixed: half precision inside the network, where that device is a GPU. Raises NotFinite that names `source` where
     its logits are no numbers.
@@ -57,7 +57,7 @@ def parse_images(
 
 
 def to_input(image: Tensor, input_size: int) -> Tensor:
-    """A RGB picture, uint8 [H, W, 3], as the network takes it: float32 [3, S, S], blue first, black beside it."""
+    """Returns a RGB picture, uint8 [H, W, 3], as the network takes it: float32 [3, S, S], blue first, black beside it."""
     height, width, _ = image.shape
     rows = interpolation(into_square(height, (height, width), input_size), height)
     columns = interpolation(into_square(width, (height, width), input_size), width)
@@ -68,12 +68,12 @@ def to_input(image: Tensor, input_size: int) -> Tensor:
 
 
 def label(logits: Tensor, size: tuple[int, int], input_size: int) -> Parsed:
-    """The part map of a picture of `size` (height, width) from its fused logits [C, h, w]."""
+    """Returns the part map of a picture of `size` (height, width) from its fused logits [C, h, w]."""
     return strongest(bands(logits, size, input_size))
 
 
 def strongest(logits: Iterable[Tensor]) -> Parsed:
-    """The part map of a picture whose logits come as bands [C, some rows, W] from the top down."""
+    """Returns the part map of a picture whose logits come as bands [C, some rows, W] from the top down."""
     part_map, confidence = [], []
     for band in logits:
         largest, part = band.max(dim=0)
@@ -104,12 +104,12 @@ def into_square(length: int, size: tuple[int, int], input_size: int) -> Tensor:
 
 
 def out_of_square(length: int, size: tuple[int, int], input_size: int) -> Tensor:
-    """Where the pixels of a picture lie in the input: the inverse of `into_square`, float64 [length]."""
+    """Returns where the pixels of a picture lie in the input: the inverse of `into_square`, float64 [length]."""
     return centred(length) * (input_size - 1) / longer_side(size) + (input_size - 1) / 2
 
 
 def on_corners(length: int, cells: int) -> Tensor:
-    """Where `length` pixels lie among `cells`, the first and last on the first and last: float64 [length]."""
+    """Returns where `length` pixels lie among `cells`, the first and last on the first and last: float64 [length]."""
     return torch.arange(length, dtype=torch.float64) * (cells - 1) / (length - 1)
 
 

@@ -1,4 +1,4 @@
-"""How well predicted part maps match true ones: IoU by class, mIoU, pixel accuracy, coverage (Table 4).
+"""Scores of predicted part maps against true ones: IoU by class, mIoU, pixel accuracy, coverage (Table 4).
 
 Counted over all pixels of all maps together, as the parsers' papers do. Pixels without a true label do not count; a
 pixel that has one but was given none is wrong. The mean is over classes that the truth or the prediction holds.
@@ -100,7 +100,7 @@ def score_maps(
 
 
 def list_maps(folder: Path) -> Iterator[str]:
-    """The PNG files below `folder`, hidden ones left out. Raises UserError if it is no folder."""
+    """Yields the PNG files below `folder`, hidden ones left out. Raises UserError if it is no folder."""
     if not os.path.isdir(folder):
         raise UserError(f"{folder} is no folder; name one that holds part maps")
     for place, _, files in os.walk(folder):

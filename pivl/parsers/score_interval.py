@@ -1,4 +1,4 @@
-"""How sure a parser's mIoU is: pictures of people drawn again, and how much single pictures differ (Table 4).
+"""The interval of a parser's mIoU: a bootstrap over people, and how much single pictures differ (Table 4).
 
 Pictures of one person resemble each other, so people are drawn, with all their pictures.
 """

@@ -30,7 +30,7 @@ CHUNK = 256  # pictures at a time, where the frozen tower sees all
 
 @dataclass(frozen=True)
 class Similarity:
-    """How image and text features are compared: by raw dot products, or by cosines times CLIP's own scale."""
+    """The comparison of image and text features: by raw dot products, or by cosines times CLIP's own scale."""
 
     normalized: bool
     temperature: float

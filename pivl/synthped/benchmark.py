@@ -126,14 +126,14 @@ def pretraining_people(
 
 
 def draw_pretraining_people(config: PretrainingConfig) -> People:
-    """The people of pre-training; the last family may be cut."""
+    """Returns the people of pre-training; the last family may be cut."""
     draw = numpy_stream(config.seed, f"{config.name}/people")
     families = -(-config.people // config.family)
     return draw_families(families, config.family, config.changes, draw).select(np.arange(config.people))
 
 
 def draw_benchmark_people(config: SynthpedConfig) -> tuple[People, People]:
-    """The training and the test people, each from its own stream."""
+    """Returns the training and the test people, each from its own stream."""
     training, test = (
         draw_families(
             count // config.family,
@@ -180,14 +180,14 @@ def build_world(config: SynthpedConfig) -> World:
 
 
 def surround(people: People, config: SynthpedConfig | PretrainingConfig, cameras_of: str) -> World:
-    """The world of `people`: who passes by them, and the cameras of the stream `cameras_of`."""
+    """Returns the world of `people`: who passes by them, and the cameras of the stream `cameras_of`."""
     passers_by = draw_people(config.passers_by, numpy_stream(config.seed, f"{config.name}/passers-by"))
     draw = numpy_stream(config.seed, f"{cameras_of}/cameras")
     return World(people, passers_by, draw_cameras(config.cameras, draw, config.severity, config.yaw_spread))
 
 
 def _pictures(album: CachedPictures, shots: ShotList, start: int) -> Pictures:
-    """The pictures of `shots`, which begin at `start` in the album, named as Market-1501 names its files."""
+    """Returns the pictures of `shots`, which begin at `start` in the album, named as Market-1501 names its files."""
     end = start + len(shots)
     return Pictures(
         torch.from_numpy(album.image[start:end]),

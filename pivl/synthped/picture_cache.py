@@ -59,7 +59,7 @@ class CachedPictures:
 def load_pictures(
     name: str, facts: dict[str, Any], shots: ShotList, build_world: Callable[[], World], report: Report | None
 ) -> CachedPictures:
-    """The pictures of `shots`, from the cache if they are there and whole; else rendered, and cached as `name`.
+    """Returns the pictures of `shots`, from the cache if they are there and whole; else rendered, and cached as `name`.
 
     facts: everything (JSON) that decides the world, and the pictures' "size" (height, width); build_world is called only
     to render. A damaged file is rendered again after one line on stderr.
@@ -110,7 +110,7 @@ def render(
 
 
 def _read(path: Path) -> CachedPictures | None:
-    """The album at `path` if it is there and its checksum holds; a line on stderr if it is there and does not."""
+    """Returns the album at `path` if it is there and its checksum holds; a line on stderr if it is there and does not."""
     facts = path.with_suffix(".json")
     if not path.exists():
         return None

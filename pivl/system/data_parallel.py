@@ -17,12 +17,12 @@ from pivl.errors import UserError
 
 
 def count() -> int:
-    """How many ranks train together."""
+    """Returns how many ranks train together."""
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
 
 
 def number() -> int:
-    """Which of them this is, from 0."""
+    """Returns which of them this is, from 0."""
     return distributed.get_rank() if count() > 1 else 0
 
 
@@ -32,7 +32,7 @@ def share(batch: Tensor) -> Tensor:
 
 
 def gather(part: Tensor, whole: int) -> Tensor:
-    """The batch [whole, ...] of which `part` is this rank's share, with gradients; floats as float32."""
+    """Returns the batch [whole, ...] of which `part` is this rank's share, with gradients; floats as float32."""
     if count() == 1:
         return part
     before = sum(len(one) for one in torch.empty(whole, 0).tensor_split(count())[: number()])
@@ -46,12 +46,12 @@ def spread(encode: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
 
 
 def total(value: Tensor) -> Tensor:
-    """The sum of a tensor over all ranks, with gradients."""
+    """Returns the sum of a tensor over all ranks, with gradients."""
     return _Total.apply(value) if count() > 1 else value
 
 
 def mean(value: Tensor, weight: Tensor) -> Tensor:
-    """The mean over all ranks of a value that is itself a mean over `weight` things; 0 where there are none."""
+    """Returns the mean over all ranks of a value that is itself a mean over `weight` things; 0 where there are none."""
     return value if count() == 1 else total(value * weight) / total(weight).clamp(min=1)
 
 

@@ -75,7 +75,7 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
 
 
 def temporary_prefix(path: Path) -> str:
-    """How the name begins under which this process fills what will be `path`; the name says whose it is."""
+    """Returns how the name begins under which this process fills what will be `path`; the name says whose it is."""
     return f".{path.name}.@{this_process()}@"
 
 
@@ -88,7 +88,7 @@ def remove_abandoned(folder: Path) -> None:
 
 
 def is_abandoned(temporary: Path) -> bool:
-    """Whether the process that was filling `temporary` is gone, or must be by its age."""
+    """Returns whether the process that was filling `temporary` is gone, or must be by its age."""
     _, _, rest = temporary.name.partition("@")
     process = Process.parse(rest.rpartition("@")[0])
     if process is not None and process.is_here:
@@ -108,6 +108,6 @@ def check_regular(path: Path, what: str, advice: str) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal. Raises OSError, also for what is no regular file."""
+    """Returns the SHA-256 of a file's content, in hexadecimal. Raises OSError, also for what is no regular file."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -20,12 +20,12 @@ def home_of(user: str = "") -> Path | None:
 
 
 def substitute() -> Path:
-    """A folder of one's own below the temporary ones, for caches of a user without a home."""
+    """Returns a folder of one's own below the temporary ones, for caches of a user without a home."""
     return Path(tempfile.gettempdir()) / f"pivl-bench-{os.getuid()}"
 
 
 def take_substitute() -> Path:
-    """The substitute, made where it is not there yet. UserError where another user has taken its name."""
+    """Returns the substitute, made where it is not there yet. UserError where another user has taken its name."""
     folder = substitute()
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

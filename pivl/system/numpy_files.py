@@ -35,7 +35,7 @@ def read_array(path: Path, limit: int = LIMIT, advice: str = ADVICE) -> NDArray[
 
 
 def read_arrays(path: Path, limit: int = LIMIT, advice: str = ADVICE) -> dict[str, NDArray[Any]]:
-    """The arrays of a .npz file by name, at most `limit` bytes together; raises Unreadable as read_array does."""
+    """Returns the arrays of a .npz file by name, at most `limit` bytes together; raises Unreadable as read_array does."""
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             return _read_members(archive, os.fstat(file.fileno()).st_size, limit)
@@ -61,7 +61,7 @@ def _read_members(archive: zipfile.ZipFile, size: int, limit: int) -> dict[str, 
 
 
 def _read(stream: IO[bytes], size: int, limit: int) -> NDArray[Any]:
-    """The array of a seekable stream in .npy's form, `size` bytes long."""
+    """Returns the array of a seekable stream in .npy's form, `size` bytes long."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about files of old versions, which are read as they always were
         version = np.lib.format.read_magic(stream)

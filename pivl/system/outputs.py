@@ -67,7 +67,7 @@ def write_text_output(path: Path, text: str) -> None:
 
 
 def _facts(path: Path) -> os.stat_result | None:
-    """What is there, links followed; None where nothing is."""
+    """Returns what is there, links followed; None where nothing is."""
     try:
         return path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -77,7 +77,7 @@ def _facts(path: Path) -> os.stat_result | None:
 
 
 def _real(path: Path) -> Path:
-    """Where the file is or will be: `path` with links followed, also those that point to nothing yet."""
+    """Returns where the file is or will be: `path` with links followed, also those that point to nothing yet."""
     return Path(os.path.realpath(path))
 
 
@@ -105,7 +105,7 @@ def _send(made: Path, path: Path, facts: os.stat_result) -> None:
 
 
 def _open(path: Path) -> int:
-    """A handle to write to; opening a pipe waits a while for somebody who reads."""
+    """Returns a handle to write to; opening a pipe waits a while for somebody who reads."""
     end = time.monotonic() + PATIENCE
     while True:
         try:

@@ -27,12 +27,12 @@ class Process:
     born: str
 
     def __str__(self) -> str:
-        """A piece of a file name that `parse` reads."""
+        """Returns a piece of a file name that `parse` reads."""
         return f"{self.host}~{self.machine}~{self.number}~{self.born}"
 
     @classmethod
     def parse(cls, text: str) -> "Process | None":
-        """The process that `text` names; None where it names none."""
+        """Returns the process that `text` names; None where it names none."""
         match text.split("~"):
             case [host, machine, number, born] if is_number(number):
                 return cls(host, machine, int(number), born)
@@ -50,17 +50,17 @@ class Process:
 
 
 def is_number(text: str) -> bool:
-    """Whether `text` is a whole number in plain digits, and none of absurd length."""
+    """Returns whether `text` is a whole number in plain digits, and none of absurd length."""
     return text.isascii() and text.isdigit() and len(text) < 16
 
 
 def this_process() -> Process:
-    """The process that asks."""
+    """Returns the process that asks."""
     return Process(_host(), _machine(), os.getpid(), _birth(os.getpid()))
 
 
 def peak_resident_bytes() -> int:
-    """The most memory that this process has held so far.
+    """Returns the most memory that this process has held so far.
 
     On Linux as /proc has it: what the system's getrusage says begins with what the process held that started this one.
     """
@@ -85,7 +85,7 @@ def _host() -> str:
 
 @cache
 def _machine() -> str:
-    """A digest that changes with the host, its boot and, on Linux, the container's own count of processes."""
+    """Returns a digest that changes with the host, its boot and, on Linux, the container's own count of processes."""
     boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     facts = [_host()]
     if boot.exists():

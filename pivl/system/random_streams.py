@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def derive_seed(seed: int, name: str) -> int:
-    """A 63-bit seed for the stream `name` of `seed`; the same on every machine and Python."""
+    """Returns a 63-bit seed for the stream `name` of `seed`; the same on every machine and Python."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
 
 
 def numpy_stream(seed: int, name: str) -> np.random.Generator:
-    """A numpy generator (PCG64) for the stream `name` of `seed`."""
+    """Returns a numpy generator (PCG64) for the stream `name` of `seed`."""
     return np.random.Generator(np.random.PCG64(derive_seed(seed, name)))
 
 
 def torch_stream(seed: int, name: str) -> "torch.Generator":
-    """A torch generator on the CPU for the stream `name` of `seed`; the same draws whatever device trains."""
+    """Returns a torch generator on the CPU for the stream `name` of `seed`; the same draws whatever device trains."""
     import torch  # here, so that tables, which draw by numpy alone, need not load it
 
     return torch.Generator().manual_seed(derive_seed(seed, name))
@@ -40,18 +40,18 @@ class Streams:
         self._marked: dict[torch.Generator, torch.Tensor] = {}
 
     def open(self, name: str) -> "torch.Generator":
-        """The stream `name`, the same generator for every asker."""
+        """Returns the stream `name`, the same generator for every asker."""
         if name not in self._open:
             self._open[name] = torch_stream(self._seed, name)
         return self._open[name]
 
     def mark(self, stream: "torch.Generator") -> "torch.Generator":
-        """An open stream, whose state counts as it is now until the next mark: what follows is drawn again."""
+        """Returns an open stream, whose state counts as it is now until the next mark: what follows is drawn again."""
         self._marked[stream] = stream.get_state()
         return stream
 
     def states(self) -> "dict[str, torch.Tensor]":
-        """The state of every stream by name, as it is or as it was when last marked."""
+        """Returns the state of every stream by name, as it is or as it was when last marked."""
         return {name: self._marked.get(stream, stream.get_state()) for name, stream in self._open.items()}
 
     def put_back(self, states: "Mapping[str, torch.Tensor]") -> None:

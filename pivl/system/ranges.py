@@ -1,4 +1,4 @@
-"""What the value of a field may be: a closed choice, a name or numbers within a range, said in words where it is not."""
+"""The values that a field may have: a closed choice, a name or numbers within a range, said in words where it is not."""
 
 import math
 from typing import Any, Literal, get_args, get_origin
@@ -38,6 +38,6 @@ def _number_refusal(value: Any, whole: bool, least: float, most: float) -> str:
 
 
 def shorten(value: object) -> str:
-    """The value as a message shows it, in a few letters."""
+    """Returns the value as a message shows it, in a few letters."""
     text = repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

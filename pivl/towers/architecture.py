@@ -96,7 +96,7 @@ class ClipArchitecture:
         )
 
     def looks_like(self, other: "ClipArchitecture") -> bool:
-        """Whether names and shapes of tensors tell no difference."""
+        """Returns whether names and shapes of tensors tell no difference."""
         try:
             return self.as_seen() == other.as_seen()
         except ValueError:  # a width that no number of OpenAI's heads divides

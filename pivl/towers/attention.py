@@ -31,7 +31,7 @@ def block_output_at(block: Any, tokens: Tensor, position: Tensor, hidden: Tensor
 
 
 def pool_input(pool: Any, feature_map: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean [B, C] of a map [B, C, h, w]; and [B, 1 + h*w, C]: that and the cells, row by row, with positions.
+    """Returns the mean [B, C] of a map [B, C, h, w]; and [B, 1 + h*w, C]: that and the cells, row by row, with positions.
 
     Whoever needs the mean takes it from here: its gradient then has the layout of the cells', where another's would
     make the ReLU behind the map seven times slower on a CPU.

@@ -35,7 +35,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class ImageInput:
-    """How pictures enter an image tower: a choice of the recipe, not of the checkpoint.
+    """The input of an image tower: a choice of the recipe, not of the checkpoint.
 
     image_size (height, width) in pixels; `stride` between patches, ViT only (None: the patch itself).
     """
@@ -45,7 +45,7 @@ class ImageInput:
 
 
 def build_vision(architecture: VisionArchitecture, image_input: ImageInput) -> ImageTower:
-    """An image tower with random weights; raises UserError for a ResNet that is asked for a patch stride."""
+    """Returns an image tower with random weights; raises UserError for a ResNet that is asked for a patch stride."""
     if architecture.kind == "vit":
         return VisionTower(architecture, image_input.image_size, image_input.stride)
     if image_input.stride is not None:
@@ -59,7 +59,7 @@ def build_clip(
     vocabulary: Vocabulary,
     generator: torch.Generator,
 ) -> Clip:
-    """A CLIP with random weights that depend on `generator` alone.
+    """Returns a CLIP with random weights that depend on `generator` alone.
 
     Raises ValueError for a vocabulary of another size than the text tower's.
     """

@@ -39,7 +39,7 @@ class NamedClip:
 
 @cache
 def named_clips() -> Mapping[str, NamedClip]:
-    """Every CLIP that these towers compute, OpenAI's first, by the name that is typed: lower case.
+    """Returns every CLIP that these towers compute, OpenAI's first, by the name that is typed: lower case.
 
     OpenAI's names mean the -quickgelu definitions, which its weights were trained with; with -gelu behind them,
     open_clip's plain ones, which others trained. All other names mean what they mean in open_clip.
@@ -63,7 +63,7 @@ def plain_name(name: str) -> str:
 
 
 def read_configuration(described: Mapping[str, Any]) -> ClipArchitecture:
-    """The architecture in one of open_clip's model configurations."""
+    """Returns the architecture in one of open_clip's model configurations."""
     vision, text, embed_dim = described["vision_cfg"], described["text_cfg"], described["embed_dim"]
     activation: Activation = "quick_gelu" if described.get("quick_gelu") else "gelu"
     width, is_resnet = vision["width"], isinstance(vision["layers"], list)
@@ -98,13 +98,13 @@ def _configurations() -> list[Path]:
 
 
 def _is_ours(described: Mapping[str, Any]) -> bool:
-    """Whether a configuration says nothing but what makes one of OpenAI's towers larger or smaller."""
+    """Returns whether a configuration says nothing but what makes one of OpenAI's towers larger or smaller."""
     vision, text = described["vision_cfg"], described["text_cfg"]
     known = described.keys() <= OF_A_CLIP and vision.keys() <= OF_VISION and text.keys() <= OF_TEXT
     return known and text["vocab_size"] == Vocabulary.FULL_SIZE
 
 
 def _rank(name: str) -> tuple[int, str]:
-    """Where a definition stands in the list: OpenAI's own, then the rest by name."""
+    """Returns where a definition stands in the list: OpenAI's own, then the rest by name."""
     plain = name.removesuffix(QUICK)
     return (OPENAI.index(plain) if plain in OPENAI and name != plain else len(OPENAI)), name.lower()

@@ -1,4 +1,4 @@
-"""What towers of convolutions have in common, beside the answers of a vision transformer (vit.py)."""
+"""The traits that all convolutional towers share; vit.py has those of a vision transformer."""
 
 import torch
 from torch import Tensor, nn

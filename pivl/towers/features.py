@@ -1,4 +1,4 @@
-"""What an image tower says about a batch of pictures; the projected dense tokens only when asked for."""
+"""The features of a batch of pictures; the projected dense tokens only when asked for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -110,7 +110,7 @@ def build_student(
     generator: torch.Generator,
     state: Mapping[str, Tensor] | None = None,
 ) -> StudentTower:
-    """The student `name`, its weights drawn from `generator` alone, for pictures of `image_size` (height, width).
+    """Returns the student `name`, its weights drawn from `generator` alone, for pictures of `image_size` (height, width).
 
     `state`: tensors for the network (student_weights.read_student), which leave only the linear layer as it was drawn.
     Raises UserError for an unknown name, or a network that does not make maps of such pictures.

@@ -21,7 +21,7 @@ COUNTER = "num_batches_tracked"  # of batch norm; not every file has it
 
 
 def read_student(path: Path, tower: StudentTower, name: str) -> State:
-    """The tensors of a weights file under the names of `tower.net`, the student `name`; all of them but counters.
+    """Returns the tensors of a weights file under the names of `tower.net`, the student `name`; all of them but counters.
 
     What a file has besides, as a classifier, is left. Raises UserError, one line naming the file, where it cannot be
     read, is of another network, or has tensors missing or of another shape.
@@ -64,7 +64,7 @@ def save_student(path: Path, tower: StudentTower, note: str) -> None:
 
 
 def _mobilenet_names(state: Mapping[str, Tensor]) -> State:
-    """The tensors under torchvision's names, whichever layout they come in; {} for another network's."""
+    """Returns the tensors under torchvision's names, whichever layout they come in; {} for another network's."""
     ours = list(_torchvision_layers())
     for layout in (ours, list(_dli_layers()), list(_timm_layers())):
         to_ours = dict(zip(layout, ours, strict=True))
@@ -88,7 +88,7 @@ def _torchvision_layers() -> Iterator[str]:
 
 
 def _dli_layers() -> Iterator[str]:
-    """The same, as d-li14's mobilenetv2.pytorch names them, whose activations count too."""
+    """Yields the names of torchvision's tensors as d-li14's mobilenetv2.pytorch names them, whose activations count too."""
     yield from ("features.0.0", "features.0.1")
     yield from (f"features.1.conv.{layer}" for layer in (0, 1, 3, 4))
     for block in range(2, 18):
@@ -97,7 +97,7 @@ def _dli_layers() -> Iterator[str]:
 
 
 def _timm_layers() -> Iterator[str]:
-    """The same, as timm names them."""
+    """Yields the names of torchvision's tensors as timm names them."""
     yield from ("conv_stem", "bn1")
     yield from (f"blocks.0.0.{layer}" for layer in ("conv_dw", "bn1", "conv_pw", "bn2"))
     for stage, blocks in enumerate(STAGES[1:], 1):

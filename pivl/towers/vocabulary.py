@@ -38,7 +38,7 @@ class Vocabulary:
 
     @classmethod
     def covering(cls, texts: Iterable[str]) -> Self:
-        """The smallest compact vocabulary that can write all `texts`."""
+        """Returns the smallest compact vocabulary that can write all `texts`."""
         tokens = {token for text in texts for token in _byte_pairs().encode(text)}
         return cls(tuple(sorted(tokens | {cls.START, cls.END})))
 
@@ -46,7 +46,7 @@ class Vocabulary:
         return self.FULL_SIZE if self.compact is None else len(self.compact)
 
     def tokens(self, text: str) -> list[int]:
-        """The ids of a text, start and end included, no padding. Raises UserError naming an unknown word."""
+        """Returns the ids of a text, start and end included, no padding. Raises UserError naming an unknown word."""
         real = [self.START, *_byte_pairs().encode(text), self.END]
         if self._number is None:
             return real

@@ -32,7 +32,7 @@ POSITIONS = {"resnet": "visual.attnpool.positional_embedding", "vit": "visual.po
 
 
 def load_clip(path: Path, image_input: ImageInput | None = None) -> Clip:
-    """The CLIP in a weights file (`checkpoint.read_state`), in eval mode on the CPU.
+    """Returns the CLIP in a weights file (`checkpoint.read_state`), in eval mode on the CPU.
 
     Architecture and vocabulary come from the file's metadata, else from the shapes of its tensors.
     `image_input` None takes the image size in the metadata, else 256 x 128. Raises
@@ -94,7 +94,7 @@ def clip_from_state(
     image_input: ImageInput | None,
     architecture: ClipArchitecture | None = None,
 ) -> Clip:
-    """The CLIP of a state dict with OpenAI's names (see load_clip); errors (UserError) call it `source`.
+    """Returns the CLIP of a state dict with OpenAI's names (see load_clip); errors (UserError) call it `source`.
 
     `architecture` None is what metadata and tensors tell.
     """
@@ -127,7 +127,7 @@ def _read_size(metadata: dict[str, Any]) -> tuple[int, int]:
 
 
 def read_architecture(state: State, metadata: dict[str, Any], source: str) -> ClipArchitecture:
-    """The architecture that the metadata tell, or else the tensors; errors (UserError) call the file `source`."""
+    """Returns the architecture that the metadata tell, or else the tensors; errors (UserError) call the file `source`."""
     if "token_embedding.weight" not in state or not any(name in state for name in POSITIONS.values()):
         what = describe_names(state, "name a file with OpenAI's CLIP tensor names")
         raise UserError(f"{source}: not a CLIP's weights in OpenAI's names but {what}")
@@ -144,7 +144,7 @@ def read_architecture(state: State, metadata: dict[str, Any], source: str) -> Cl
 
 
 def infer_architecture(state: State) -> ClipArchitecture:
-    """The architecture of an OpenAI state dict as its tensors tell it (see as_seen). KeyError, ValueError."""
+    """Returns the architecture of an OpenAI state dict as its tensors tell it (see as_seen). KeyError, ValueError."""
 
     def blocks(prefix: str) -> int:
         return len({name[len(prefix) :].partition(".")[0] for name in state if name.startswith(prefix)})

@@ -51,7 +51,7 @@ RAW = Similarity(normalized=False, temperature=1.0)
 
 
 def recompute(figures: Figures, progress: Progress, nudge: int = 0) -> Iterator[Recomputed]:
-    """Every figure of a clip-reid file, in the order of its stages, from inputs moved by a `nudge` (Drawing.read).
+    """Yields every figure of a clip-reid file, in the order of its stages, from inputs moved by a `nudge` (Drawing.read).
 
     UserError where its meta describes no CLIP.
     """
@@ -114,7 +114,7 @@ def rates_of(epochs: int, rate: float, schedule: Schedule) -> Tensor:
 
 
 def reference_model(drawing: Drawing, tower: ImageTower) -> ReIDModel:
-    """The model over the file's identities, with the file's classifiers, in evaluation mode."""
+    """Returns the model over the file's identities, with the file's classifiers, in evaluation mode."""
     model = ReIDModel(tower, drawing.identities, torch.Generator())
     with torch.no_grad():
         for name, layer in (("classifier", model.classifier), ("classifier_proj", model.classifier_proj)):
@@ -144,13 +144,13 @@ def tower_figures(drawing: Drawing, figures: Figures, model: ReIDModel) -> Itera
 
 
 def last_stage(tower: ImageTower) -> nn.Module:
-    """The part of a tower whose input is `last` and whose output is `feat`, before pooling and norm."""
+    """Returns the part of a tower whose input is `last` and whose output is `feat`, before pooling and norm."""
     return tower.net.layer4 if isinstance(tower, ResNetTower) else tower.net.transformer.resblocks[-1]
 
 
 @contextmanager
 def seen(*modules: nn.Module) -> Iterator[Passes]:
-    """The inputs and the output of every pass through `modules`, as they happen."""
+    """Yields the inputs and the output of every pass through `modules`, as they happen."""
     passed: Passes = []
     handles = [
         module.register_forward_hook(lambda _, inputs, output: passed.append((inputs, output)))

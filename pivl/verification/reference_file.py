@@ -31,14 +31,14 @@ class Figures:
     values: dict[str, NDArray[Any]]
 
     def whole(self, key: str, least: int = 1, most: int = MOST) -> int:
-        """The whole number `key` of meta; UserError where it is absent, none, below `least` or above `most`."""
+        """Returns the whole number `key` of meta; UserError where it is absent, none, below `least` or above `most`."""
         value = self.meta.get(key)
         if not _is_whole(value, least, most):
             raise self.unfit(f"{key} is {brief(value)}, not a whole number from {least} to {most}")
         return value
 
     def wholes(self, key: str, least: int = 1) -> tuple[int, ...]:
-        """The list of whole numbers `key` of meta; UserError as for `whole`."""
+        """Returns the list of whole numbers `key` of meta; UserError as for `whole`."""
         value = self.meta.get(key)
         if (
             not isinstance(value, list)
@@ -49,7 +49,7 @@ class Figures:
         return tuple(value)
 
     def unfit(self, why: str) -> UserError:
-        """The error for a file whose meta or arrays cannot be computed again."""
+        """Returns the error for a file whose meta or arrays cannot be computed again."""
         return UserError(f"{self.path}: {why}; {AS_MADE}")
 
 
@@ -58,7 +58,7 @@ def _is_whole(value: object, least: int, most: int) -> TypeGuard[int]:
 
 
 def brief(value: object) -> str:
-    """A value of meta as a line shows it: on one line, and no longer than one."""
+    """Returns a value of meta as a line shows it: on one line, and no longer than one."""
     said = repr(value)
     return said if len(said) <= 60 else f"{said[:57]}..."
 
@@ -115,7 +115,7 @@ RERANKED = Measure(1e-2, "nothing")  # the original computes in half precision
 
 @dataclass(frozen=True)
 class Recomputed:
-    """What this project's code gives for one key, and how it is to be compared."""
+    """The value that this project's code computes for one key, and its tolerance."""
 
     key: str
     ours: Tensor

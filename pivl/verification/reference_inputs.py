@@ -153,13 +153,13 @@ class Drawing:
 
 
 def draw(name: str, shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
-    """A standard normal tensor that depends on its name and seed alone."""
+    """Returns a standard normal tensor that depends on its name and seed alone."""
     stream = np.random.RandomState((zlib.crc32(name.encode()) + seed) % 2**32)
     return stream.standard_normal(size=shape).astype(np.float32)
 
 
 def clip_weight(key: str, shape: tuple[int, ...], seed: int) -> Tensor:
-    """A tensor of the reference CLIP's state dict, by the rules of reference/README.md."""
+    """Returns a tensor of the reference CLIP's state dict, by the rules of reference/README.md."""
     last = key.rpartition(".")[2]
     if last == "num_batches_tracked":
         return torch.tensor(0)

@@ -59,7 +59,7 @@ def read_inputs(figures: Figures, nudge: int) -> tuple[Descriptors, Descriptors]
 
 
 def read_side(figures: Figures, side: str, nudge: int) -> Descriptors:
-    """The pictures whose keys begin with `side`, features moved by `nudge`."""
+    """Returns the pictures whose keys begin with `side`, features moved by `nudge`."""
     features, person, camera = (figures.values[f"{side}_{key}"] for key in ("features", "pids", "camids"))
     moved = nudged(features.astype(np.float32), nudge, OF_A_DISTANCE)
     whole = (torch.from_numpy(numbers.astype(np.int64)) for numbers in (person, camera))
@@ -67,7 +67,7 @@ def read_side(figures: Figures, side: str, nudge: int) -> Descriptors:
 
 
 def read_choice(figures: Figures) -> Reciprocal:
-    """The choices of re-ranking in meta."""
+    """Returns the choices of re-ranking in meta."""
     try:
         written = figures.meta["rerank"]
         return Reciprocal(int(written["k1"]), int(written["k2"]), float(written["lambda_value"]))

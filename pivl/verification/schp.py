@@ -21,7 +21,7 @@ LOGITS = Measure(1e-3)
 
 
 def is_input(key: str) -> bool:
-    """Whether a key of a file is given, not computed: pictures, and how certain their labels are."""
+    """Returns whether a key of a file is given, not computed: pictures, and how certain their labels are."""
     return key.startswith(("image", "margin"))
 
 
@@ -77,7 +77,7 @@ def draw_network(network: AugmentCE2P, seed: int) -> AugmentCE2P:
 
 
 def schp_weight(key: str, shape: tuple[int, ...], seed: int) -> Tensor:
-    """A tensor of the reference network's state dict, by the rules of reference/README.md."""
+    """Returns a tensor of the reference network's state dict, by the rules of reference/README.md."""
     last = key.rpartition(".")[2]
     z = torch.from_numpy(draw(key, shape, seed))
     if last == "running_var":

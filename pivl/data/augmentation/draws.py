@@ -1,4 +1,4 @@
-"""What befalls each picture of a batch: drawn from one fixed row of random numbers a picture (method.md 1.9).
+"""Draws the augmentation parameters of a batch from one fixed row of random numbers a picture (method.md 1.9).
 
 The row is used whatever is done with it, so training runs of one seed see identical images, with or without part maps.
 """
@@ -16,7 +16,7 @@ ROW = SINGLE_DRAWS + 2 * ERASE_ATTEMPTS  # random numbers of one sample
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to a training image; the defaults are CLIP-ReID's for 256 x 128 pixels.
+    """The augmentation of a training image; the defaults are CLIP-ReID's for 256 x 128 pixels.
 
     flip_probability, erase_probability in [0, 1]; padding in pixels on each side; erase_area as shares of
     the image's area and erase_aspect as height / width, each (lowest, highest).
@@ -31,7 +31,7 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class AugmentationParams:
-    """What befalls each of B images, int64 [B] each: mirrored (0 or 1); row and column of the padded image
+    """The augmentation parameters of B images, int64 [B] each: mirrored (0 or 1); row and column of the padded image
     where the crop begins; the erased rectangle (height 0 where none); the seed of its noise.
     """
 
@@ -46,7 +46,7 @@ class AugmentationParams:
 
 
 def draw_rows(count: int, generator: torch.Generator) -> Tensor:
-    """The random numbers of `count` samples, float64 [count, ROW]; `generator` lives on the CPU."""
+    """Returns the random numbers of `count` samples, float64 [count, ROW]; `generator` lives on the CPU."""
     return torch.rand(count, ROW, generator=generator, dtype=torch.float64)
 
 

@@ -32,7 +32,7 @@ class Crop:
     seed: int
 
     def take(self, plane: Tensor) -> NDArray[np.uint8]:
-        """The area of a plane uint8 [..., H, W] that stays in the picture."""
+        """Returns the area of a plane uint8 [..., H, W] that stays in the picture."""
         return (plane.flip(-1) if self.mirrored else plane).numpy()[(..., *self.source)]
 
 
@@ -43,7 +43,7 @@ def apply_by_slices(
     normalization: Normalization,
     mirror_table: Tensor,
 ) -> Batch:
-    """What pivl.data.augmentation.on_gpu.apply_by_index gives, for pictures on the CPU."""
+    """Returns what pivl.data.augmentation.on_gpu.apply_by_index gives, for pictures on the CPU."""
     size = (decoded.image.shape[-2], decoded.image.shape[-1])
     cuts = list(_crops(moves, size, padding))
     image, (scale, shift) = torch.empty(decoded.image.shape), normalization.factors(decoded.image.device)
@@ -75,7 +75,7 @@ def _crops(moves: AugmentationParams, size: tuple[int, int], padding: int) -> It
 
 
 def _overlap(start: int, length: int) -> tuple[slice, slice]:
-    """Where `length` pixels from `start` on lie in the crop, and in the picture, which has as many from 0 on."""
+    """Returns where `length` pixels from `start` on lie in the crop, and in the picture, which has as many from 0 on."""
     kept = length - abs(start)
     return slice(max(0, -start), max(0, -start) + kept), slice(max(0, start), max(0, start) + kept)
 

@@ -21,7 +21,7 @@ def apply_by_index(
     normalization: Normalization,
     mirror_table: Tensor,
 ) -> Batch:
-    """The pictures after their `moves`, normalised; arguments as in pivl.data.augmentation.augment.augment."""
+    """Returns the pictures after their `moves`, normalised; arguments as in pivl.data.augmentation.augment.augment."""
     size = (decoded.image.shape[-2], decoded.image.shape[-1])
     source, inside = _source_pixels(moves, size, padding)
     erased = _rectangles(moves, size)
@@ -95,7 +95,7 @@ def as_normal(bits: Tensor) -> Tensor:
 
 
 def _scramble(value: Tensor) -> Tensor:
-    """A bijective mix of 32-bit integers (multiply and xor-shift), held in int64."""
+    """Returns a bijective mix of 32-bit integers (multiply and xor-shift), held in int64."""
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
         value = ((value ^ (value >> shift)) * factor) & 0xFFFFFFFF
     return value ^ (value >> 16)

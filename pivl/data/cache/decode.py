@@ -46,7 +46,7 @@ class CacheFile:
 def plan_pictures(
     listing: Listing, which: SetName, size: tuple[int, int], version: str = VERSION
 ) -> CacheFile:
-    """The decoded pictures of a set, uint8 [N, 3, H, W] (RGB), in the order of its entries."""
+    """Returns the decoded pictures of a set, uint8 [N, 3, H, W] (RGB), in the order of its entries."""
     resampling, entries = RESAMPLING[which], listing.entries[which]
     digest = hash_lines([(version, resampling.name), *((entry.name, entry.digest) for entry in entries)])
     path = _place(listing, which, size, digest)
@@ -54,7 +54,7 @@ def plan_pictures(
 
 
 def plan_maps(listing: Listing, maps: MapFiles, size: tuple[int, int], version: str = VERSION) -> CacheFile:
-    """The part maps of the training set, uint8 [N, H, W], in the order of its entries."""
+    """Returns the part maps of the training set, uint8 [N, H, W], in the order of its entries."""
     entries = ((entry.name, entry.digest) for entry in listing.entries["train"])
     digest = hash_lines([(version,), *entries, *maps.lines(listing)])
     path = _place(listing, "part-maps", size, digest)
@@ -65,7 +65,7 @@ def plan_maps(listing: Listing, maps: MapFiles, size: tuple[int, int], version: 
 def plan_confidence(
     listing: Listing, maps: MapFiles, size: tuple[int, int], version: str = VERSION
 ) -> CacheFile:
-    """The confidence of those part maps, uint8 [N, H, W] in 255ths, in the same order."""
+    """Returns the confidence of those part maps, uint8 [N, H, W] in 255ths, in the same order."""
     digest = hash_lines([(version,), *maps.lines(listing), *confidence_lines(maps)])
     path = _place(listing, "confidence", size, digest)
     sources = [file for _, file in maps.sources(listing)]
@@ -73,7 +73,7 @@ def plan_confidence(
 
 
 def _place(listing: Listing, what: str, size: tuple[int, int], digest: str) -> Path:
-    """Where an array is kept; a csv file's name may be as long as names go, which leaves no room for more."""
+    """Returns where an array is kept; a csv file's name may be as long as names go, which leaves no room for more."""
     name = os.fsencode(listing.name)[:NAME].decode(errors="ignore")
     return cache_folder() / f"{name}-{what}-{size[0]}x{size[1]}-{digest}.npy"
 

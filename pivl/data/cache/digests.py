@@ -56,7 +56,7 @@ def digest_files(folder: Path, names: Sequence[str], report: Report | None = Non
 
 
 def digest_file(path: Path) -> str:
-    """The SHA-256 of one file, as digest_files finds it. Raises UserError where it cannot be read."""
+    """Returns the SHA-256 of one file, as digest_files finds it. Raises UserError where it cannot be read."""
     (digest,) = digest_files(path.parent, [path.name])
     if not digest:
         raise UserError(f"cannot read {path}; check that it is a file, and its permissions")
@@ -66,7 +66,7 @@ def digest_file(path: Path) -> str:
 def _hash_all(
     place: str, names: Sequence[str], report: Report | None
 ) -> Iterator[tuple[str, tuple[Stamp, str]]]:
-    """Each name with the stamp of its file, empty where it may not be believed later, and the digest."""
+    """Yields each name with the stamp of its file, empty where it may not be believed later, and the digest."""
     jobs = [names[start : start + JOB] for start in range(0, len(names), JOB)]
 
     def work(some: Sequence[str]) -> list[tuple[str, tuple[Stamp, str]]]:
@@ -119,7 +119,7 @@ def _stamp(facts: os.stat_result) -> Stamp:
 
 
 def _place(folder: str) -> Path | None:
-    """Where the digests of a folder's files are kept; None where the user has no folder for caches."""
+    """Returns where the digests of a folder's files are kept; None where the user has no folder for caches."""
     try:
         return cache_folder() / "digests" / f"{sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
     except (RuntimeError, UserError):

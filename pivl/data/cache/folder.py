@@ -70,7 +70,7 @@ def one_at_a_time(path: Path, doing: str) -> Iterator[None]:
 
 
 def _open_lock(path: Path) -> BufferedReader:
-    """The lock's file, made if need be; nothing is written to it."""
+    """Returns the lock's file, made if need be; nothing is written to it."""
     try:
         return open_regular(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
     except OSError as error:

@@ -38,7 +38,7 @@ def write_pictures(
 
 
 def find_unreadable(paths: Sequence[Path]) -> list[str]:
-    """The message of each of `paths` that read_rgb refuses."""
+    """Returns the message of each of `paths` that read_rgb refuses."""
     found = []
     for path in paths:
         try:

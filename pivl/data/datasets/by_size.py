@@ -27,7 +27,7 @@ JOB = 64  # pictures that are decoded and compared at a time
 
 
 def list_by_size(listing: Listing) -> Listing:
-    """The listing with the size of each picture in the place of its digest."""
+    """Returns the listing with the size of each picture in the place of its digest."""
     entries = {
         which: tuple(replace(entry, digest=str(entry.bytes)) for entry in listing.entries[which])
         for which in SETS
@@ -36,13 +36,13 @@ def list_by_size(listing: Listing) -> Listing:
 
 
 def map_by_size(maps: MapFiles) -> MapFiles:
-    """The part maps with the size of each in the place of its digest, and so of their confidence."""
+    """Returns the part maps with the size of each in the place of its digest, and so of their confidence."""
     found = tuple(file and replace(file, digest=str(file.bytes)) for file in maps.found)
     return replace(maps, found=found, identify=_sizes)
 
 
 def picture_caches(listing: Listing, size: tuple[int, int]) -> list[Renamed]:
-    """Where the decoded pictures of each set were kept, and where they are now."""
+    """Returns where the decoded pictures of each set were kept, and where they are now."""
     before = list_by_size(listing)
     return [
         (plan_pictures(before, which, size, VERSION), plan_pictures(listing, which, size)) for which in SETS
@@ -50,7 +50,7 @@ def picture_caches(listing: Listing, size: tuple[int, int]) -> list[Renamed]:
 
 
 def map_caches(listing: Listing, maps: MapFiles, confidence: bool, size: tuple[int, int]) -> list[Renamed]:
-    """The same of the part maps and, if wanted, their confidence."""
+    """Returns the same of the part maps and, if wanted, their confidence."""
     before, maps_before = list_by_size(listing), map_by_size(maps)
     plans = [plan_maps, *([plan_confidence] if confidence else [])]
     return [(plan(before, maps_before, size, VERSION), plan(listing, maps, size)) for plan in plans]
@@ -90,7 +90,7 @@ def compare(caches: Sequence[Renamed], report: Report | None = None) -> Compared
 
 
 def _find_converted(file: CacheFile) -> list[Path]:
-    """The pictures among the sources of a file that were read otherwise; maps and confidence never were."""
+    """Returns the pictures among the sources of a file that were read otherwise; maps and confidence never were."""
     if file.write is not write_pictures:
         return []
     jobs = [(file.sources[start : start + JOB],) for start in range(0, len(file.sources), JOB)]
@@ -103,7 +103,7 @@ def _converted(paths: Sequence[Path]) -> list[Path]:
 
 
 def _holds(file: CacheFile, report: Report | None) -> bool:
-    """Whether the array of the file is what its sources are decoded to now."""
+    """Returns whether the array of the file is what its sources are decoded to now."""
     step = prod(file.shape[1:])
     offset = file.path.stat().st_size - prod(file.shape)
     jobs = [

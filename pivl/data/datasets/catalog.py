@@ -73,7 +73,7 @@ def load(
 def _plan(
     listing: Listing, maps: MapFiles | None, size: tuple[int, int], confidence: bool
 ) -> list[CacheFile]:
-    """What of the data set is kept decoded: the three sets, then part maps and their confidence."""
+    """Returns what of the data set is kept decoded: the three sets, then part maps and their confidence."""
     files = [plan_pictures(listing, which, size) for which in SETS]
     files += [plan_maps(listing, maps, size)] if maps else []
     return files + ([plan_confidence(listing, maps, size)] if maps and confidence else [])
@@ -86,7 +86,7 @@ def survey(
     allow_partial: bool = False,
     report: Report | None = None,
 ) -> tuple[Listing, MapFiles | None]:
-    """The pictures and maps of a data set, checked but not decoded; errors as in `load`.
+    """Returns the pictures and maps of a data set, checked but not decoded; errors as in `load`.
 
     `report(done, total)` is called while files are hashed that were not before.
     """
@@ -99,7 +99,7 @@ def survey(
 
 
 def digest_maps(listing: Listing, maps: MapFiles | None, confidence: bool = False) -> str:
-    """A digest of the pictures' part maps, with their confidence if wanted; empty without maps.
+    """Returns a digest of the pictures' part maps, with their confidence if wanted; empty without maps.
 
     Raises UserError where confidence is wanted and is not there.
     """

@@ -30,7 +30,7 @@ NAMED = 20  # missing pictures named one by one: where a folder is not unpacked 
 
 @dataclass(frozen=True)
 class SetCount:
-    """What a set holds, and what it should hold where that is known."""
+    """The counts of a set, and the expected ones where they are known."""
 
     name: SetName
     images: int
@@ -55,7 +55,7 @@ class MapCount:
 
 @dataclass(frozen=True)
 class Findings:
-    """What `check` found; `faults` are the lines that say what is wrong, each missing or unreadable file by name.
+    """The findings of `check`; `faults` are the lines that say what is wrong, each missing or unreadable file by name.
 
     cameras: of all sets; apart: of each set those that no other has; untrained: of test pictures, and of no training
     picture. doubts: lines on what is odd and may be meant. partial: whether allow_partial lets some of the faults pass.
@@ -137,7 +137,7 @@ def check(
 
 
 def describe(findings: Findings) -> str:
-    """The findings as text: a table of counts, what belongs to it, and the faults, a line each."""
+    """Returns the findings as text: a table of counts, what belongs to it, and the faults, a line each."""
     lines = [f"{findings.name} in {findings.folder}", *([findings.note] if findings.note else [])]
     rows = [HEADER, *map(_row, findings.sets)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -176,7 +176,7 @@ def _row(item: SetCount) -> tuple[str, ...]:
 
 
 def _name_missing(listing: Listing) -> list[str]:
-    """A line for each picture that a list names in vain, the first NAMED of them."""
+    """Returns a line for each picture that a list names in vain, the first NAMED of them."""
     lines = [f"{listing.called}: no picture {listing.folder / name}" for name in listing.missing[:NAMED]]
     if more := len(listing.missing) - len(lines):
         lines.append(f"{listing.called}: no picture for {more} lines more of its lists")
@@ -196,7 +196,7 @@ def _count(listing: Listing, which: SetName) -> SetCount:
 
 
 def _apart(listing: Listing, which: SetName) -> tuple[str, ...]:
-    """The cameras that no other set has."""
+    """Returns the cameras that no other set has."""
     others = {*cameras_of(listing, *(one for one in SETS if one != which))}
     return tuple(name for name in cameras_of(listing, which) if name not in others)
 

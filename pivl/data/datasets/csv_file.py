@@ -18,7 +18,7 @@ Row = dict[str, str]
 
 
 def list_csv(file: Path, root: Path | None = None, report: Report | None = None) -> Listing:
-    """The pictures that `file` lists, with paths below `root` or, without one, below the file's own folder.
+    """Returns the pictures that `file` lists, with paths below `root` or, without one, below the file's own folder.
 
     Columns: path, person, camera, split (train, query or gallery) and, if wanted, part_map. People and cameras are any
     text; 1, 01 and 1.0 are one name (see names.plain_name). The person `distractor` is never a right answer, pictures of
@@ -43,7 +43,7 @@ def list_csv(file: Path, root: Path | None = None, report: Report | None = None)
 
 
 def _check(where: str, row: Row) -> bool:
-    """Whether a row shows junk; UserError for an unknown split and for what is no name."""
+    """Returns whether a row shows junk; UserError for an unknown split and for what is no name."""
     if row["split"] not in SETS:
         raise UserError(f"{where}: split {row['split']!r} is none of {', '.join(SETS)}")
     if (person := plain_name(row["person"])) == JUNK:
@@ -61,7 +61,7 @@ def _check(where: str, row: Row) -> bool:
 def _list_rows(
     file: Path, folder: Path, rows: Mapping[int, Row], cameras: Mapping[str, int]
 ) -> dict[SetName, tuple[Entry, ...]]:
-    """The pictures of each set, sorted by name."""
+    """Returns the pictures of each set, sorted by name."""
     found: dict[SetName, list[Entry]] = {which: [] for which in SETS}
     seen: dict[str, tuple[int, Row]] = {}
     for number, row in rows.items():

@@ -62,19 +62,19 @@ def unclear_names(listing: Listing) -> list[str]:
 
 
 def cameras_of(listing: Listing, *sets: SetName) -> list[str]:
-    """The names of the cameras of these sets, in the order of their numbers."""
+    """Returns the names of the cameras of these sets, in the order of their numbers."""
     numbers = {entry.camera for which in sets for entry in listing.entries[which]}
     return [listing.cameras[number] for number in sorted(numbers)]
 
 
 def untrained_cameras(listing: Listing) -> list[str]:
-    """The names of cameras of test pictures that no training picture is by."""
+    """Returns the names of cameras of test pictures that no training picture is by."""
     trained = {*cameras_of(listing, "train")}
     return [name for name in cameras_of(listing, "query", "gallery") if name not in trained]
 
 
 def list_names(names: Sequence[str]) -> str:
-    """The names with commas, the first NAMED of them."""
+    """Returns the names with commas, the first NAMED of them."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
@@ -96,7 +96,7 @@ def _twins(some: Iterable[Entry], others: Iterable[Entry], shows_alike: bool) ->
 def _count(
     listing: Listing, which: SetName, twins: Sequence[tuple[Entry, Entry]], where: str, why: str
 ) -> list[str]:
-    """A line if there are any copies."""
+    """Returns a line if there are any copies."""
     if not twins:
         return []
     one, other = twins[0]

@@ -19,7 +19,7 @@ BLURRED = ("mask_train_v2", "mask_test_v2")  # MSMT17 V2
 
 
 def list_benchmark(facts: Benchmark, root: Path, report: Report | None = None) -> Listing:
-    """The pictures of a public benchmark in `root`, or in one of the folders below it that usually hold it.
+    """Returns the pictures of a public benchmark in `root`, or in one of the folders below it that usually hold it.
 
     Raises UserError, one line, for a missing folder or list, for MSMT17 V2, and for a picture whose name or camera the
     benchmark cannot have. Counts are not looked at here. `report` as for identify.
@@ -48,7 +48,7 @@ def list_benchmark(facts: Benchmark, root: Path, report: Report | None = None) -
 
 
 def locate(facts: Benchmark, root: Path) -> Path:
-    """The folder that holds the benchmark: `root`, or the first of `facts.below` under it that is whole."""
+    """Returns the folder that holds the benchmark: `root`, or the first of `facts.below` under it that is whole."""
     train = facts.folders["train"]
     places = [root, *(root / name for name in facts.below)]
     lacks = {folder: _lack(facts, folder) for folder in places if os.path.isdir(folder / train)}
@@ -78,7 +78,7 @@ def locate(facts: Benchmark, root: Path) -> Path:
 
 
 def _lack(facts: Benchmark, folder: Path) -> Path | None:
-    """The first folder or list of the benchmark that `folder` does not hold."""
+    """Returns the first folder or list of the benchmark that `folder` does not hold."""
     folders = [folder / name for name in facts.folders.values()]
     lists = [folder / name for names in (facts.lists or {}).values() for name in names]
     lacking = [path for path in folders if not os.path.isdir(path)]
@@ -130,7 +130,7 @@ def _parse(facts: Benchmark, path: Path) -> tuple[int, int]:
 
 
 def _listed(facts: Benchmark, folder: Path, which: SetName) -> tuple[list[Entry], list[str]]:
-    """The pictures that the lists of a set name, and the names of those that are no files.
+    """Returns the pictures that the lists of a set name, and the names of those that are no files.
 
     The people of train and test are numbered from 0 each, so the folder is part of a person here.
     """

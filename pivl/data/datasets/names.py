@@ -1,4 +1,4 @@
-"""What people and cameras are called: one name each, however a spreadsheet or a script spelled it."""
+"""Names of people and cameras: one name each, however a spreadsheet or a script spelled it."""
 
 import re
 import unicodedata
@@ -15,7 +15,7 @@ NO_NAME = re.compile(
 
 @cache  # a name stands in a hundred rows
 def plain_name(text: str) -> str:
-    """The name that `text` spells: of a whole number its digits without zeros in front, so 1 for 01, 1.0 and +1.
+    """Returns the name that `text` spells: of a whole number its digits without zeros in front, so 1 for 01, 1.0 and +1.
 
     Other text stays as it is, but for invisible characters and for how accents are encoded.
     """
@@ -29,7 +29,7 @@ def plain_name(text: str) -> str:
 
 
 def is_negative(name: str) -> bool:
-    """Whether a plain name is a whole number below 0."""
+    """Returns whether a plain name is a whole number below 0."""
     return name.startswith("-") and name[1:].isdecimal()
 
 
@@ -39,7 +39,7 @@ def is_no_name(name: str) -> bool:
 
 
 def one_name_each(spellings: Iterable[str]) -> dict[str, str]:
-    """The name of each spelling: its own where the name is spelled in one way only, else the plain one."""
+    """Returns the name of each spelling: its own where the name is spelled in one way only, else the plain one."""
     spelled: dict[str, list[str]] = {}
     for text in dict.fromkeys(spellings):
         spelled.setdefault(plain_name(text), []).append(text)
@@ -53,7 +53,7 @@ def look_alikes(names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _loose(name: str) -> Hashable:
-    """What names that look alike have in common: 1e3 and 1000, c01 and C1."""
+    """Returns what names that look alike have in common: 1e3 and 1000, c01 and C1."""
     plain = unicodedata.normalize("NFKC", plain_name(name)).casefold()
     try:
         number = Decimal(plain.replace("_", " _"))  # which is a number to Decimal, but to nobody else

@@ -47,7 +47,7 @@ def build_occluded_duke(duke_root: Path, lists_folder: Path, output: Path) -> di
 
 
 def _read_list(path: Path, which: SetName) -> list[str]:
-    """The picture names of a list, checked."""
+    """Returns the picture names of a list, checked."""
     advice = f"name the folder that holds {which}.list"
     names = [name for _, line in read_lines(path, advice) for name in line.split()]
     for number, name in enumerate(names, 1):
@@ -60,7 +60,7 @@ def _read_list(path: Path, which: SetName) -> list[str]:
 
 
 def _source(duke: Path, which: SetName, name: str) -> Path:
-    """The picture in the folder of its own set, or in the gallery."""
+    """Returns the picture in the folder of its own set, or in the gallery."""
     for folder in (DUKEMTMC.folders[which], DUKEMTMC.folders["gallery"]):
         if (duke / folder / name).is_file():
             return duke / folder / name

@@ -38,7 +38,7 @@ def read_csv(file: Path, columns: Sequence[str], optional: str) -> Iterator[tupl
 
 
 def _split(where: str, line: str) -> list[str]:
-    """The cells of a line; in a quoted one commas are letters, and two quotes are one."""
+    """Returns the cells of a line; in a quoted one commas are letters, and two quotes are one."""
     if '"' not in line:
         return [cell.strip() for cell in line.split(",")]
     if not ROW.fullmatch(line):

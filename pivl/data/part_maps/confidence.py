@@ -21,7 +21,7 @@ WIDEST = np.dtype(np.longdouble).itemsize  # bytes of a fraction, at most
 
 
 def beside(part_map: Path) -> Path:
-    """Where the confidence of a part map lies."""
+    """Returns where the confidence of a part map lies."""
     return part_map.with_suffix(".npz")
 
 
@@ -74,7 +74,7 @@ def read_confidence(part_map: Path) -> np.ndarray:
 
 
 def cell_confidence(confidence: Tensor | None, grid: Sequence[int]) -> Tensor:
-    """The mean confidence of every cell of a grid: uint8 [B, H, W] in 255ths to float32 [B, h, w] in [0, 1].
+    """Returns the mean confidence of every cell of a grid: uint8 [B, H, W] in 255ths to float32 [B, h, w] in [0, 1].
 
     Raises ValueError where the pictures have none.
     """

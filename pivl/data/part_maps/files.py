@@ -46,13 +46,13 @@ class MapFiles:
         return sum(file is not None for file in self.found)
 
     def lines(self, listing: Listing) -> Iterator[Line]:
-        """What the maps add to a fingerprint: label set, names and digests."""
+        """Yields what the maps add to a fingerprint: label set, names and digests."""
         yield "part maps", self.labels.name
         for entry, file in zip(listing.entries["train"], self.found, strict=True):
             yield (entry.name, file.name, file.digest) if file else (entry.name,)
 
     def sources(self, listing: Listing) -> list[Source]:
-        """Each training picture's file with that of its map."""
+        """Returns each training picture's file with that of its map."""
         maps = [self.folder / file.name if file else None for file in self.found]
         return list(zip(listing.paths("train"), maps, strict=True))
 
@@ -85,7 +85,7 @@ def find_maps(listing: Listing, folder: Path | None, report: Report | None = Non
 
 
 def missing_fault(listing: Listing, maps: MapFiles) -> list[str]:
-    """A line if training pictures have no map."""
+    """Returns a line if training pictures have no map."""
     lacking = [
         entry.name for entry, file in zip(listing.entries["train"], maps.found, strict=True) if not file
     ]
@@ -116,7 +116,7 @@ def write_maps(
 
 
 def inspect_maps(sources: Sequence[Source], labels: LabelSet) -> tuple[list[str], set[int]]:
-    """The messages of maps that cannot be used, and the class ids that the others hold."""
+    """Returns the messages of maps that cannot be used, and the class ids that the others hold."""
     faults: list[str] = []
     classes: set[int] = set()
     for picture, path in sources:
@@ -133,7 +133,7 @@ def inspect_maps(sources: Sequence[Source], labels: LabelSet) -> tuple[list[str]
 
 
 def _names(picture: str) -> Iterator[str]:
-    """Where the map of a picture may lie, the most telling first."""
+    """Yields where the map of a picture may lie, the most telling first."""
     path = PurePosixPath(picture)
     inside = PurePosixPath(*path.parts[1:]) if len(path.parts) > 1 else path
     stems = dict.fromkeys((path.stem, path.name[:-4]))  # the second is SCHP's

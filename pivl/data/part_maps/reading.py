@@ -15,7 +15,7 @@ from pivl.system.json_files import read_json
 
 
 def read_map(path: Path, labels: LabelSet, size: tuple[int, int] | None = None) -> Tensor:
-    """A part map from disk, uint8 [H, W]: an 8-bit grey or palette PNG of class ids, 255 for no label.
+    """Returns a part map from disk, uint8 [H, W]: an 8-bit grey or palette PNG of class ids, 255 for no label.
 
     Raises UserError, one line that names the file, if it is missing, unreadable, of another depth or kind
     (a coloured picture, say), not of `size` (height, width) where that is given, or holds an id that `labels` does not.
@@ -45,7 +45,7 @@ def read_map(path: Path, labels: LabelSet, size: tuple[int, int] | None = None) 
 
 
 def read_label_set(folder: Path) -> LabelSet:
-    """The label set that the maps of `folder` use, from the "label_set" entry of its meta.json.
+    """Returns the label set that the maps of `folder` use, from the "label_set" entry of its meta.json.
 
     Raises UserError if the file is missing, no JSON object, or names no known label set.
     """

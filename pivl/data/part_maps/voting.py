@@ -39,7 +39,7 @@ def vote(
     rule: Rule = "majority",
     patches: Patches | None = None,
 ) -> Tensor:
-    """The class of every cell of a feature grid (h, w): uint8 [B, H, W] to int64 [B, h, w].
+    """Returns the class of every cell of a feature grid (h, w): uint8 [B, H, W] to int64 [B, h, w].
 
     "majority": the commonest class among the cell's labelled pixels; a tie goes to the smallest id.
     "foreground": the commonest class other than background where at least FOREGROUND_SHARE of the labelled
@@ -73,7 +73,7 @@ def _vote(
 def pool_weights(
     part_map: Tensor, grid: tuple[int, int], classes: int, patches: Patches | None = None
 ) -> Tensor:
-    """The share of each cell's pixels that each class covers, float32 [B, classes, h, w] in [0, 1].
+    """Returns the share of each cell's pixels that each class covers, float32 [B, classes, h, w] in [0, 1].
 
     The shares of one cell sum to 1 less its unlabelled share. Map and cells as in `vote`.
     """
@@ -89,7 +89,7 @@ def part_presence(part_map: Tensor, classes: int, minimum: int = 1) -> Tensor:
 
 
 def _windows(length: int, count: int, patches: Patches | None) -> Tensor:
-    """The pixels of each of `count` cells along an axis: int64 [count, widest], -1 where a cell has fewer."""
+    """Returns the pixels of each of `count` cells along an axis: int64 [count, widest], -1 where a cell has fewer."""
     cells = torch.arange(count)
     if patches is None:
         start = cells * length // count
@@ -102,7 +102,7 @@ def _windows(length: int, count: int, patches: Patches | None) -> Tensor:
 
 
 def _centres(length: int, count: int, patches: Patches | None) -> Tensor:
-    """The middle pixel of each cell along an axis, int64 [count]."""
+    """Returns the middle pixel of each cell along an axis, int64 [count]."""
     windows = _windows(length, count, patches)
     return windows[:, 0] + (windows >= 0).sum(1) // 2
 
@@ -113,7 +113,7 @@ def _pixels(part_map: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def _class_counts(part_map: Tensor, grid: tuple[int, int], classes: int, patches: Patches | None) -> Tensor:
-    """How many pixels of each cell carry each class: int64 [B, h, w, classes]."""
+    """Returns how many pixels of each cell carry each class: int64 [B, h, w, classes]."""
     rows, columns = (_windows(*axis, patches) for axis in zip(part_map.shape[1:], grid, strict=True))
     pixels = part_map
     if patches is not None or part_map.shape[1:] != (rows.numel(), columns.numel()):

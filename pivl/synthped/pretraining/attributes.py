@@ -1,4 +1,4 @@
-"""What can be told of people in pictures, as classes: each item's kind, colours and pattern, skin, and bare arms.
+"""Attributes of people in pictures, as classes: each item's kind, colours and pattern, skin, and bare arms.
 
 All that captions know, as multi-label targets; a student's backbone is pre-trained on them, as others are on ImageNet.
 What single places show of it, the colour and the kind of what is there, is a target too: a network finds it at once,
@@ -37,7 +37,7 @@ class Attributes:
     target: Tensor
 
     def loss(self, logits: Tensor, index: Tensor) -> Tensor:
-        """The mean cross-entropy of all that the pictures `index` [B] tell; logits [B, sum of classes]."""
+        """Returns the mean cross-entropy of all that the pictures `index` [B] tell; logits [B, sum of classes]."""
         target = self.target[index]
         by_attribute = zip(logits.float().split(self.classes, 1), target.T, strict=True)
         total = sum(functional.cross_entropy(scores, told, reduction="sum") for scores, told in by_attribute)
@@ -91,7 +91,7 @@ class Places:
     CLASSES: ClassVar[int] = COLORS + KINDS
 
     def loss(self, logits: Tensor, part_map: Tensor, person: Tensor) -> Tensor:
-        """The mean cross-entropy of colours plus that of kinds, at the middle pixel of each cell.
+        """Returns the mean cross-entropy of colours plus that of kinds, at the middle pixel of each cell.
 
         logits [B, CLASSES, h, w], colours first; part_map uint8 [B, H, W] of pictures of person [B], H and W multiples
         of h and w.
@@ -106,7 +106,7 @@ class Places:
 
 
 def describe_places(people: People) -> Places:
-    """What the places of pictures of `people` show; a part without kinds, as a face, is one of its own."""
+    """Returns what the places of pictures of `people` show; a part without kinds, as a face, is one of its own."""
     color = torch.full((len(people), 256), UNKNOWN)
     kind = torch.full((len(people), 256), UNKNOWN)
     kind[:, : len(LIP.parts)] = torch.arange(len(LIP.parts))
@@ -123,7 +123,7 @@ def describe_places(people: People) -> Places:
 
 
 def describe_pictures(people: People, pictures: Pictures) -> Attributes:
-    """The attributes of pictures of `people`, whose part maps say what can be seen in each.
+    """Returns the attributes of pictures of `people`, whose part maps say what can be seen in each.
 
     An item's kind is told where it is seen, and so is its absence; a bag has no part and is always told. Raises
     ValueError without part maps.

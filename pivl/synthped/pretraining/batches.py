@@ -1,4 +1,4 @@
-"""What the tiny CLIP sees in one step of its pre-training: whole pictures, crops, and regions of both, with their texts.
+"""Batches of the tiny CLIP's pre-training: whole pictures, crops, and regions of both, with their texts.
 
 Every lesson is drawn from a stream of its own, so it does not depend on the lessons before it.
 """
@@ -59,7 +59,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class BatchMix:
-    """What a lesson is made of.
+    """The numbers of pictures, crops and regions of a batch.
 
     whole: whole pictures, an even number, since look-alikes come in pairs; crops, and the share of them that
     are close-ups of one part; regions: at most so many of a picture; mirrored: share of pictures;
@@ -100,7 +100,7 @@ def describe(training_set: PretrainingSet, seed: int, each: int = CAPTIONS) -> C
 
 
 def draw_batch(material: Corpus, plan: BatchPlan, seed: int) -> PretrainBatch:
-    """The lesson of `plan`; its own streams of `seed` decide everything."""
+    """Returns the lesson of `plan`; its own streams of `seed` decide everything."""
     mix, pictures = plan.mix, material.pictures
     stream = torch_stream(seed, f"lesson {plan.number}")
     words = numpy_stream(seed, f"captions of lesson {plan.number}")

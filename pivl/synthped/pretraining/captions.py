@@ -46,7 +46,7 @@ def caption(people: People, i: int, generator: np.random.Generator) -> str:
 
 
 def part_caption(people: People, i: int, part: str) -> str | None:
-    """The caption of one LIP part of person i, or None if it cannot be seen on that person."""
+    """Returns the caption of one LIP part of person i, or None if it cannot be seen on that person."""
     phrase = _part_phrase(people, i, part)
     return None if phrase is None else f"{OWNER} {phrase}."
 
@@ -61,7 +61,7 @@ def zoom_caption(people: People, i: int, parts: Iterable[str], generator: np.ran
 
 
 def words() -> list[str]:
-    """Every word that a caption may hold, sorted, besides the comma and the full stop."""
+    """Returns every word that a caption may hold, sorted, besides the comma and the full stop."""
     nouns = [noun for kinds in _NOUNS.values() for noun in kinds] + [*ITEM, *LIP.parts]
     cuts = [cut for kinds in _CUTS.values() for cut in kinds]
     looks = [*COLORS, *_HAIR_NAMES.values(), *PATTERNS, *SKINS]
@@ -70,14 +70,14 @@ def words() -> list[str]:
 
 
 def _seen_items(people: People, i: int) -> list[str]:
-    """The items of person i that a caption of the whole picture may name."""
+    """Returns the items of person i that a caption of the whole picture may name."""
     parts = {item: part for part, item in ITEM_OF_PART.items()}
     items = [item for item, part in parts.items() if people.shown[i, LIP.parts.index(part)]]
     return items + (["bag"] if people.kind[i, ITEM["bag"]] else [])
 
 
 def _part_phrase(people: People, i: int, part: str) -> str | None:
-    """What person i's `part` is like, or None."""
+    """Returns what person i's `part` is like, or None."""
     if part == "background" or not people.shown[i, LIP.parts.index(part)]:
         return None
     if part in ITEM_OF_PART:
@@ -107,7 +107,7 @@ def _phrase(people: People, i: int, item: str, noun: str | None = None, brief: b
 
 
 def _with_article(phrase: str, item: str) -> str:
-    """The phrase with "a" or "an", but for what is worn in pairs or has no plural."""
+    """Returns the phrase with "a" or "an", but for what is worn in pairs or has no plural."""
     if item in _PLURAL:
         return phrase
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"

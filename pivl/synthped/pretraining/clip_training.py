@@ -57,7 +57,7 @@ class Pretraining:
 
 
 def train_clip(material: Corpus, choices: Pretraining, seed: int, report: Report) -> Clip:
-    """A tiny CLIP trained on `material`, in eval mode; `report` hears of every step.
+    """Returns a tiny CLIP trained on `material`, in eval mode; `report` hears of every step.
 
     Raises TrainingFailed at a non-finite loss.
     """
@@ -86,7 +86,7 @@ def train_clip(material: Corpus, choices: Pretraining, seed: int, report: Report
 
 
 def fresh_clip(size: tuple[int, int], seed: int) -> Clip:
-    """The tiny CLIP with random weights for pictures of `size` (height, width)."""
+    """Returns the tiny CLIP with random weights for pictures of `size` (height, width)."""
     vocabulary = Vocabulary.covering([*words(), *BARE_TEXTS, "A photo of a person, and."])
     architecture = ClipArchitecture(
         VisionArchitecture("resnet", layers=(1, 1, 1, 1), width=16, heads=8, embed_dim=128),
@@ -100,7 +100,7 @@ def fresh_clip(size: tuple[int, int], seed: int) -> Clip:
 
 
 def batch_terms(clip: Clip, scale: Tensor, choices: Pretraining, lesson: PretrainBatch) -> dict[str, Tensor]:
-    """The weighted terms of one lesson: pictures and crops against their texts, regions against theirs."""
+    """Returns the weighted terms of one lesson: pictures and crops against their texts, regions against theirs."""
     image = NORMALIZATION.normalize(lesson.image).contiguous(memory_format=torch.channels_last)
     # The fused attention of CPUs takes 3.6 times as long as plain products for sequences this short.
     with autocast(image.device, choices.precision), sdpa_kernel(SDPBackend.MATH):
@@ -169,7 +169,7 @@ def name_parts(regions: Regions, texts: Tensor, scale: Tensor) -> Tensor:
 
 
 def _mix_at(step: int, choices: Pretraining) -> BatchMix:
-    """What the lesson of a step is made of: regions come later."""
+    """Returns what the lesson of a step is made of: regions come later."""
     return choices.mix if step >= choices.regions_from * choices.steps else replace(choices.mix, regions=0)
 
 

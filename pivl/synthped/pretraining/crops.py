@@ -43,7 +43,7 @@ def zoom_boxes(part_map: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def crop(image: Tensor, part_map: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
-    """What the boxes hold, at the pictures' own size, of image [N, 3, H, W] and part_map uint8 [N, H, W].
+    """Returns what the boxes hold, at the pictures' own size, of image [N, 3, H, W] and part_map uint8 [N, H, W].
 
     The image comes back as float32 in 0..255.
     Pixels outside of a picture repeat its border and have no label.

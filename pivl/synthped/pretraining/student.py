@@ -124,7 +124,7 @@ def pretrain_student(
 def train_attribute_classifier(
     people: PretrainingSet, choices: StudentPretraining, seed: int, report: Callable[[Step], object]
 ) -> StudentTower:
-    """A student that learned to name attributes of `people` where it will project to texts, in eval mode."""
+    """Returns a student that learned to name attributes of `people` where it will project to texts, in eval mode."""
     pictures, store = people.pictures, Store.hold(people.pictures, torch.device("cpu"))
     attributes, places = describe_pictures(people.people, pictures), describe_places(people.people)
     classifier = _fresh_classifier(choices.student, pictures.image, attributes, seed)
@@ -161,7 +161,7 @@ def train_attribute_classifier(
 
 @torch.no_grad()
 def _fresh_classifier(name: str, image: Tensor, attributes: Attributes, seed: int) -> StudentTower:
-    """A student for image [N, 3, H, W] that names what is commonest, whatever it sees.
+    """Returns a student for image [N, 3, H, W] that names what is commonest, whatever it sees.
 
     The bias starts at the log class frequencies, which Adam would otherwise spend most of the training on.
     """

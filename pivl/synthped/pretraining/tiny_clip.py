@@ -88,7 +88,7 @@ def pretrain(
 
 
 def evaluate_on_held_out(clip: Clip, rendering: RenderingReport | None = None) -> Evaluation:
-    """The criteria on 500 people of HELD_OUT, who are in no other set."""
+    """Returns the criteria on 500 people of HELD_OUT, who are in no other set."""
     held_out = describe(pretraining_people(HELD_OUT, report=rendering), seed=0, each=1)
     pictures = held_out.pictures
     if pictures.part_map is None:

@@ -1,4 +1,4 @@
-"""What a CLIP knows before any tuning: the criteria that the embedded benchmark's CLIP is chosen by.
+"""Zero-shot evaluation of a CLIP: the criteria that the embedded benchmark's CLIP is chosen by.
 
 All of them use people that it was neither trained nor will be tested on, never the benchmark's own.
 """
@@ -80,7 +80,7 @@ def encode_images(clip: Clip, image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def retrieval(queries: Tensor, candidates: Tensor) -> Retrieval:
-    """How often query i of [N, D] ranks candidate i of [N, D] first, or among five, by dot product.
+    """Returns how often query i of [N, D] ranks candidate i of [N, D] first, or among five, by dot product.
 
     Ties count against it.
     """
@@ -102,7 +102,7 @@ def part_accuracy(dense: Tensor, texts: Tensor, label: Tensor, background: bool)
 
 
 def text_spread(texts: Tensor, names: Sequence[str]) -> TextSpread:
-    """How far apart unit texts [T, D] lie."""
+    """Returns how far apart unit texts [T, D] lie."""
     cosine = texts @ texts.T
     one, other = torch.triu_indices(len(texts), len(texts), offset=1)
     pairs = cosine[one, other]

@@ -68,7 +68,7 @@ NETWORKS: tuple[tuple[str, str, str], ...] = (  # what names of tensors begin wi
 
 
 def describe_bytes(beginning: bytes) -> str:
-    """What begins with `beginning`, and what to do: `a gzip archive; unpack it ...`."""
+    """Returns what begins with `beginning`, and what to do: `a gzip archive; unpack it ...`."""
     if not beginning:
         return f"an empty file; {AGAIN}"
     for pattern, what, advice in BEGINNINGS:
@@ -79,7 +79,7 @@ def describe_bytes(beginning: bytes) -> str:
 
 
 def describe_archive(names: Collection[str]) -> str:
-    """What a zip archive with entries of `names` is, and what to do."""
+    """Returns what a zip archive with entries of `names` is, and what to do."""
     if names and all(name.endswith(".npy") for name in names):
         return "NumPy arrays; save a state dict of tensors with torch.save"
     if any(name.endswith(("/model.json", "/archive_format", "/byteorder")) for name in names):
@@ -92,7 +92,7 @@ def describe_archive(names: Collection[str]) -> str:
 
 
 def names_in(path: Path) -> list[str] | None:
-    """The names in a zip archive; None for one that is not whole."""
+    """Returns the names in a zip archive; None for one that is not whole."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()

@@ -42,7 +42,7 @@ class Made:
 
 
 def read_pickle(source: bytes | IO[bytes], persistent: Callable[[Any], Any]) -> Any:
-    """The object of a pickle: numbers, text, lists (sets too), tuples, dicts, `Named` and `Made`.
+    """Returns the object of a pickle: numbers, text, lists (sets too), tuples, dicts, `Named` and `Made`.
 
     `persistent` gives what stands for an object that is kept elsewhere. A key that is no plain value is kept under one
     that nobody can name. Raises ValueError, IndexError, KeyError or TypeError for what is no pickle.

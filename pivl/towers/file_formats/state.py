@@ -34,7 +34,7 @@ Value = TypeVar("Value")
 
 
 def find_state(content: Any, source: str) -> dict[str, View]:
-    """The one state dict in `content` (pickled.read_pickle) by the names of its tensors.
+    """Returns the one state dict in `content` (pickled.read_pickle) by the names of its tensors.
 
     Raises UserError, calling the file `source`, where there is none, or several; ValueError for damaged tensors.
     """
@@ -73,7 +73,7 @@ def unwrap(state: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def _dictionaries(content: Any) -> Iterator[tuple[str, dict[str, Made]]]:
-    """The tensors of every dictionary within dictionaries, by where it stands; an optimizer's are passed by."""
+    """Yields the tensors of every dictionary within dictionaries, by where it stands; an optimizer's are passed by."""
     waiting, seen = [("", content, 0)], {id(content)}
     while waiting:
         place, value, depth = waiting.pop()
@@ -93,7 +93,7 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _describe(content: Any) -> str:
-    """What an object is that holds no state dict, and what to do."""
+    """Returns what an object is that holds no state dict, and what to do."""
     members = [content, *content.values()] if isinstance(content, dict) else [content]
     for one in members:
         if isinstance(one, Made) and isinstance(one.state, dict) and "_modules" in one.state:

@@ -69,7 +69,7 @@ class View:
     strides: tuple[int, ...]
 
     def of(self, stored: Tensor) -> Tensor:
-        """The tensor itself, of the storage's bytes, uint8 [nbytes], which it shares."""
+        """Returns the tensor itself, of the storage's bytes, uint8 [nbytes], which it shares."""
         assert self.dtype is not None
         if not prod(self.shape):
             return torch.empty(self.shape, dtype=self.dtype)
@@ -95,7 +95,7 @@ def find_storage(persistent_id: Any) -> Storage | Named:
 
 
 def find_view(value: Any) -> View | None:
-    """The tensor that a call in a pickle makes, None for anything else.
+    """Returns the tensor that a call in a pickle makes, None for anything else.
 
     Raises ValueError where it reaches beyond what is stored.
     """
@@ -121,7 +121,7 @@ def find_view(value: Any) -> View | None:
 
 
 def _size(value: tuple[Any, ...]) -> tuple[int, ...]:
-    """A shape or strides."""
+    """Returns a shape or strides."""
     if not all(type(one) is int and 0 <= one < 2**48 for one in value):
         raise ValueError(f"{value!r:.60} is no shape")
     return value
@@ -149,7 +149,7 @@ def check_total(views: Mapping[str, View]) -> None:
 def load_views(
     views: Mapping[str, View], load: Callable[[Storage], Tensor], finish: Callable[[str, Tensor], Tensor]
 ) -> dict[str, Tensor]:
-    """The tensors of a file by name, each as `finish` gives it; `load` reads the bytes of a storage, each once.
+    """Returns the tensors of a file by name, each as `finish` gives it; `load` reads the bytes of a storage, each once.
 
     One storage after the other, so that what `finish` copies need not be held twice.
     """

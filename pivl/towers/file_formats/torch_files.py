@@ -55,7 +55,7 @@ class NotPlain(Exception):
 
 @contextmanager
 def open_torch(path: Path) -> Iterator[TorchFile | None]:
-    """The content of a file of torch while it is open; None for a file, or a zip archive, of another kind.
+    """Yields the content of a file of torch while it is open; None for a file, or a zip archive, of another kind.
 
     Raises OSError for what is no regular file, NOT_WHOLE for one that is cut or damaged.
     """
@@ -70,7 +70,7 @@ def open_torch(path: Path) -> Iterator[TorchFile | None]:
 
 
 def is_whole_script(path: Path) -> bool:
-    """Whether a file is an archive with code in it, every entry as its checksum says. Raises OSError."""
+    """Returns whether a file is an archive with code in it, every entry as its checksum says. Raises OSError."""
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             return any("/code/" in name for name in archive.namelist()) and archive.testzip() is None
@@ -120,7 +120,7 @@ def _read_storage(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, storage: Sto
 
 
 def _fill(file: Any, nbytes: int) -> Tensor:
-    """The next `nbytes` of a file, uint8 [nbytes]. EOFError where there are fewer."""
+    """Returns the next `nbytes` of a file, uint8 [nbytes]. EOFError where there are fewer."""
     stored = np.empty(nbytes, np.uint8)
     place = stored.data
     at = 0
@@ -199,7 +199,7 @@ def _open_legacy(file: _Bounded) -> TorchFile:
 
 
 def find_attributes(module: Any, classes: Classes) -> dict[str, Made]:
-    """The parameters and buffers below a TorchScript module by their dotted names.
+    """Returns the parameters and buffers below a TorchScript module by their dotted names.
 
     Raises NotPlain for a module that code of its own would restore, ValueError for what is no module.
     """

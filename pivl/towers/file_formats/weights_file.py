@@ -37,7 +37,7 @@ LONGEST_NAME = 500
 
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a weights file, on the CPU, floating ones as float32, and its metadata ({} for none).
+    """Returns the tensors of a weights file, on the CPU, floating ones as float32, and its metadata ({} for none).
 
     The content decides, not the suffix. A state dict within a checkpoint is found there, and a prefix that all names
     share, as `module.`, is left out. Raises UserError, one line naming the file, when it is absent, cut short or
@@ -85,7 +85,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _read_torch(path: Path, beginning: bytes) -> dict[str, Tensor]:
-    """The tensors of the state dict, or of the TorchScript archive, that torch wrote."""
+    """Returns the tensors of the state dict, or of the TorchScript archive, that torch wrote."""
     try:
         with open_torch(path) as found:
             if found is not None:
