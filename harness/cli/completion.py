@@ -34,8 +34,8 @@ def complete_names(names: Iterable[str], incomplete: str) -> list[CompletionItem
 
 def datasets() -> list[str]:
     """Returns the data sets that have names."""
-    from harness.inputs.spec import EMBEDDED_SETS
     from pivl.data.benchmarks import BENCHMARKS
+    from pivl.synthped.names import EMBEDDED_SETS
 
     return [*EMBEDDED_SETS, *BENCHMARKS]
 

@@ -79,7 +79,7 @@ def _mobilenet_names(state: Mapping[str, Tensor]) -> State:
 
 
 def _torchvision_layers() -> Iterator[str]:
-    """Convolutions and batch norms in order, as torchvision names them."""
+    """Yields convolutions and batch norms in order, as torchvision names them."""
     yield from ("features.0.0", "features.0.1")
     yield from (f"features.1.conv.{layer}" for layer in ("0.0", "0.1", "1", "2"))
     for block in range(2, 18):
@@ -88,7 +88,7 @@ def _torchvision_layers() -> Iterator[str]:
 
 
 def _dli_layers() -> Iterator[str]:
-    """Yields the names of torchvision's tensors as d-li14's mobilenetv2.pytorch names them, whose activations count too."""
+    """Yields the same layers as d-li14's mobilenetv2.pytorch names them, whose activations count too."""
     yield from ("features.0.0", "features.0.1")
     yield from (f"features.1.conv.{layer}" for layer in (0, 1, 3, 4))
     for block in range(2, 18):
@@ -97,7 +97,7 @@ def _dli_layers() -> Iterator[str]:
 
 
 def _timm_layers() -> Iterator[str]:
-    """Yields the names of torchvision's tensors as timm names them."""
+    """Yields the same layers as timm names them."""
     yield from ("conv_stem", "bn1")
     yield from (f"blocks.0.0.{layer}" for layer in ("conv_dw", "bn1", "conv_pw", "bn2"))
     for stage, blocks in enumerate(STAGES[1:], 1):
