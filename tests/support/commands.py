@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -28,6 +29,23 @@ def run(folder, *typed):
     process = start(folder, *typed)
     out, err = process.communicate(timeout=900)
     return process.returncode, out, err
+
+
+def run_code(code, *typed, **options):
+    """A finished process of `code`, its output as text, and the seconds of processor time that it took.
+
+    Unlike the clock's, these are about the same on a busy machine.
+    """
+    before = _child_seconds()
+    command = [sys.executable, "-c", code, *typed]
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, **options)
+    return done, _child_seconds() - before
+
+
+def _child_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def wait_for(condition, process):

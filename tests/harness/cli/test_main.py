@@ -1,15 +1,8 @@
 """What a person types: mistakes cost one clear line and status 2, help costs nothing."""
 
-import subprocess
-import sys
-import time
-
 import pytest
 
-from harness.experiment.request import parse_seeds
-from harness.inputs.choices import choose, choose_all
-from pivl.errors import UserError
-from tests.support.commands import run_main
+from tests.support.commands import run_code, run_main
 
 
 @pytest.mark.parametrize(
@@ -77,29 +70,7 @@ def test_help_answers_at_once_and_loads_nothing_heavy():
         "try: main(['--help'])\n"
         "except SystemExit: print([name for name in ('torch', 'mlflow', 'pandas', 'scipy') if name in sys.modules])"
     )
-    began = time.monotonic()
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert time.monotonic() - began < 2.0  # half a second on a quiet machine; this one may be busy
-    assert said.splitlines()[-1] == "[]"
-    assert "pivl-bench run ablation --preset smoke" in said  # what to type next
-
-
-@pytest.mark.parametrize(
-    ("text", "seeds"),
-    [("0-2", (0, 1, 2)), ("3,0", (0, 3)), ("1,4-6", (1, 4, 5, 6)), ("7", (7,)), ("1,1", (1,))],
-)
-def test_seeds(text, seeds):
-    assert parse_seeds(text) == seeds
-
-
-@pytest.mark.parametrize("text", ["", "-1", "1-", "a", "1..3", "0-5000"])
-def test_seeds_that_are_none(text):
-    with pytest.raises(UserError, match="--seeds"):
-        parse_seeds(text)
-
-
-def test_choosing():
-    known = ["clip-reid", "part-labels", "pi-vl"]
-    assert choose_all("row", "pi-vl, clip-reid", known) == ["clip-reid", "pi-vl"]  # in the study's order
-    with pytest.raises(UserError, match=r"unknown row .zzzz.; known: clip-reid, part-labels, pi-vl$"):
-        choose("row", "zzzz", known)
+    done, seconds = run_code(code)
+    assert seconds < 2  # half of one
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "pivl-bench run ablation --preset smoke" in done.stdout  # what to type next

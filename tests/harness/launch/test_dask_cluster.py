@@ -42,7 +42,7 @@ def test_what_is_no_scheduler_is_said_to_be_none(talk, capfd):
         expected = f"--scheduler tcp://127.0.0.1:{port}: what listens there is no Dask scheduler (its dashboard's port?)"
         with pytest.raises(UserError, match=f"^{re.escape(expected + REMEDY)}$"):
             check_scheduler(f"tcp://127.0.0.1:{port}")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20  # as long as Dask's usual patience
     assert capfd.readouterr() == ("", "")
 
 

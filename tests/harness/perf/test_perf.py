@@ -5,13 +5,11 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 import torch
 
 from harness.cli.main import main
-from harness.cli.perf import BLOCKS
 from harness.perf.blocks import text
 from harness.perf.blocks.ranking_process import Size, draw, measure
 from harness.perf.drawn_runs import record_drawn_runs
@@ -19,7 +17,6 @@ from harness.perf.report import Bar, Block, Figure, Report, number, to_json, to_
 from harness.perf.setting import draw_pictures
 from harness.perf.stage_2 import PHASES, watch_stage_2
 from harness.perf.timing import alternate, exponent, held_bytes
-from harness.perf.worker import MEASURE
 from pivl.data.part_maps.labels import LIP
 from pivl.prompts import Prompts, draw_identity_tokens
 from tests.support.tiny_models import PI_VL, tiny_clip
@@ -129,37 +126,6 @@ def test_runs_are_drawn_for_the_whole_table(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "missing" not in printed
     assert "seeds 0, 1, 2, 3, 4" in printed
-
-
-def test_the_command_knows_the_blocks_that_are_measured(capsys):
-    assert tuple(MEASURE) == BLOCKS
-    with pytest.raises(SystemExit) as ended:
-        main(["perf", "--only", "texts"])
-    assert ended.value.code == 2
-    assert "did you mean 'text'?" in capsys.readouterr().err
-
-
-@pytest.mark.slow  # a minute: every block at its smallest
-def test_perf_prints_every_block_with_its_bars(tmp_path):
-    output = tmp_path / "perf.json"
-    command = [
-        sys.executable,
-        "-m",
-        "harness.cli.main",
-        "perf",
-        "--quick",
-        "--format",
-        "json",
-        "--output",
-        str(output),
-    ]
-    subprocess.run(command, check=True, cwd=Path(__file__).parents[3])
-    told = json.loads(output.read_text())
-    assert [block["name"] for block in told["blocks"]] == list(BLOCKS)
-    assert all(isinstance(bar["pass"], bool) for bar in told["bars"])
-    agree = [bar for bar in told["bars"] if "relative difference" in bar["name"]]
-    assert len(agree) == 2
-    assert all(bar["pass"] for bar in agree)
 
 
 def test_who_measures_ends_with_whoever_asked():

@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from harness.execution.task_runner import describe_shortage
-from harness.system.devices import check_precision, suitable_precision
+from harness.system.devices import (
+    check_precision,
+    choose_device,
+    describe_device,
+    device_without_torch,
+    suitable_precision,
+    suitable_slots,
+)
 from harness.system.process import allows_tf32, forbid_tf32
 from pivl.errors import UserError
 from pivl.recipe import CLIP_REID_CNN, EMBEDDED
@@ -113,3 +120,10 @@ def test_a_gpu_trains_every_stage_near_what_a_cpu_does(vision, precision):
     assert all(torch.isfinite(value).all() for _, step in steps for value in step.terms.values())
     moved = torch.cat([(ours[name] - exact[name]).float().flatten() for name in exact])
     assert moved.abs().mean() < 0.01
+
+
+def test_a_device_is_foreseen_as_it_will_be_recorded():
+    device = choose_device("cpu")
+    assert device_without_torch("cpu") == (describe_device(device), suitable_slots(device))
+    auto = choose_device("auto")
+    assert device_without_torch("auto") == (describe_device(auto), suitable_slots(auto))

@@ -1,30 +1,23 @@
-"""`plan` says what would be done, counts it right, and starts nothing."""
+"""The forecast of an experiment counts what would be done: work, sharing, states, time as measured, room on disk."""
 
-import json
 import os
-import subprocess
-import sys
-import time
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 import torch
 
-from harness.cli.main import main
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve
-from harness.inputs import identity as identity_module
 from harness.plan.forecast import Host, RequestedCell, forecast
 from harness.plan.planner import make_plan
 from harness.plan.throughput import Throughput
 from harness.plan.workload import Work, count_work
 from harness.report.plan import brief, markdown
 from harness.store.records import Results
-from harness.system.devices import choose_device, describe_device, device_without_torch, suitable_slots
 from pivl.data.sampler import identity_batches, shuffled_batches
 from pivl.recipe import CLIP_REID_CNN, EMBEDDED, Recipe
-from tests.support.recorded_experiments import FOUND, drawn_cells, note_data, record_all
+from tests.support.recorded_experiments import drawn_cells, note_data, record_all
 from tests.support.recorded_runs import complain, write_failed, write_finished, write_stage
 
 PEOPLE = {8: 152}  # of synthped: people by their number of pictures
@@ -154,92 +147,3 @@ def test_what_is_needed_on_disk_is_what_such_runs_left_and_too_little_room_is_sa
     assert len(found.open) == 4
     assert "TOO LITTLE" not in brief(replace(found, free=needed))[-1]
     assert "TOO LITTLE" in brief(replace(found, free=needed - 1))[-1]
-
-
-def plan(results, *typed):
-    """The exit status of `plan` on `results`."""
-    with pytest.raises(SystemExit) as end:
-        main(["plan", *typed, "--results", str(results.root)])
-    return end.value.code
-
-
-def test_nothing_is_started_nor_rendered_and_ids_wait_for_the_pictures(results, cache, capsys):
-    assert plan(results, "all") == 0
-    told = capsys.readouterr()
-    assert told.err == ""
-    assert "run ids are known once `run` has rendered the images" in told.out
-    assert "| Run" not in told.out
-    assert "1,140" in told.out  # the work is known all the same
-    assert {path.name for path in cache.glob("*")} <= {"digests"}  # of weights; nothing is rendered
-    assert not results.root.exists()
-
-
-def test_json_says_the_same_and_null_for_what_is_not_known(results, cache, capsys):
-    assert plan(results, "ablation", "--format", "json") == 0
-    document = json.loads(capsys.readouterr().out)
-    assert {run["id"] for run in document["runs"]} == {None}
-    note_data(resolve(Request("ablation")), results)
-    assert plan(results, "ablation", "--format", "json", "--jobs", "3") == 0
-    document = json.loads(capsys.readouterr().out)
-    assert [run["id"] for run in document["runs"]] == [
-        cell.run.id for cell in drawn_cells(resolve(Request("ablation")), results)
-    ]
-    assert document["open"]["runs"] == 12
-    assert document["open"]["stages"] == 6
-    assert document["open"]["seconds"] is None
-    assert document["runs_at_a_time"] == 3
-    stage = document["stages"][0]
-    assert (stage["stage"], stage["work"]["steps"], stage["saved_steps"]) == ("identity-prompts", 1140, 3420)
-
-
-def test_a_noted_plan_is_there_at_once_and_loads_nothing_heavy(results):
-    record_all([resolve(Request("ablation"))], results)
-    identity_module.remember_people(resolve(Request("ablation")).inputs, FOUND, results)
-    code = (
-        "import sys; from harness.cli.main import main\n"
-        "try: main()\n"
-        "except SystemExit: print([name for name in ('torch', 'pandas', 'scipy') if name in sys.modules])"
-    )
-    typed = ["plan", "ablation", "--device", "cpu", "--results", str(results.root)]
-    began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", code, *typed], capture_output=True, text=True, check=True)
-    assert time.monotonic() - began < 4  # a second and a half on a quiet machine
-    assert done.stdout.splitlines()[-1] == "[]"
-    assert "12 of 12 runs are finished" in done.stdout
-
-
-def test_a_device_is_foreseen_as_it_will_be_recorded():
-    device = choose_device("cpu")
-    assert device_without_torch("cpu") == (describe_device(device), suitable_slots(device))
-    auto = choose_device("auto")
-    assert device_without_torch("auto") == (describe_device(auto), suitable_slots(auto))
-
-
-def test_models_to_be_scored_anew_are_counted(results, cache, capsys):
-    record_all([resolve(Request("ablation"))], results)
-    assert plan(results, "ablation", "--rerank") == 0
-    told = capsys.readouterr().out
-    assert "0 of 12 runs are finished" not in told
-    assert "- 12 models to score with re-ranking\n" in told
-    assert plan(results, "ablation", "--rerank", "--format", "json") == 0
-    assert json.loads(capsys.readouterr().out)["open"]["rerankings"] == 12
-    assert plan(results, "ablation") == 0
-    assert "re-ranking" not in capsys.readouterr().out
-
-
-def test_a_thousand_seeds_are_planned_in_seconds(results, capsys, monkeypatch):
-    """With a hash per run and stage and one look at the claims; all pairs of 6,000 would take minutes."""
-    experiment = resolve(Request("ablation", seeds="0-999"))
-    note_data(experiment, results)
-    began = time.process_time()
-    assert plan(results, "ablation", "--seeds", "0-999", "--device", "cpu", "--format", "json") == 0
-    assert time.process_time() - began < 12  # 5 s with torch loaded
-    document = json.loads(capsys.readouterr().out)
-    assert (len(document["runs"]), len(document["stages"])) == (4000, 2000)
-
-
-def test_a_change_that_some_rows_do_not_take_on_is_said_before_anything_is_done(results, cache, capsys):
-    assert plan(results, "ablation", "--set", "fusion=last", "--device", "cpu") == 0
-    assert "--set fusion does not reach pi-vl, which have their own" in capsys.readouterr().err
-    assert plan(results, "ablation", "--set", "people_per_batch=0") == 2
-    assert capsys.readouterr().err == "pivl-bench: --set: people_per_batch is 0; it must be at least 2\n"
