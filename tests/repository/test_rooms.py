@@ -1,10 +1,14 @@
 """Rooms of harness/ and pivl/: which may import which, that no arrow points up, and what each room says of itself."""
 
 import ast
+import builtins
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from tests.support.commands import parse
 
 ROOT = Path(__file__).parents[2]
 MOST_ENTRIES = 17  # about fifteen: the method has eleven files of its own beside its rooms
@@ -93,7 +97,74 @@ def test_a_room_is_small_and_says_its_purpose_its_door_and_an_example(room):
         if (p.suffix == ".py" and p.name != "__init__.py") or (p / "__init__.py").exists()
     ]
     assert len(entries) <= MOST_ENTRIES, f"{len(entries)} entries"
-    docstring = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8"))) or ""
-    assert len(docstring.splitlines()) >= 3, docstring
-    assert re.search(r"^Doors?: ", docstring, flags=re.M)
-    assert "Example: " in docstring or ">>>" in docstring
+    purpose, _, rest = docstring_of(room).partition("\n\n")
+    assert re.fullmatch(r"(?!Doors?:|Example:)\S.*\.", purpose, flags=re.S), f"no purpose: {purpose}"
+    assert re.match(r"Doors?: \S", rest), "no door"
+    assert re.search(r"^Example: `.+`", rest, flags=re.M), "no example"
+
+
+def docstring_of(room):
+    return ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8"))) or ""
+
+
+def defined(body):
+    """Names that statements bind, with the node that binds each."""
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node.name, node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from ((one.id, node) for one in targets if isinstance(one, ast.Name))
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name, node) for alias in node.names)
+
+
+def names_in(room):
+    """What the files of a room and of those within it define or import, and the files' own names."""
+    found = {}
+    for path in sorted(room.rglob("*.py")):
+        found |= {path.stem: None, **dict(defined(ast.parse(path.read_text(encoding="utf-8")).body))}
+    return found
+
+
+def takes(node):
+    """The keywords that a function, or a class by its fields, takes."""
+    if isinstance(node, ast.ClassDef):
+        return {name for name, _ in defined(node.body)}
+    return {one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
+
+
+def exists(dotted):
+    """Whether a dotted name is a module of ours, or is defined in one, in a class of one or in one of a room's."""
+    if dotted.replace(".", "/") in {str(room.relative_to(ROOT)) for room in rooms()} or dotted in MODULES:
+        return True
+    before, _, last = dotted.rpartition(".")
+    if before in MODULES:
+        return last in dict(defined(ast.parse(MODULES[before].read_text(encoding="utf-8")).body))
+    return False
+
+
+@pytest.mark.parametrize("room", rooms(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_the_docstring_of_a_room_names_exists(room):
+    """Dotted names anywhere, commands and their options, and what the example calls with which keywords."""
+    docstring, known = docstring_of(room), names_in(room)
+    for dotted in re.findall(r"\b(?:harness|pivl|studies)(?:\.\w+)+", docstring):
+        assert exists(dotted), dotted
+    for example in re.findall(r"`([^`]+)`", docstring.partition("Example: ")[2]):
+        if example.startswith("pivl-bench "):
+            parse(shlex.split(example)[1:])
+        elif not example.startswith("python -m "):
+            check_code(ast.parse(example), known)
+
+
+def check_code(code, known):
+    bound = {name for name, _ in defined(code.body)} | {*dir(builtins), "Path", "torch"}
+    for call in (node for node in ast.walk(code) if isinstance(node, ast.Call)):
+        root = call.func
+        while isinstance(root, ast.Attribute | ast.Call | ast.Subscript):
+            root = root.func if isinstance(root, ast.Call) else root.value
+        assert root.id in bound | known.keys(), f"{root.id} is not in this room"
+        node = known.get(root.id) if root is call.func else None
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            strange = {word.arg for word in call.keywords} - takes(node)
+            assert not strange, f"{root.id} takes no {', '.join(strange)}"

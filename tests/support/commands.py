@@ -9,9 +9,10 @@ import sys
 import time
 from contextlib import suppress
 
+import click
 import pytest
 
-from harness.cli.main import main
+from harness.cli.main import commands, main
 
 
 def start(folder, *typed):
@@ -101,3 +102,12 @@ def run_main(*typed):
     with pytest.raises(SystemExit) as end:
         main(typed)
     return end.value.code
+
+
+def parse(words):
+    """The click command that `words` name and its values; raises click.UsageError for what does not exist."""
+    command, context, rest = commands, None, list(words)
+    while isinstance(command, click.Group):
+        _, command, rest = command.resolve_command(click.Context(command), rest)
+    context = command.make_context("pivl-bench", rest)
+    return command, context.params

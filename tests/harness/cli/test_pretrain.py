@@ -11,7 +11,6 @@ from tests.support.commands import run_main
         (("--parser", "s", "--student"), "--parser and --student: train one after the other"),
         (("--parser", "xl"), "'xl' is not one of 's', 'm', 'l', 'all'"),
         (("--steps", "3"), "3 is not in the range x>=50"),
-        (("--output", "there/x.safetensors"), "there is no folder"),
     ],
 )
 def test_a_mistake_is_one_line(words, said, tmp_path, monkeypatch, capsys):
