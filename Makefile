@@ -10,7 +10,7 @@ READY := .venv/.ready
 PROCESSORS := MKL_CBWR=COMPATIBLE MKL_CBWR=AVX2 MKL_CBWR=AVX512 ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=default OTHER_KERNELS=1
 NUMERICAL := $(wildcard tests/pivl/test_*.py tests/pivl/towers/test_*.py) tests/pivl/evaluation tests/pivl/verification \
   tests/pivl/data/augmentation tests/pivl/data/part_maps tests/pivl/parsers/test_schp.py tests/pivl/synthped/pretraining \
-  tests/harness/experiment/test_precision.py tests/harness/analysis/test_transfer.py
+  tests/harness/experiment/test_precision.py tests/harness/analysis/test_comparison_transfer.py
 
 .PHONY: ablation tables test test-slow test-processors test-faults lint clean
 .DELETE_ON_ERROR:

@@ -59,3 +59,10 @@ def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
         results = Results(tmp_path_factory.mktemp("empty"), lambda text: None)
         refresh.prepare(results, Progress(sys.stderr, live=False, quiet=True))
     return results.root / "mlflow.db"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies in tests/end_to_end."""
+    for item in items:
+        if (Path(__file__).parent / "end_to_end") in item.path.parents:
+            item.add_marker("end_to_end")

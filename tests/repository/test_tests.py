@@ -19,6 +19,7 @@ OTHER = re.compile(
 HELD_BY = {
     "harness/analysis/table.py": "harness/analysis/test_comparison.py",
     "harness/analysis/costs.py": "harness/analysis/test_comparison_transfer.py",
+    "harness/cli/completion.py": "harness/cli/test_main.py",
     "harness/cli/answer.py": "harness/plan/test_departures.py",
     "harness/cli/options.py": "harness/cli/test_main.py",
     "harness/display/*": "harness/display/test_progress.py",
@@ -141,3 +142,9 @@ def test_no_test_file_is_imported_by_another():
     for path in FILES:
         others = {*OTHER.findall(path.read_text(encoding="utf-8"))} - {dotted(path)}
         assert not others, f"{path.name} needs {', '.join(sorted(others))}: move it to tests/support"
+
+
+def test_readme_lists_every_support_module():
+    listed = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", (TESTS / "README.md").read_text("utf-8"), flags=re.M)
+    names = {name for cell in listed for name in re.findall(r"`(\w+)`", cell)}
+    assert names == {path.stem for path in (TESTS / "support").glob("[!_]*.py")}
