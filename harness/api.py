@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.analysis.outcomes import Recorded
 from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
 from harness.experiment.request import Request
@@ -32,7 +33,6 @@ from harness.plan.prepared import Prepared
 from harness.plan.throughput import Throughput
 from harness.report import study_table
 from harness.report.plan import brief
-from harness.report.study_table import Outcomes
 from harness.search.request import SearchOptions
 from harness.store.records import Finished, Results
 from harness.system.devices import device_without_torch
@@ -68,7 +68,7 @@ class Answer:
     """The recorded result of a request: the table of each study, its runs, and whether all are finished."""
 
     tables: "tuple[Table, ...]"
-    outcomes: tuple[Outcomes, ...]
+    outcomes: tuple[Recorded, ...]
     complete: bool
 
     @property

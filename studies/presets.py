@@ -7,17 +7,25 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class TableWarning:
+    """What heads a table that is not meant to be quoted: a title of few words, and why."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Preset:
     """What a preset puts in place of the study's own data set and seeds (None: keep them), and changes in every recipe.
 
-    `changes` maps recipe fields to values. `warning` heads every table that such runs fill; empty: none is needed.
+    `changes` maps recipe fields to values. `warning` heads every table that such runs fill.
     """
 
     name: str
     dataset: str | None = None
     seeds: tuple[int, ...] | None = None
     changes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    warning: str = ""
+    warning: TableWarning | None = None
 
 
 DEFAULT = Preset("default")
@@ -34,5 +42,7 @@ SMOKE = Preset(
             "warmup_epochs": 0.5,
         }
     ),
-    warning="SMOKE RUN: a few people and two epochs show that the machinery works; the numbers mean nothing",
+    warning=TableWarning(
+        "SMOKE RUN", "a few people and two epochs show that the machinery works; the numbers mean nothing"
+    ),
 )

@@ -4,20 +4,20 @@ How good the part maps of a row are is measured when it is trained, and noted in
 pictures and maps: a table of the same runs says it wherever it is made.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from harness.analysis.outcomes import Recorded
 from harness.analysis.statistics import Estimate
 from harness.analysis.table import Column
 from harness.store.manifest import read_note
-from harness.store.records import Failed, Finished, Results
+from harness.store.records import Finished, Results
 from studies.study import ColumnName
 
 if TYPE_CHECKING:
     pass
 from harness.store.manifest import name_maps
 
-Recorded = Mapping[str, Mapping[int, Finished | Failed | None]]
 MIOU = "mIoU, %"
 
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from harness.analysis import costs, statistics
+from harness.analysis.outcomes import Outcome, Outcomes, Problem, find_problems
 from harness.analysis.statistics import Comparison, Estimate, Judgement
 from harness.analysis.table import (
-    BASELINE,
     CONSISTENCY,
     MAJORITY,
     MEAN_AP,
@@ -21,12 +21,12 @@ from harness.analysis.table import (
     Column,
     Footer,
     Line,
-    Outcomes,
     Setting,
     Table,
 )
 from harness.store.records import Finished
 from pivl.errors import UserError
+from studies.presets import TableWarning
 from studies.study import Row, Study
 
 
@@ -34,7 +34,7 @@ def build(
     study: Study,
     dataset: str,
     outcomes: Outcomes,
-    warning: str = "",
+    warning: TableWarning | None = None,
     setting: Setting | None = None,
     columns: tuple[Column, ...] = (),
 ) -> Table:
@@ -69,7 +69,7 @@ def _differences(line: Line, setting: Setting) -> dict[str, float]:
     return {metric: line.means[metric].mean - paper[metric] for metric in METRICS}
 
 
-def _finished(outcomes: Mapping[int, Finished | str]) -> dict[int, Finished]:
+def _finished(outcomes: Mapping[int, Outcome]) -> dict[int, Finished]:
     return {seed: run for seed, run in sorted(outcomes.items()) if isinstance(run, Finished)}
 
 
@@ -129,17 +129,16 @@ def _line(
     row: Row,
     seeds: Sequence[int],
     runs: Mapping[str, Mapping[int, Finished]],
-    outcomes: Mapping[int, Finished | str],
+    outcomes: Mapping[int, Outcome],
     judged: Mapping[str, Mapping[str, Judgement]],
 ) -> Line:
     own = list(runs[row.name].values())
     gains = {metric: judged[metric][row.name] for metric in METRICS if row.name in judged[metric]}
-    problems = _problems(seeds, outcomes)
+    problems = find_problems(seeds, outcomes)
     if gains and (common := gains[MEAN_AP].comparison.seeds) < len(own):
-        problems.append(f"compared on {common} of them, those that the baseline has")
-    verdict: str = gains[MEAN_AP].verdict if gains else "no baseline" if own else "no result"
-    if own and _alone(own[0]):
-        verdict = statistics.TOO_FEW
+        problems.append(Problem(f"compared on {common} of them, those that the baseline has"))
+    alone, is_baseline = bool(own) and _alone(own[0]), row.name == study.reference
+    verdict: str = statistics.TOO_FEW if alone else gains[MEAN_AP].verdict if gains else ""
     return Line(
         row=row,
         means={metric: _mean(own, metric) for metric in METRICS if own},
@@ -147,7 +146,9 @@ def _line(
         differences={},
         consistency=_consistency(own),
         cost=costs.gather(own) if study.costs else None,
-        verdict=BASELINE if row.name == study.reference else verdict,
+        verdict="" if is_baseline else verdict,
+        absence="" if gains or is_baseline else "no baseline" if own else "no result",
+        is_baseline=is_baseline,
         finished=len(own),
         planned=len(seeds),
         problems=tuple(problems),
@@ -165,23 +166,6 @@ def _mean(runs: Sequence[Finished], metric: str) -> Estimate:
 def _alone(run: Finished) -> bool:
     """Whether all queries that were scored are one person's."""
     return bool(run.queries["person"].nunique() < 2)
-
-
-def _problems(seeds: Sequence[int], outcomes: Mapping[int, Finished | str]) -> list[str]:
-    """The reasons for missing seeds, each once: "seeds 0, 1 missing", or the reason alone if all seeds share it."""
-    by_reason: dict[str, list[int]] = {}
-    for seed in seeds:
-        outcome = outcomes.get(seed, "missing")
-        if isinstance(outcome, str):
-            by_reason.setdefault(outcome, []).append(seed)
-    if not seeds:
-        return ["missing"]
-    if list(by_reason.values()) == [list(seeds)]:
-        return list(by_reason)
-    return [
-        f"seed{'s' * (len(which) > 1)} {', '.join(map(str, which))} {reason}"
-        for reason, which in by_reason.items()
-    ]
 
 
 def _consistency(runs: Sequence[Finished]) -> dict[str, Estimate]:

@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.analysis import costs
+from harness.analysis.outcomes import Problem
 from harness.analysis.statistics import Estimate, Judgement
 from harness.display.text import describe_changes, describe_partial
-from harness.store.records import Finished
+from studies.presets import TableWarning
 from studies.published import Published
 from studies.study import Row, Study
-
-Outcomes = Mapping[str, Mapping[int, Finished | str]]
-"""By row and seed: the finished run, or why there is none, said so that it reads on after "seed 1 "."""
 
 MEAN_AP, RANK1 = "mAP", "Rank-1"
 METRICS = (RANK1, MEAN_AP)  # in the order of the paper's Table 3
@@ -81,8 +79,8 @@ class Line:
     """A row of the table. `means`, `gains` and `consistency` have no entry for a metric without a measurement.
 
     `differences`: means less what the paper reports for the same data set and backbone, where it does.
-    `cost`: at test time, in studies that ask for it. `finished` and `planned` count seeds; `problems` says in words what
-    is missing or failed.
+    `cost`: at test time, in studies that ask for it. `finished` and `planned` count seeds; `problems`: what is missing
+    or failed. `verdict` is empty where there is none; `absence` then says why, but for the baseline.
     """
 
     row: Row
@@ -92,9 +90,16 @@ class Line:
     consistency: Mapping[str, Estimate]
     cost: costs.Cost | None
     verdict: str
+    absence: str
+    is_baseline: bool
     finished: int
     planned: int
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def standing(self) -> str:
+        """What stands in the column of verdicts: the verdict, or why there is none."""
+        return BASELINE if self.is_baseline else self.verdict or self.absence
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ class Table:
 
     study: Study
     dataset: str
-    warning: str
+    warning: TableWarning | None
     lines: tuple[Line, ...]
     footer: Footer | None
     setting: Setting
@@ -134,6 +139,11 @@ class Table:
         """The title of the baseline row, or its name if the table leaves it out."""
         titles = {row.name: row.title for row in self.study.rows}
         return titles.get(self.study.reference, self.study.reference)
+
+    @property
+    def caution(self) -> str:
+        """The whole warning: `SMOKE RUN: a few people ...`; empty where there is none."""
+        return f"{self.warning.title}: {self.warning.text}" if self.warning else ""
 
     @property
     def heading(self) -> str:

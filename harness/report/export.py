@@ -33,7 +33,7 @@ def to_json(table: Table) -> str:
         "published": [_published(item) for item in table.study.published_table],
         "contradictions": [asdict(item) for item in table.study.contradictions],
         "footer": {
-            "warning": table.warning or None,
+            "warning": table.caution or None,
             "reference": table.study.reference,
             "equivalence_margin_map": table.study.margin,
             "rows_also_differ": table.setting.note or None,
@@ -57,10 +57,10 @@ def _row(table: Table, line: Line) -> dict[str, Any]:
         },
         "consistency": {item.key: _estimate(line.consistency.get(item.key)) for item in CONSISTENCY},
         **({"cost": asdict(line.cost)} if line.cost else {}),
-        "verdict": line.verdict,
+        "verdict": line.standing,
         "seeds": line.finished,
         "seeds_planned": line.planned,
-        "problems": list(line.problems),
+        "problems": [problem.text for problem in line.problems],
         "code": [code or None for code in _codes(table, line)],
     }
 
@@ -158,7 +158,7 @@ def _flat(table: Table, line: Line) -> dict[str, Any]:
         name, judgement = f"{KEYS[metric]}_gain", line.gains.get(metric)
         flat |= _flat_interval(name, judgement.comparison.gain if judgement else None)
         flat[f"{name}_adjusted_p"] = _plain(judgement.adjusted_p) if judgement else None
-    flat |= {"verdict": line.verdict, "seeds": line.finished, "seeds_planned": line.planned}
+    flat |= {"verdict": line.standing, "seeds": line.finished, "seeds_planned": line.planned}
     for item in CONSISTENCY:
         flat |= _flat_interval(item.key, line.consistency.get(item.key))
     if table.study.costs:
@@ -168,14 +168,14 @@ def _flat(table: Table, line: Line) -> dict[str, Any]:
     shared = {
         "dataset": table.dataset,
         "signature": signature,
-        "warning": table.warning,
+        "warning": table.caution,
         "changes": describe_changes(table.setting.changes),
         "partial": describe_partial(table.setting.partial),
         "departures": "; ".join(f"{name}: {text}" for name, text in table.setting.departures.items()),
         "precision": " ".join(table.footer.precisions) if table.footer else None,
     }
     codes = " ".join(code or "unknown" for code in _codes(table, line))
-    return {**flat, "problems": "; ".join(line.problems), **shared, "code": codes}
+    return {**flat, "problems": "; ".join(problem.text for problem in line.problems), **shared, "code": codes}
 
 
 def _flat_interval(name: str, estimate: Estimate | float | None) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def draw_gains(table: Table, path: Path) -> None:
     axes.set_ylabel(f"mAP gain over {table.reference}\n95 % interval")
     axes.legend(fontsize=8)
     if table.warning:
-        axes.text(0.5, 0.5, table.warning.partition(":")[0], transform=axes.transAxes, alpha=0.3, fontsize=30,
+        axes.text(0.5, 0.5, table.warning.title, transform=axes.transAxes, alpha=0.3, fontsize=30,
                   ha="center", va="center")  # fmt: skip
     try:
         write_atomically(path, lambda file: figure.savefig(file, metadata={"Software": None}))

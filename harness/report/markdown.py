@@ -7,7 +7,6 @@ import numpy as np
 from harness.analysis import costs
 from harness.analysis.statistics import LEAST_PEOPLE, LEAST_SEEDS, TOO_FEW, Estimate, Judgement
 from harness.analysis.table import (
-    BASELINE,
     CONSISTENCY,
     MAJORITY,
     METRICS,
@@ -24,9 +23,9 @@ from harness.report.grid import grid
 
 def markdown(table: Table) -> str:
     """The table with its footer as GitHub's Markdown; ends in a newline."""
-    warned = f"{table.warning.split(':')[0]}: " if table.warning else ""
+    warned = f"{table.warning.title}: " if table.warning else ""
     blocks = [f"### {warned}{table.study.title}, measured on {table.heading}"]
-    blocks += [f"> **{table.warning}.**"] if table.warning else []
+    blocks += [f"> **{table.caution}.**"] if table.warning else []
     blocks.append(f"{table.study.question} {table.study.caption}")
     for section in dict.fromkeys(line.row.section for line in table.lines):
         blocks += [f"**{section}**"] if section else []
@@ -57,8 +56,8 @@ def _results(table: Table, section: str) -> str:
         cells += [_paper_cell(line, metric) for metric in METRICS if printed]
         cells += [_interval(line.means.get(metric), 1, "1 identity") for metric in METRICS]
         cells += [_difference(line, metric) for metric in METRICS if compared]
-        cells += ["" if line.verdict == BASELINE else _gain(line.gains.get(metric)) for metric in METRICS]
-        rows.append([*cells, line.verdict, _seeds(line)])
+        cells += ["" if line.is_baseline else _gain(line.gains.get(metric)) for metric in METRICS]
+        rows.append([*cells, line.standing, _seeds(line)])
     return grid([*headings, "Verdict", "Seeds"], rows, left=(0, len(headings), len(headings) + 1))
 
 
@@ -129,15 +128,15 @@ def _number(value: float, decimals: int, sign: str = "") -> str:
 def _seeds(line: Line) -> str:
     """How many seeds, and what is wrong with the others up to its first colon; the footer has the whole of it."""
     count = str(line.finished) if line.finished == line.planned else f"{line.finished} of {line.planned}"
-    return "; ".join([count, *(problem.split(":")[0] for problem in line.problems)])
+    return "; ".join([count, *(problem.brief for problem in line.problems)])
 
 
 def _notes(table: Table) -> list[str]:
     margin, reference = table.study.margin, table.reference
-    notes = [f"**{table.warning}.**"] if table.warning else []
+    notes = [f"**{table.caution}.**"] if table.warning else []
     notes += [f"**{heading}**: {text}." for heading, text in table.setting.departures.items()]
     notes += [
-        " ".join(f"**{line.row.title}**: {'; '.join(line.problems)}.".split())
+        " ".join(f"**{line.row.title}**: {'; '.join(problem.text for problem in line.problems)}.".split())
         for line in table.lines
         if line.problems
     ]

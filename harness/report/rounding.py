@@ -7,16 +7,16 @@ from pathlib import Path
 from statistics import stdev
 from typing import Any
 
-from harness.store.records import Failed, Finished
+from harness.analysis.outcomes import Recorded
+from harness.store.records import Finished
 from pivl.errors import UserError
 from pivl.system.files import write_text
 from pivl.system.json_files import read_json
 
-Outcomes = Mapping[str, Mapping[int, Finished | Failed | None]]
 Scores = dict[str, dict[str, list[float]]]  # by row: seeds, and mAP in percent "here" and "other"
 
 
-def compare_arithmetic(here: Outcomes, other: Outcomes) -> Scores:
+def compare_arithmetic(here: Recorded, other: Recorded) -> Scores:
     """The mAP of every row and seed that both folders finished. UserError where a row has fewer than two such seeds."""
     scores: Scores = {}
     for row, runs in here.items():

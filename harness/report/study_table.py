@@ -1,11 +1,12 @@
 """Builds the table of an experiment from its records, and keeps it as files in the results folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.analysis.outcomes import Recorded, outcome_of
 from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
 from harness.plan import departures
@@ -16,16 +17,13 @@ from harness.store.records import Failed, Finished, Results
 if TYPE_CHECKING:
     from harness.analysis.table import Table
 
-Outcomes = Mapping[str, Mapping[int, Finished | Failed | None]]
-"""What is recorded of each row, by name, at each seed."""
 
-
-def read_outcomes(experiment: Experiment, results: Results, progress: Progress) -> Outcomes:
+def read_outcomes(experiment: Experiment, results: Results, progress: Progress) -> Recorded:
     """Returns what is recorded of the rows of the experiment's table; where its data are found see `find_cells`."""
     return read_cells(experiment, find_cells(experiment, results, progress), results)
 
 
-def read_cells(experiment: Experiment, cells: Sequence[Cell], results: Results) -> Outcomes:
+def read_cells(experiment: Experiment, cells: Sequence[Cell], results: Results) -> Recorded:
     """Returns what is recorded of `cells`, re-ranked or not as the experiment has it."""
     read = results.read_reranked if experiment.rerank else results.read_run
     recorded: dict[str, dict[int, Finished | Failed | None]] = {}
@@ -34,18 +32,20 @@ def read_cells(experiment: Experiment, cells: Sequence[Cell], results: Results) 
     return recorded
 
 
-def is_complete(experiment: Experiment, recorded: Outcomes) -> bool:
+def is_complete(experiment: Experiment, recorded: Recorded) -> bool:
     """Returns whether every run that the experiment asks for is finished."""
     return all(isinstance(run, Finished) for row in experiment.rows for run in recorded[row].values())
 
 
-def make_table(experiment: Experiment, recorded: Outcomes, results: Results) -> "Table":
+def make_table(experiment: Experiment, recorded: Recorded, results: Results) -> "Table":
     """Returns the table of what is recorded; what is not says so in its place."""
     from harness.analysis import columns as columns_module
     from harness.analysis import comparison
     from harness.analysis.table import Setting
 
-    outcomes = {row: {seed: _say(run) for seed, run in seeds.items()} for row, seeds in recorded.items()}
+    outcomes = {
+        row: {seed: outcome_of(run) for seed, run in seeds.items()} for row, seeds in recorded.items()
+    }
     rows = tuple(row for row in experiment.study.rows if row.name in experiment.shown)
     notes = [note for note in (_inequality(experiment), _random_starts(recorded)) if note]
     runs = [run for seeds in recorded.values() for run in seeds.values()]
@@ -92,19 +92,9 @@ def _inequality(experiment: Experiment) -> str:
     return f"as the paper says, rows of PI-VL also have {', '.join(named)}; --set FIELD=VALUE makes all rows equal"
 
 
-def _random_starts(recorded: Outcomes) -> str:
+def _random_starts(recorded: Recorded) -> str:
     """A note that students start from random weights; empty if they do not, or without students."""
     runs = [run for seeds in recorded.values() for run in seeds.values() if isinstance(run, Finished)]
     if not any(run.record.get("student_weights") == "" for run in runs):
         return ""
     return "students start from random weights, not from ImageNet's; --student-weights FILE names them"
-
-
-def _say(run: Finished | Failed | None) -> Finished | str:
-    """The finished run, or the reason why there is none, worded to follow "seed 1 "."""
-    if run is None:
-        return "missing"
-    if isinstance(run, Failed):
-        return f"failed: {run.error}"
-    steps = run.record.get("limit_steps")
-    return f"test run (--limit-steps {steps}), scores not reported" if steps else run

@@ -114,7 +114,8 @@ def test_a_smoke_run_is_another_recipe_on_other_data_and_says_so() -> None:
     smoke = PRESETS["smoke"]
     assert smoke.dataset in VARIANTS
     assert smoke.dataset not in {study.dataset for study in STUDIES.values()}
-    assert "SMOKE" in smoke.warning
+    assert smoke.warning is not None
+    assert smoke.warning.title == "SMOKE RUN"
     for study in STUDIES.values():
         for recipe in _recipes(study):
             changed = replace(recipe, **smoke.changes)
@@ -125,7 +126,7 @@ def test_a_smoke_run_is_another_recipe_on_other_data_and_says_so() -> None:
 
 def test_the_default_preset_changes_nothing() -> None:
     default = PRESETS["default"]
-    assert (default.dataset, default.seeds, dict(default.changes), default.warning) == (None, None, {}, "")
+    assert (default.dataset, default.seeds, dict(default.changes), default.warning) == (None, None, {}, None)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)

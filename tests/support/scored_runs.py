@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis import comparison
-from harness.analysis.table import Outcomes, Table
+from harness.analysis.outcomes import Outcome, Outcomes
+from harness.analysis.table import Table
 from harness.report import markdown as printers
 from harness.store.records import Finished
 from studies.catalog import STUDIES
@@ -47,14 +48,14 @@ def scored_run(
     return Finished(name, seed, dict(metrics), signature, queries, "cpu (test)", "abc1234", record)
 
 
-def outcomes_of(**gains: float) -> dict[str, dict[int, Finished | str]]:
+def outcomes_of(**gains: float) -> dict[str, dict[int, Outcome]]:
     return {
         name.replace("_", "-"): {seed: scored_run(seed, gain) for seed in SEEDS}
         for name, gain in gains.items()
     }
 
 
-def whole_ablation() -> dict[str, dict[int, Finished | str]]:
+def whole_ablation() -> dict[str, dict[int, Outcome]]:
     return outcomes_of(clip_reid=0.0, part_labels=0.001, identity_parts=-0.05, pi_vl=0.05)
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from harness.analysis import comparison, statistics
+from harness.analysis.outcomes import Missing, Outcome, Problem
 from harness.analysis.table import MEAN_AP, RANK1
 from harness.report import markdown as printers
-from harness.store.records import Finished
+from harness.store.records import Failed, Finished
 from pivl.errors import UserError
 from studies.catalog import PRESETS, STUDIES
 from tests.support.scored_runs import (
@@ -82,8 +83,8 @@ def test_the_same_records_give_the_same_bytes_in_whatever_order(name: str) -> No
 
 def test_a_failure_and_a_gap_are_said_where_the_numbers_would_be() -> None:
     outcomes = whole_ablation()
-    reason = "failed: the loss is not finite\nin epoch 3: identity nan | triplet 0.2"
-    outcomes["pi-vl"][1] = reason
+    error = "the loss is not finite\nin epoch 3: identity nan | triplet 0.2"
+    outcomes["pi-vl"][1], reason = Failed("drawn", 1, error, ()), f"failed: {error}"
     del outcomes["identity-parts"]
     table = build(outcomes)
     text = printers.markdown(table)
@@ -99,19 +100,23 @@ def test_a_failure_and_a_gap_are_said_where_the_numbers_would_be() -> None:
 
 
 def test_reasons_are_said_once() -> None:
-    failed: dict[int, Finished | str] = {0: "failed: no memory", 1: "failed: no memory", 2: "missing"}
-    everywhere: dict[int, Finished | str] = dict.fromkeys(SEEDS, "failed: no memory")
+    everywhere: dict[int, Outcome] = {seed: Failed(f"run {seed}", seed, "no memory", ()) for seed in SEEDS}
+    failed: dict[int, Outcome] = {**everywhere, 2: Missing()}
     table = build({**whole_ablation(), "pi-vl": failed, "identity-parts": everywhere})
-    assert table.lines[3].problems == ("seeds 0, 1 failed: no memory", "seed 2 missing")
-    assert table.lines[2].problems == ("failed: no memory",)
+    assert table.lines[3].problems == (
+        Problem("failed", (0, 1), "no memory"),
+        Problem("missing", (2,)),
+    )
+    assert table.lines[2].problems == (Problem("failed", (), "no memory"),)
+    assert [one.text for one in table.lines[3].problems] == ["seeds 0, 1 failed: no memory", "seed 2 missing"]
 
 
 def test_gains_are_over_the_seeds_in_common_with_the_reference() -> None:
     outcomes = whole_ablation()
-    outcomes["clip-reid"][2] = "missing"
+    outcomes["clip-reid"][2] = Missing()
     line = build(outcomes).lines[3]
     assert (line.finished, line.gains[MEAN_AP].comparison.seeds, line.verdict) == (3, 2, "too few seeds")
-    assert line.problems == ("compared on 2 of them, those that the baseline has",)
+    assert line.problems == (Problem("compared on 2 of them, those that the baseline has"),)
 
 
 @pytest.mark.parametrize("left_out", [True, False])
@@ -231,8 +236,10 @@ def test_the_footer_says_where_the_numbers_come_from() -> None:
 
 def test_every_line_of_a_grid_has_its_columns() -> None:
     outcomes = whole_ablation()
-    outcomes["pi-vl"][1] = "failed | badly"
-    grid = [line for line in printers.markdown(build(outcomes)).splitlines() if line.startswith("|")]
+    first, *others = ABLATION.rows
+    study = replace(ABLATION, rows=(replace(first, title="one | other"), *others))
+    table = comparison.build(study, "synthped", outcomes)
+    grid = [line for line in printers.markdown(table).splitlines() if line.startswith("|")]
     counts = [len(re.split(r"(?<!\\)\|", line)) for line in grid]
     assert counts == [11] * 6 + [6] * 6  # nine columns, and four without the fused map's
     assert len({len(line) for line in grid[:6]}) == 1

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from harness.analysis.table import MEAN_AP, RANK1, Outcomes
+from harness.analysis.outcomes import Outcome, Outcomes
+from harness.analysis.table import MEAN_AP, RANK1
 from harness.report import markdown
-from harness.store.records import Finished
 from tests.support.scored_runs import (
     ABLATION,
     METRICS,
@@ -41,7 +41,7 @@ def test_few_people_give_no_verdict(people: int, verdict: str) -> None:
 
 def test_two_people_with_a_query_each_have_bounds_within_what_is_possible() -> None:
     """Rank-1 66.7 [-356.9, 490.2] is what an interval over two people comes to."""
-    outcomes: dict[str, dict[int, Finished | str]] = {}
+    outcomes: dict[str, dict[int, Outcome]] = {}
     for name, right in (("clip-reid", (1, 0, 1, 1, 0, 1)), ("pi-vl", (1, 0, 0, 1, 1, 1))):
         for seed in SEEDS:
             run = scored_run(seed, people=np.array([4, 7]))
