@@ -1,4 +1,4 @@
-"""Run, plan, table and search as Python functions with the values of the command line, which the commands call.
+"""The functions run, plan, table and search with the values of the command line, which the commands call.
 
     from harness import api
 

@@ -13,7 +13,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class DryRun:
-    """A finished run whose stages were each cut short after so many `steps`: no result."""
+    """A test run: each stage was cut short after `steps`, and its scores are not reported."""
 
     steps: int
 
@@ -27,7 +27,7 @@ Recorded = Mapping[str, Mapping[int, Finished | Failed | None]]
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a row has fewer results than planned: the reason, the `seeds` (none: all), and the error as `detail`."""
+    """A row's lack of results: the reason, the `seeds` (none: all), and the error as `detail`."""
 
     reason: str
     seeds: tuple[int, ...] = ()

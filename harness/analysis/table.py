@@ -98,7 +98,7 @@ class Line:
 
     @property
     def standing(self) -> str:
-        """What stands in the column of verdicts: the verdict, or why there is none."""
+        """The verdict, or the reason why there is none."""
         return BASELINE if self.is_baseline else self.verdict or self.absence
 
 

@@ -17,7 +17,7 @@ KEYS = {"Rank-1": "rank1", "mAP": "map"}
 
 
 def to_json(table: Table) -> str:
-    """A list under "rows" and what they share under "footer"; null stands for what is missing or unbounded."""
+    """The table as JSON: a list under "rows", shared facts under "footer"; null for missing or unbounded values."""
     document = {
         "study": table.study.name,
         "title": table.study.title,

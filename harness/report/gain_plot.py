@@ -21,7 +21,7 @@ def points_of(table: Table) -> list[Point]:
 
 
 def draw_gains(table: Table, path: Path) -> None:
-    """Write the figure as PNG; its bytes depend on the table alone. UserError where it cannot be written."""
+    """Writes the figure as PNG; its bytes depend on the table alone. UserError where it cannot be written."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -126,7 +126,7 @@ def _number(value: float, decimals: int, sign: str = "") -> str:
 
 
 def _seeds(line: Line) -> str:
-    """How many seeds, and what is wrong with the others up to its first colon; the footer has the whole of it."""
+    """The number of finished seeds, and the row's problems in brief; the footer has their details."""
     count = str(line.finished) if line.finished == line.planned else f"{line.finished} of {line.planned}"
     return "; ".join([count, *(problem.brief for problem in line.problems)])
 
@@ -201,7 +201,7 @@ def _most(points: float) -> str:
 
 
 def _codes(footer: Footer) -> list[str]:
-    """Which code the rows come from, where it is not one."""
+    """A note on the code digests of the rows, if they differ."""
     rows: dict[str, list[str]] = {}
     for row, codes in footer.codes.items():
         for code in codes:
