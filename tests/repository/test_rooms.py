@@ -121,10 +121,10 @@ def defined(body):
 
 def names_in(room):
     """What the files of a room and of those within it define or import, and the files' own names."""
-    found = {}
-    for path in sorted(room.rglob("*.py")):
-        found |= {path.stem: None, **dict(defined(ast.parse(path.read_text(encoding="utf-8")).body))}
-    return found
+    files = sorted(room.rglob("*.py"))
+    pairs = [pair for path in files for pair in defined(ast.parse(path.read_text(encoding="utf-8")).body)]
+    made = {name: node for name, node in pairs if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    return dict.fromkeys(path.stem for path in files) | dict(pairs) | made
 
 
 def takes(node):

@@ -17,6 +17,7 @@ OTHER = re.compile(
 # Files and rooms without a test file of their own, by the tests that hold them: what is only ever asked for by its
 # neighbour, only means something with its neighbours (a shaded picture, a trained parser), or is a table of constants.
 HELD_BY = {
+    "harness/analysis/outcomes.py": "harness/analysis/test_comparison.py",
     "harness/analysis/table.py": "harness/analysis/test_comparison.py",
     "harness/analysis/costs.py": "harness/analysis/test_comparison_transfer.py",
     "harness/cli/completion.py": "harness/cli/test_main.py",
@@ -65,7 +66,8 @@ HELD_BY = {
     "pivl/data/*.py": "pivl/data/datasets/test_catalog.py",
     "pivl/errors.py": "harness/cli/test_main.py",
     "pivl/evaluation/inference_cost.py": "harness/analysis/test_comparison_transfer.py",
-    "pivl/model.py": "pivl/test_stages.py",
+    "pivl/model.py": "pivl/stages/test_prompt_tuning.py",
+    "pivl/stages/target_texts.py": "pivl/stages/test_prompt_tuning.py",
     "pivl/parsers/degrade.py": "pivl/parsers/test_map_sources.py",
     "pivl/parsers/label_mapping.py": "pivl/parsers/test_score.py",
     "pivl/parsers/logits.py": "pivl/parsers/test_parser_torchscript.py",
@@ -79,7 +81,7 @@ HELD_BY = {
     "pivl/system/homes.py": "harness/cli/test_paths.py",
     "pivl/system/ranges.py": "pivl/test_recipe.py",
     "pivl/system/processes.py": "harness/store/test_claims.py",
-    "pivl/system/random_streams.py": "pivl/test_stages.py",
+    "pivl/system/random_streams.py": "pivl/stages/test_prompt_tuning.py",
     "pivl/system/*": "harness/store/test_records.py",
     "pivl/towers/file_formats/*": "pivl/towers/file_formats/test_torch_files.py",
     "pivl/towers/student*.py": "pivl/towers/test_student.py",
