@@ -13,6 +13,7 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["pivl", "pivl.*", "studies", "studies.*", "harness", "harness.*"]),
     package_data={
+        **{package: ["*.typed"] for package in ("pivl", "studies", "harness")},
         "pivl.synthped": ["*.safetensors", "*.json", "*.md"],
         "pivl.parsers": ["*.safetensors", "*.md"],
     },

@@ -57,7 +57,8 @@ def _rows(ctx: click.Context) -> list[str]:
     """The rows of the study that was typed, of all studies where none was yet."""
     from studies.catalog import STUDIES
 
-    study = STUDIES.get(ctx.params.get("study") or "")
+    typed = (ctx.params.get("study"), *ctx.args)
+    study = next((STUDIES[name] for name in typed if name in STUDIES), None)
     return list(
         dict.fromkeys(row.name for one in ([study] if study else STUDIES.values()) for row in one.rows)
     )

@@ -35,7 +35,7 @@ class GroupedCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the options, group by group, and last those of no group."""
-        left = [one for one in self.get_params(ctx) if one.get_help_record(ctx) is not None]
+        left = [one for one in self.get_params(ctx) if isinstance(one, click.Option) and not one.hidden]
         for heading, names in GROUPS.items():
             members = sorted(
                 (one for one in left if one.name in names), key=lambda one: names.index(one.name or "")
@@ -46,7 +46,7 @@ class GroupedCommand(click.Command):
 
     @staticmethod
     def _write(
-        heading: str, members: list[click.Parameter], ctx: click.Context, formatter: click.HelpFormatter
+        heading: str, members: list[click.Option], ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
         if members:
             with formatter.section(heading):

@@ -1,12 +1,13 @@
 """The commands about human parsers: pictures to part maps, how good the maps are, and maps of others."""
 
 import sys
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli.options import debug_option, parse_size
+from harness.cli.options import collect, debug_option, parse_size
 from harness.cli.paths import OutputFolder, UserPath
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.errors import UserError
@@ -25,6 +26,21 @@ USED = {  # which of the options about the network each parser has a use for
     "transformers": {"model", "label_map", "labels"},
     **{name: {"weights"} for name in PARSERS},
 }
+
+
+@dataclass(frozen=True)
+class ParserChoice:
+    """A parser by its kind, and what is said of its network; None where nothing is."""
+
+    kind: str
+    weights: Path | None
+    model: Path | None
+    label_map: Path | None
+    labels: str | None
+    input_size: str | None
+    normalization: Any
+    trust: bool | None
+    precision: str
 
 
 class FolderFirst(click.Group):
@@ -81,8 +97,9 @@ def parse() -> None:
               help="auto: fp16 inside the network on a GPU, fp32 elsewhere.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress; only warnings.")
 @debug_option
+@collect(choice=ParserChoice)
 def run_parser(
-    folder: Path, output: Path, confidence: bool, batch: int, quiet: bool, device: str, **typed: Any
+    choice: ParserChoice, folder: Path, output: Path, confidence: bool, batch: int, quiet: bool, device: str
 ) -> None:
     """Write a part map for every picture below DIR, sub-folders kept.
 
@@ -94,8 +111,8 @@ def run_parser(
     from harness.system.devices import choose_device
     from pivl.parsers.parse_folder import Choices, parse_folder
 
-    _refuse_unused(**typed)
-    parser = _load(chosen=choose_device(device), **typed)
+    _refuse_unused(choice)
+    parser = _load(choice, choose_device(device))
     progress = Progress.on_stderr(quiet)
     report = progress.count(str(folder), "parsing")
     try:
@@ -105,28 +122,20 @@ def run_parser(
     _end(output, outcome)
 
 
-def _refuse_unused(kind: str, precision: str, **network: object) -> None:
-    """Raises UserError where an option about the network was given that the parser `kind` has no use for."""
-    for name, value in network.items():
-        if value is not None and name not in USED[kind]:
+def _refuse_unused(choice: ParserChoice) -> None:
+    """Raises UserError where an option about the network was given that the chosen parser has no use for."""
+    network = {name for names in USED.values() for name in names}
+    for name in (item.name for item in fields(choice) if item.name in network):
+        if getattr(choice, name) is not None and name not in USED[choice.kind]:
             users = " and ".join(one for one in USED if name in USED[one])
             option = "--" + name.replace("_", "-")
-            raise UserError(f"--parser {kind} has no use for {option}, which is for {users}; leave it out")
+            raise UserError(
+                f"--parser {choice.kind} has no use for {option}, which is for {users}; leave it out"
+            )
 
 
-def _load(
-    chosen: Any,
-    kind: str,
-    weights: Path | None,
-    model: Path | None,
-    label_map: Path | None,
-    labels: str | None,
-    input_size: str | None,
-    normalization: Any,
-    trust: bool | None,
-    precision: str,
-) -> Any:
-    """The chosen parser on the device `chosen`."""
+def _load(choice: ParserChoice, device: Any) -> Any:
+    """The chosen parser on `device`."""
     from harness.system.devices import check_precision
     from harness.system.process import forbid_tf32
     from pivl.data.part_maps import labels as label_sets
@@ -134,16 +143,17 @@ def _load(
     from pivl.parsers.huggingface import transformers
     from pivl.parsers.parser import schp, torchscript
 
-    check_precision(chosen, precision)
+    kind, weights, labels, input_size = choice.kind, choice.weights, choice.labels, choice.input_size
+    check_precision(device, choice.precision)
     forbid_tf32()
-    mixed = precision != "fp32" and chosen.type == "cuda"
+    mixed = choice.precision != "fp32" and device.type == "cuda"
     if kind in PARSERS:
         return embedded_parser(kind, weights)
     if kind == "transformers":
-        if model is None:
+        if choice.model is None:
             raise UserError("--parser transformers: name the folder of the model with --model")
         return transformers(
-            model, label_sets.LABEL_SETS[labels] if labels else None, label_map, chosen, mixed
+            choice.model, label_sets.LABEL_SETS[labels] if labels else None, choice.label_map, device, mixed
         )
     if weights is None:
         raise UserError(f"--parser {kind}: name its checkpoint or network with --weights")
@@ -151,17 +161,17 @@ def _load(
     if kind == "schp":
         if size and size[0] != size[1]:
             raise UserError(f"--input-size {input_size}: SCHP takes squares; write 473x473, or leave it out")
-        return schp(weights, chosen, mixed, size[0] if size else None)
+        return schp(weights, device, mixed, size[0] if size else None)
     if labels is None or size is None:
         lacking = "--labels lip, atr or pascal" if labels is None else "--input-size, as 512x512"
         raise UserError(f"a torchscript network does not say what it is for; add {lacking}")
-    if not trust:
+    if not choice.trust:
         raise UserError(
             f"{weights}: --parser torchscript runs the code in this file, which may do whatever you may; add --trust "
             "if you trust who made it"
         )
     return torchscript(
-        weights, label_sets.LABEL_SETS[labels], size, normalization or "imagenet", chosen, mixed
+        weights, label_sets.LABEL_SETS[labels], size, choice.normalization or "imagenet", device, mixed
     )
 
 

@@ -26,6 +26,7 @@ from harness.store.claims import Claims
 from harness.store.records import Results
 from harness.system.devices import choose_device, suitable_slots
 from harness.system.process import setup_process, take_stdout
+from pivl.data.listing import keep_listings
 from pivl.errors import UserError
 from pivl.system import data_parallel
 
@@ -65,10 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines = [asked.task.read_text()] if asked.task else hear_launcher(results.claims)
         tasks = (json.loads(line) for line in lines)
         join_by_environment(device)
-        if data_parallel.number() > 0:
-            follow(tasks, results, device)
-            return 0
-        return 0 if serve(tasks, results, device, send) else 1
+        with keep_listings():
+            if data_parallel.number() > 0:
+                follow(tasks, results, device)
+                return 0
+            return 0 if serve(tasks, results, device, send) else 1
     except UserError as error:
         send({"event": "user-error", "message": str(error)})
         return 2

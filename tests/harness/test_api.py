@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from harness import api
 from harness.cli.main import main
+from harness.display.progress import Progress
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve, resolve_all
 from harness.plan.planner import make_plan
@@ -42,6 +44,37 @@ def test_what_studies_share_is_planned_once(results):
     assert sorted(task.stage for task in stages) == 3 * ["identity-prompts"] + 3 * ["part-prompts"]
     shared = next(task for task in runs if task.run.recipe.fusion == "pyramid")
     assert shared.name.startswith("+ hierarchical fusion")  # by the title of the first study
+
+
+def test_api_answers_with_the_table_and_the_records(results):
+    """The calls of harness.api's docstring, on runs that are recorded."""
+    request = api.Request("ablation", preset="smoke", rows="clip-reid", seeds="0")
+    record_all([resolve(request, device="cpu")], results)
+    options = api.Options(device="cpu", mlflow=False)
+    answer = api.run(request, results.root, options)
+    assert answer.complete
+    assert 0 < answer.table.lines[0].means["mAP"].mean < 100
+    assert answer.records["mAP"].notna().all()
+    assert list(answer.records[["study", "row", "seed"]].iloc[0]) == ["ablation", "clip-reid", 0]
+    assert api.table(request, str(results.root)).records.equals(answer.records)
+    assert {item.state for item in api.plan(request, results.root, options).runs} == {"finished"}
+
+
+def test_what_is_missing_is_said_and_makes_the_answer_incomplete(results):
+    record_all([resolve(Request("ablation", rows="clip-reid", seeds="0"))], results)
+    answer = api.table(Request("ablation", seeds="0"), results.root)
+    assert not answer.complete
+    assert list(answer.records["row"]) == ["clip-reid"]
+
+
+def test_plan_believes_the_note_of_other_code(results, monkeypatch, capsys):
+    request = Request("ablation", rows="clip-reid", seeds="0")
+    record_all([resolve(request)], results)
+    monkeypatch.setattr("harness.inputs.identity._code_digest", lambda inputs: "of other code")
+    progress = Progress.on_stderr(quiet=False)
+    found = api.plan(request, results.root, api.Options("cpu"), progress)
+    assert {item.state for item in found.runs} == {"finished"}
+    assert "synthped: taken as other code noted it" in capsys.readouterr().err
 
 
 def test_each_study_has_its_table_and_its_files(results, capsys):

@@ -128,7 +128,7 @@ def test_every_package_and_asset_is_shipped():
         shown = path.name != "README.md" and path.suffix not in (".py", ".pyc")
         if path.is_file() and shown and "__pycache__" not in path.parts:
             assert any(path.match(pattern) for pattern in shipped), f"{path} is not package data"
-            assert path.parent.name in ("synthped", "parsers")
+            assert path.parent.name in ("synthped", "parsers", "pivl")
 
 
 def test_ci_runs_lint_and_tests_from_any_folder():

@@ -1,7 +1,9 @@
 """What a person types: mistakes cost one clear line and status 2, help costs nothing."""
 
 import pytest
+from click.shell_completion import ShellComplete
 
+from harness.cli.main import commands
 from tests.support.commands import run_code, run_main
 
 
@@ -74,3 +76,34 @@ def test_help_answers_at_once_and_loads_nothing_heavy():
     assert seconds < 2  # half of one
     assert done.stdout.splitlines()[-1] == "[]"
     assert "pivl-bench run ablation --preset smoke" in done.stdout  # what to type next
+
+
+def test_bare_command_is_help_and_options_stand_in_groups(capsys):
+    assert run_main() == 0
+    assert "pivl-bench run ablation --preset smoke" in capsys.readouterr().out
+    assert run_main("run", "--help") == 0
+    told = capsys.readouterr().out
+    places = [
+        told.index(f"\n{name}:\n") for name in ("What is measured", "Data", "Training", "Running", "Output")
+    ]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("typed", "known"),
+    [
+        ("run abl", "ablation"),
+        ("run ablation --rows clip-reid,pi-v", "clip-reid,pi-vl"),
+        ("run ablation --dataset marke", "market1501"),
+        ("plan ablation --preset smo", "smoke"),
+        ("table ablation --backbone vit-b-16-s", "vit-b-16-sie-olp"),
+        ("search loss", "loss-weights"),
+        ("search show ra", "rates"),
+    ],
+)
+def test_a_shell_completes_names(typed, known):
+    """As the functions do that click writes for bash and zsh."""
+    *words, last = typed.split(" ")
+    found = ShellComplete(commands, {}, "pivl-bench", "_PIVL_BENCH_COMPLETE").get_completions(words, last)
+    assert known in [item.value for item in found]
+    assert not {"parser-s", "clip-reid,parser-s"} & {item.value for item in found}
