@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.analysis import costs, statistics
 from harness.analysis.outcomes import Outcome, Outcomes, Problem, find_problems
-from harness.analysis.statistics import Comparison, Estimate, Judgement
+from harness.analysis.statistics import LEAST_PEOPLE, Comparison, Estimate, Judgement
 from harness.analysis.table import (
     CONSISTENCY,
     MAJORITY,
@@ -189,10 +189,11 @@ def _footer(
     own = [run for of_row in runs.values() for run in of_row.values()]
     if not own:
         return None
+    people = int(own[0].queries["person"].nunique())
     return Footer(
         signature=own[0].signature,
         queries=len(own[0].queries),
-        people=int(own[0].queries["person"].nunique()),
+        people=people,
         seeds=tuple(seeds),
         devices=tuple(sorted({f"{run.device} in {run.record['recipe']['precision']}" for run in own})),
         commits=tuple(sorted({run.commit for run in own})),
@@ -203,7 +204,7 @@ def _footer(
         minimum_detectable={
             metric: max(item.comparison.gain.minimum_detectable for item in of_rows.values())
             for metric, of_rows in judged.items()
-            if of_rows
+            if of_rows and people >= LEAST_PEOPLE  # fewer say nothing of others
         },
     )
 

@@ -59,7 +59,7 @@ def test_two_people_with_a_query_each_have_bounds_within_what_is_possible() -> N
     assert (gain.low, gain.high) == (-100, 100)
     assert table.lines[3].verdict == "too few identities"
     assert not table.lines[3].gains[MEAN_AP].marked
-    assert "more than 100 Rank-1" in markdown.markdown(table)
+    assert "Minimum detectable effect" not in markdown.markdown(table)
 
 
 def test_one_person_has_means_without_an_interval_and_no_verdict() -> None:
