@@ -22,10 +22,9 @@ from harness.store.record_file import Record
 from harness.store.records import Results
 from harness.system.devices import peak_memory
 from harness.system.provenance import describe_origin
+from harness.system.worker_process import LAST_LINES
 from pivl.errors import TrainingFailed, UserError, first_line
 from pivl.recipe import Recipe, Stage
-
-LAST_LINES = 20
 
 
 def execute(
