@@ -1,8 +1,8 @@
 """Recipe: every choice that decides trained weights, except data, initial weights and seed (Sec. 4.2).
 
 The defaults are CLIP-ReID's CNN configuration (cnn_clipreid.yml) with PI-VL switched off; CLIP_REID_VIT and
-CLIP_REID_VIT_SIE_OLP are its others, and EMBEDDED is the embedded benchmark's. Each field names the first stage that
-depends on it, so that stages can be shared by rows.
+CLIP_REID_VIT_SIE_OLP are its others, and pivl.synthped.recipe has the embedded benchmark's. Each field names the first
+stage that depends on it, so that stages can be shared by rows.
 """
 
 from collections.abc import Mapping
@@ -214,23 +214,3 @@ CLIP_REID_VIT = replace(  # vit_clipreid.yml
 CLIP_REID_VIT_SIE_OLP = replace(
     CLIP_REID_VIT, patch_stride=12, camera_embedding=1.0
 )  # its README, the paper's ViT
-
-EMBEDDED = Recipe(
-    backbone="tiny",
-    image_size=(128, 64),
-    normalization="clip",  # what the tiny CLIP was pre-trained with
-    similarity="clip",  # the tiny CLIP's features have no useful length: it was trained on cosines
-    identity_epochs=60,
-    prompt_rate=2e-2,
-    part_rate=2e-2,
-    label_vote="foreground",  # a plain majority deletes most small parts of a small image
-    identity_weight=0.25,
-    triplet_weight=0.3,
-    align_stride=4,  # 128 x 64 at stride 4 is the paper's 32 x 16 grid of 256 x 128
-    epochs=8,
-    rate=1.5e-3,
-    head_rate=1.5e-3,
-    schedule="cosine",
-    warmup_epochs=1.2,
-    padding=5,
-)  # learning rates and epochs were chosen on held-out training people, never on the test people

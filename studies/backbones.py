@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from pivl.recipe import CLIP_REID_CNN, CLIP_REID_VIT, CLIP_REID_VIT_SIE_OLP, EMBEDDED, Recipe
+from pivl.recipe import CLIP_REID_CNN, CLIP_REID_VIT, CLIP_REID_VIT_SIE_OLP, Recipe
 from pivl.synthped.names import STUDENT
+from pivl.synthped.recipe import EMBEDDED
 from studies.study import Changes, Method
 
 PAPER_STAGE_1: Mapping[str, Any] = {"prompt_sampling": "identity", "identity_epochs": 60}  # Sec. 4.2

@@ -12,8 +12,9 @@ from harness.system.devices import suitable_precision
 from pivl.data.part_maps.labels import LIP
 from pivl.data.pictures import Pictures
 from pivl.errors import UserError
-from pivl.recipe import EMBEDDED, Recipe
+from pivl.recipe import Recipe
 from pivl.synthped.names import CLIP_WEIGHTS
+from pivl.synthped.recipe import EMBEDDED
 from pivl.towers.clip import Clip, ImageInput, build_clip
 from pivl.towers.clip_catalog import named_clips
 from pivl.towers.vocabulary import Vocabulary

@@ -11,8 +11,8 @@ from tabulate import tabulate
 
 from harness.report.rounding import rounding_lines
 from harness.store.records import Finished
-from pivl.recipe import EMBEDDED
 from pivl.synthped.benchmark import SynthpedConfig
+from pivl.synthped.recipe import EMBEDDED
 
 BASELINE = (45.0, 65.0)  # mAP of CLIP-ReID in percent: room to rise and to fall
 CAPTIONS = 0.27  # R@1 among 500 captions of unseen people

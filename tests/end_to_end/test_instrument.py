@@ -8,8 +8,8 @@ import torch
 
 import pivl.synthped
 from pivl.evaluation.assessment import assess
-from pivl.recipe import EMBEDDED
 from pivl.synthped.benchmark import SYNTHPED, load
+from pivl.synthped.recipe import EMBEDDED
 from pivl.towers.clip import ImageInput, build_clip
 from pivl.towers.weights import load_clip
 from pivl.train import Trainer, run_stage

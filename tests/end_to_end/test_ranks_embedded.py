@@ -14,8 +14,8 @@ import torch
 from torch import distributed
 
 import pivl.synthped
-from pivl.recipe import EMBEDDED
 from pivl.synthped.benchmark import SYNTHPED, load
+from pivl.synthped.recipe import EMBEDDED
 from pivl.towers.weights import load_clip
 from pivl.train import Trainer, run_stage
 from tests.support.commands import (

@@ -5,7 +5,8 @@ from dataclasses import fields, replace
 
 import pytest
 
-from pivl.recipe import CLIP_REID_CNN, CLIP_REID_VIT, CLIP_REID_VIT_SIE_OLP, EMBEDDED, STAGES, Recipe
+from pivl.recipe import CLIP_REID_CNN, CLIP_REID_VIT, CLIP_REID_VIT_SIE_OLP, STAGES, Recipe
+from pivl.synthped.recipe import EMBEDDED
 
 
 def test_a_value_outside_a_closed_choice_is_refused_with_the_choices():

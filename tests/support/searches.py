@@ -10,7 +10,7 @@ from harness.search import storage as ledger
 from harness.search.loop import suggest, work
 from harness.search.spec import Place, Search
 from harness.store.run import Run
-from pivl.recipe import EMBEDDED
+from pivl.synthped.recipe import EMBEDDED
 from studies.searches import Choice, Float
 
 SPACE = {

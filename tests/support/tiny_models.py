@@ -8,7 +8,8 @@ from pivl.data.part_maps.labels import LIP
 from pivl.data.pictures import Pictures, Split
 from pivl.loop import Report
 from pivl.model import Trained
-from pivl.recipe import EMBEDDED, Recipe
+from pivl.recipe import Recipe
+from pivl.synthped.recipe import EMBEDDED
 from pivl.towers.architecture import ClipArchitecture, TextArchitecture, VisionArchitecture
 from pivl.towers.clip import Clip, ImageInput, build_clip
 from pivl.towers.vocabulary import Vocabulary

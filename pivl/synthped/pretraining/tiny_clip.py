@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 
 from pivl.loop import Step, mean_terms
-from pivl.recipe import EMBEDDED
 from pivl.synthped.benchmark import PRETRAINING, PretrainingConfig, pretraining_people
 from pivl.synthped.picture_cache import Report as RenderingReport
 from pivl.synthped.pretraining.batches import describe
 from pivl.synthped.pretraining.clip_training import Pretraining, Report, train_clip
 from pivl.synthped.pretraining.zero_shot import Evaluation, evaluate
+from pivl.synthped.recipe import EMBEDDED
 from pivl.system.processes import cpu_precision
 from pivl.towers.clip import Clip
 from pivl.towers.weights import save_clip

@@ -20,8 +20,8 @@ from harness.report.study_table import make_table
 from harness.store.records import Results
 from pivl.errors import UserError
 from pivl.evaluation.inference_cost import measure_inference
-from pivl.recipe import EMBEDDED
 from pivl.synthped.names import STUDENT_WEIGHTS
+from pivl.synthped.recipe import EMBEDDED
 from pivl.towers.student import build_student
 from studies.backbones import BACKBONES
 from studies.catalog import STUDIES

@@ -16,7 +16,8 @@ from harness.plan.workload import Work, count_work
 from harness.report.plan import brief, markdown
 from harness.store.records import Results
 from pivl.data.sampler import identity_batches, shuffled_batches
-from pivl.recipe import CLIP_REID_CNN, EMBEDDED, Recipe
+from pivl.recipe import CLIP_REID_CNN, Recipe
+from pivl.synthped.recipe import EMBEDDED
 from tests.support.recorded_experiments import drawn_cells, note_data, record_all
 from tests.support.recorded_runs import complain, write_failed, write_finished, write_stage
 

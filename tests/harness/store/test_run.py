@@ -7,7 +7,8 @@ import pytest
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve
 from harness.store.run import Run
-from pivl.recipe import EMBEDDED, SCHEMA_1, STAGES, Recipe
+from pivl.recipe import SCHEMA_1, STAGES, Recipe
+from pivl.synthped.recipe import EMBEDDED
 
 CLIP_REID = ("1f7b5e7616c41eed", ["819cd2a47d7f99e2"])
 PI_VL = ("44384b1ee7bff4c4", ["819cd2a47d7f99e2", "47f6e44df8623eac"])

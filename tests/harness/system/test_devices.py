@@ -17,7 +17,8 @@ from harness.system.devices import (
 )
 from harness.system.process import allows_tf32, forbid_tf32
 from pivl.errors import UserError
-from pivl.recipe import CLIP_REID_CNN, EMBEDDED
+from pivl.recipe import CLIP_REID_CNN
+from pivl.synthped.recipe import EMBEDDED
 from pivl.train import Trainer, run_stage
 from tests.support.tiny_models import RESNET, SIZE, VIT, tiny_clip, tiny_split
 

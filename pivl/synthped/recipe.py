@@ -1,0 +1,23 @@
+"""The recipe of the embedded benchmark: CLIP-ReID on its tiny CLIP, with PI-VL switched off."""
+
+from pivl.recipe import Recipe
+
+EMBEDDED = Recipe(
+    backbone="tiny",
+    image_size=(128, 64),
+    normalization="clip",  # what the tiny CLIP was pre-trained with
+    similarity="clip",  # the tiny CLIP's features have no useful length: it was trained on cosines
+    identity_epochs=60,
+    prompt_rate=2e-2,
+    part_rate=2e-2,
+    label_vote="foreground",  # a plain majority deletes most small parts of a small image
+    identity_weight=0.25,
+    triplet_weight=0.3,
+    align_stride=4,  # 128 x 64 at stride 4 is the paper's 32 x 16 grid of 256 x 128
+    epochs=8,
+    rate=1.5e-3,
+    head_rate=1.5e-3,
+    schedule="cosine",
+    warmup_epochs=1.2,
+    padding=5,
+)  # learning rates and epochs were chosen on held-out training people, never on the test people
