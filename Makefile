@@ -22,8 +22,9 @@ ablation: $(READY)
 tables: $(READY)
 	$(BIN)/pivl-bench run all $(ARGS)
 
+# Two processes, each taking whole files in their order (the long ones of harness/cli come early); ARGS="-n 0" for a debugger.
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: $(READY) test-processors
 	$(BIN)/python -m pytest -m "slow and not gpu" $(ARGS)

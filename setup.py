@@ -39,6 +39,6 @@ setup(
         "dask": DASK,  # --launcher dask
         "transformers": TRANSFORMERS,  # --parser transformers
         "postgresql": POSTGRESQL,  # search --storage postgresql://...
-        "dev": [*DASK, *TRANSFORMERS, *POSTGRESQL, "pytest", "ruff", "mypy", "pandas-stubs"],
+        "dev": [*DASK, *TRANSFORMERS, *POSTGRESQL, "pytest", "pytest-xdist", "ruff", "mypy", "pandas-stubs"],
     },
 )
