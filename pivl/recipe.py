@@ -114,9 +114,9 @@ class Recipe:
     channel_alignment: Literal["depth-wise", "point-wise"] = _image(
         "depth-wise"
     )  # CNN only; the paper names the first, which mixes no channels (method.md 2.3)
-    global_text: Literal["tuned", "before-parts"] = _image(
-        "tuned"
-    )  # stage 1b moves the tokens: recompute, or keep 1a's
+    # Departs: stage 1b moves the tokens, and the paper does not say which texts of people stage 2 takes. Those of 1a:
+    # rows 3 and 4 of Table 3 add an alignment, and must not change the image-to-text term of CLIP-ReID.
+    global_text: Literal["tuned", "before-parts"] = _image("before-parts")
     label_smoothing: float = _image(0.1, SHARE)
     triplet_margin: float = _image(0.3, WEIGHT)
 
@@ -150,7 +150,7 @@ class Recipe:
         if self.align_stride > min(self.image_size):
             raise ValueError(f"align_stride is {self.align_stride}; image_size has a side of fewer pixels")
         if self.part_schedule == "joint" and self.global_text == "before-parts":
-            raise ValueError("part_schedule joint leaves no tokens before parts for global_text")
+            raise ValueError("part_schedule joint leaves no tokens before parts; global_text must be tuned")
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Recipe":

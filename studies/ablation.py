@@ -14,7 +14,7 @@ clip_reid: Changes = {}
 part_labels = {**clip_reid, "part_text": "label"}
 identity_parts = {**part_labels, "part_text": "identity+label"}
 pi_vl = {**identity_parts, "fusion": "pyramid"}
-joint = {**pi_vl, "part_schedule": "joint"}
+joint = {**pi_vl, "part_schedule": "joint", "global_text": "tuned"}  # one stage 1 has one set of tokens
 v2 = {**joint, "align_pixels": "confidence"}
 
 CLIP_REID = Row("clip-reid", "CLIP-ReID", "CLIP-ReID", clip_reid, TABLE_3_CLIP_REID)

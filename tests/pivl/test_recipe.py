@@ -141,6 +141,7 @@ def test_the_last_stage_depends_on_every_choice():
     recipe = replace(
         EMBEDDED,
         part_schedule="joint",
+        global_text="tuned",
         align_pixels="confidence",
         channel_alignment="point-wise",
         student="mobilenetv2-0.25",
@@ -149,7 +150,7 @@ def test_the_last_stage_depends_on_every_choice():
 
 
 def test_joint_tuning_has_no_tokens_before_parts():
-    recipe = replace(EMBEDDED, part_text="identity+label", part_schedule="joint")
+    recipe = replace(EMBEDDED, part_text="identity+label", part_schedule="joint", global_text="tuned")
     assert recipe.stages() == ("part-prompts", "image-tower")
-    with pytest.raises(ValueError, match="leaves no tokens before parts"):
+    with pytest.raises(ValueError, match="leaves no tokens before parts; global_text must be tuned"):
         replace(recipe, global_text="before-parts")

@@ -10,7 +10,7 @@ from pivl.snapshot import UnfitSnapshot
 from pivl.train import run_stage
 from tests.support.tiny_models import PI_VL, RESNET, VIT, tiny_trainer, train
 
-JOINT = replace(PI_VL, part_schedule="joint")
+JOINT = replace(PI_VL, part_schedule="joint", global_text="tuned")
 SHUFFLED = replace(PI_VL, prompt_sampling="shuffle")
 
 

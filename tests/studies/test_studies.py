@@ -71,7 +71,7 @@ def test_each_row_of_the_ablation_changes_what_its_title_says_and_nothing_else()
         {"part_text": "label"},
         {"part_text": "identity+label"},
         {"fusion": "pyramid"},
-        {"part_schedule": "joint"},
+        {"part_schedule": "joint", "global_text": "tuned"},
         {"align_pixels": "confidence"},
     ]
 

@@ -125,11 +125,12 @@ def test_a_wrong_override_is_one_line(override, said):
         ),
         ({"overrides": ("epochs=1", "epochs=2")}, "--set epochs: it is set twice"),
         (
-            {
-                "rows": "pi-vl-joint",
-                "overrides": ("global_text=before-parts",),
-            },  # fine in other rows
-            "part_schedule joint leaves no tokens before parts",
+            {"rows": "pi-vl-joint", "overrides": ("global_text=before-parts",)},
+            "--set global_text: each row asked for has its own (pi-vl-joint); leave it out",
+        ),
+        (
+            {"rows": "pi-vl", "overrides": ("part_schedule=joint",)},
+            "part_schedule joint leaves no tokens before parts; global_text must be tuned",
         ),
     ],
 )

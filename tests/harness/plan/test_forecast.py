@@ -64,7 +64,10 @@ def test_steps_are_those_that_the_sampler_makes(recipe):
 
 
 def test_stages_of_version_2_and_trials_are_counted_as_they_are_run():
-    parts, joint = (Recipe(part_text="identity+label", part_schedule=how) for how in ("after", "joint"))
+    parts, joint = (
+        Recipe(part_text="identity+label", part_schedule=how, global_text="tuned")
+        for how in ("after", "joint")
+    )
     alone, both = (count_work(one, "part-prompts", PEOPLE, None) for one in (parts, joint))
     assert both.steps == pytest.approx(alone.steps * (60 + 20) / 20, abs=2)
     assert count_work(parts, "image-tower", PEOPLE, 2) == Work(2, 128)

@@ -40,7 +40,7 @@ def test_a_run_is_read_as_it_was_written(results):
 
 
 def test_each_choice_seed_data_and_weights_names_another_run():
-    run = draw_run()
+    run = draw_run(global_text="tuned")  # which joint needs
     others = [
         replace(run, seed=1),
         replace(run, fingerprint="1" * 12),
@@ -52,7 +52,7 @@ def test_each_choice_seed_data_and_weights_names_another_run():
 
 
 def test_a_stage_is_named_by_the_choices_up_to_it_and_no_others():
-    run = draw_run("identity-parts")
+    run = draw_run("identity-parts", global_text="tuned")  # which joint needs
     for changed in one_change_each(run.recipe):
         (name,) = [
             one.name for one in fields(Recipe) if getattr(changed, one.name) != getattr(run.recipe, one.name)

@@ -28,6 +28,7 @@ IDS = {  # of the run and of the stages before it, as they were when records wer
     ("transfer", "student-clip-reid"): ("8b46a77eb07d802c", ["819cd2a47d7f99e2"]),
     ("transfer", "student-pi-vl"): ("e2024ec343c5f2c0", ["819cd2a47d7f99e2", "47f6e44df8623eac"]),
 }
+THEN = ("global_text=tuned",)  # its default of then
 ON_VIT = {
     "clip-reid": ("990bbf19ca8ad68f", ["99fce531c79cd892"]),
     "pi-vl": ("7d931ff41e33ca19", ["1c3537c2c114a43b", "2d3638ef57a68523"]),
@@ -41,7 +42,7 @@ WIDER = make_dataclass(
 
 
 def run_of(study, row, kind=Recipe, maps="", **typed):
-    experiment = resolve(Request(study, precision="fp32", **typed))
+    experiment = resolve(Request(study, precision="fp32", overrides=THEN, **typed))
     recipe = next(experiment.recipe(one) for one in experiment.study.rows if one.name == row)
     recipe = kind(**asdict(recipe))
     start = "e" * 64 if recipe.student else ""

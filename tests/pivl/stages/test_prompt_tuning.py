@@ -93,7 +93,12 @@ def test_the_dense_contrast_pairs_same_person_and_same_part_by_hand():
 def test_joint_tuning_steps_on_both_losses_from_fresh_tokens():
     """Its first step has the terms of a first step of 1a and of one of 1b from the same fresh tokens, on one batch."""
     recipe = replace(
-        PI_VL, part_schedule="joint", prompt_sampling="identity", identity_epochs=2, part_epochs=1
+        PI_VL,
+        part_schedule="joint",
+        global_text="tuned",
+        prompt_sampling="identity",
+        identity_epochs=2,
+        part_epochs=1,
     )
     steps = []
     trainer = tiny_trainer(recipe, report=lambda stage, step: steps.append((stage, step)))
