@@ -40,6 +40,12 @@ def datasets() -> list[str]:
     return [*EMBEDDED_SETS, *BENCHMARKS]
 
 
+def _test_sets(ctx: Any) -> list[str]:
+    from pivl.data.benchmarks import BENCHMARKS
+
+    return list(BENCHMARKS)
+
+
 def searches(ctx: Any = None) -> list[str]:
     """Returns the names of searches."""
     from studies.searches import SEARCHES
@@ -88,6 +94,7 @@ def _pruners(ctx: Any) -> list[str]:
     return list(PRUNERS)
 
 
+TEST_SET = Names("data set", _test_sets)
 STUDY, ROWS = Names("study", _studies), Names("rows", _rows, many=True)
 PRESET, BACKBONE, SEARCH = Names("preset", _presets), Names("backbone", _backbones), Names("search", searches)
 SAMPLER, PRUNER = Names("sampler", _samplers), Names("pruner", _pruners)

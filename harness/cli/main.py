@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import click
 
+from harness.cli.claims import claims
 from harness.cli.data import data
 from harness.cli.mlflow import mlflow
 from harness.cli.parse import parse
@@ -22,10 +23,10 @@ from harness.cli.pretrain import pretrain
 from harness.cli.results import results_group
 from harness.cli.run import run
 from harness.cli.search import search
-from harness.cli.streams import take_streams
 from harness.cli.table import table
 from harness.cli.verify import verify
 from harness.system.addresses import without_login
+from harness.system.streams import take_streams
 from pivl.errors import UserError
 from pivl.system.homes import home_of, take_substitute
 
@@ -54,7 +55,7 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (run, plan, table, search, data, parse, pretrain, results_group, mlflow, verify, perf):
+for command in (run, plan, table, claims, search, data, parse, pretrain, results_group, mlflow, verify, perf):
     commands.add_command(command)
 
 

@@ -18,7 +18,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 GROUPS = {
     "What is measured": ("preset", "rows", "seeds", "rerank", "seed", "trials", "sampler", "pruner"),
-    "Data": ("dataset", "data_root", "part_maps", "parser_maps", "allow_partial"),
+    "Claims": ("baseline", "study"),
+    "Data": ("dataset", "queries", "data_root", "part_maps", "parser_maps", "allow_partial"),
     "Training": (
         "backbone", "weights", "student", "student_weights", "precision", "overrides", "limit_steps",
     ),

@@ -59,7 +59,7 @@ def test_a_pipe_that_nobody_reads_any_more_is_one_line(tmp_path):
 def test_files_do_not_get_the_numbers_of_closed_streams(tmp_path):
     """Else a library's word on standard error lands in the file that was opened first."""
     code = (
-        "import os; from harness.cli.streams import take_streams; take_streams()\n"
+        "import os; from harness.system.streams import take_streams; take_streams()\n"
         "file = open('kept', 'w'); os.write(2, b'a word'); print('another'); file.write(str(file.fileno() > 2))"
     )
     command = f'exec "{sys.executable}" -c "{code}" <&- >&- 2>&-'
@@ -70,7 +70,7 @@ def test_files_do_not_get_the_numbers_of_closed_streams(tmp_path):
 
 
 def test_letters_that_a_terminal_lacks_are_written_as_codes(tmp_path):
-    code = "from harness.cli.streams import take_streams; take_streams(); print('24.4 ± 0.1')"
+    code = "from harness.system.streams import take_streams; take_streams(); print('24.4 ± 0.1')"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"},
