@@ -25,7 +25,7 @@ from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve, resolve_all
-from harness.launch.launcher import launch
+from harness.launch.launcher import make_launcher
 from harness.launch.options import Options
 from harness.plan.forecast import Forecast, Host, forecast
 from harness.plan.preparation import find_cells, foresee, is_shown, prepare
@@ -211,7 +211,7 @@ def _answer(
         with ThreadPoolExecutor(1) as beside:  # MLflow takes as long to load as the workers do
             if in_mlflow:
                 beside.submit(refresh.prepare, store, progress)
-            launch(prepared.plan, store, progress, options)
+            make_launcher(prepared.plan, store, progress, options).run()
     answer = _read(experiments, store, progress, prepared, show)
     if in_mlflow:
         refresh.show({experiment.name for experiment in experiments}, store, progress)

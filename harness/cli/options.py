@@ -1,10 +1,9 @@
 """Options that several commands share, and the values that commands get of them: a Request, Options, SearchOptions."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -32,7 +31,25 @@ GROUPS = {
 
 
 class GroupedCommand(click.Command):
-    """A command whose help has a heading for each group of its options."""
+    """A command whose help has a heading for each group of its options, and which `collect` may give dataclasses.
+
+    collected: the dataclasses by the names of the command's arguments.
+    """
+
+    collected: Mapping[str, type] = {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parses `args`; options that are fields of a collected dataclass become one value of it."""
+        rest, values = super().parse_args(ctx, args), ctx.params
+        if not ctx.resilient_parsing:  # as it is for a shell that completes half a command
+            names = {name: [item.name for item in fields(kind)] for name, kind in self.collected.items()}
+            made = {
+                name: kind(**{one: values[one] for one in names[name] if one in values})
+                for name, kind in self.collected.items()
+            }
+            own = {one for known in names.values() for one in known}
+            ctx.params = {**made, **{name: value for name, value in values.items() if name not in own}}
+        return rest
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the options, group by group, and last those of no group."""
@@ -80,22 +97,16 @@ class Interval(click.ParamType):
         return str(value)
 
 
-def collect(**kinds: type) -> Callable[[Command], Command]:
-    """Hands a command one value of each dataclass of `kinds`, by name, instead of the options that are its fields."""
-    names = {name: [item.name for item in fields(kind)] for name, kind in kinds.items()}
-    collected = {one for own in names.values() for one in own}
+Some = TypeVar("Some", bound=click.Command)
 
-    def decorate(command: Command) -> Command:
-        @wraps(command)
-        def call(**values: object) -> object:
-            made = {
-                name: kind(**{one: values[one] for one in names[name] if one in values})
-                for name, kind in kinds.items()
-            }
-            rest = {name: value for name, value in values.items() if name not in collected}
-            return command(**made, **rest)
 
-        return call
+def collect(**kinds: type) -> Callable[[Some], Some]:
+    """Hands a command a value of each dataclass of `kinds`, by name, in place of the options that are its fields."""
+
+    def decorate(command: Some) -> Some:
+        assert isinstance(command, GroupedCommand)
+        command.collected = kinds
+        return command
 
     return decorate
 

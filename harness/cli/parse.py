@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from harness.cli.options import collect, debug_option, parse_size
+from harness.cli.options import GroupedCommand, collect, debug_option, parse_size
 from harness.cli.paths import OutputFolder, UserPath
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.errors import UserError
@@ -67,7 +67,8 @@ def parse() -> None:
     """
 
 
-@parse.command("run")
+@collect(choice=ParserChoice)
+@parse.command("run", cls=GroupedCommand)
 @click.argument("folder", type=UserPath(), metavar="DIR")
 @click.option("--parser", "kind", type=click.Choice(list(USED)), default="schp",
               show_default=True, help="SCHP with a checkpoint of its authors, a scripted network, a model of Hugging "
@@ -97,7 +98,6 @@ def parse() -> None:
               help="auto: fp16 inside the network on a GPU, fp32 elsewhere.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress; only warnings.")
 @debug_option
-@collect(choice=ParserChoice)
 def run_parser(
     choice: ParserChoice, folder: Path, output: Path, confidence: bool, batch: int, quiet: bool, device: str
 ) -> None:

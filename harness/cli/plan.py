@@ -17,13 +17,13 @@ from harness.experiment.request import Request
 from harness.launch.options import Options
 
 
+@collect(request=Request, options=Options)
 @click.command(cls=GroupedCommand)
 @study_argument
 @setting_options
 @device_options
 @retry_option("Count failed runs as to do.")
 @format_option("markdown", "json")
-@collect(request=Request, options=Options)
 def plan(request: Request, options: Options, results: Path, form: str) -> None:
     """Forecast run STUDY without starting it: runs, stages, work, time and disk.
 

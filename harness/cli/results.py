@@ -47,6 +47,7 @@ def check(results: Path, quiet: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+@collect(request=Request)
 @results_group.command("rm", cls=GroupedCommand)
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option(
@@ -58,7 +59,6 @@ def check(results: Path, quiet: bool) -> None:
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @setting_options
-@collect(request=Request)
 def remove(request: Request, results: Path, ids: tuple[str, ...], yes: bool) -> None:
     """Remove runs or stages by ID (pivl-bench plan shows them), or all runs of a study, after asking.
 

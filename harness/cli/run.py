@@ -19,6 +19,7 @@ from harness.launch.options import Options
 from harness.system.process import take_termination_as_interrupt
 
 
+@collect(request=Request, options=Options)
 @click.command(cls=GroupedCommand)
 @study_argument
 @setting_options
@@ -32,7 +33,6 @@ from harness.system.process import take_termination_as_interrupt
 @click.option("--checkpoint-every", type=Interval(), default="auto", show_default=True, metavar="MINUTES",
               help="How often a run stores where it stands, or epoch; auto: 10, and epoch for synthped.")  # fmt: skip
 @quiet_option("table")
-@collect(request=Request, options=Options)
 def run(request: Request, options: Options, results: Path, quiet: bool) -> None:
     """Train and score what STUDY still lacks, then print its table.
 

@@ -78,6 +78,7 @@ def topic_options(command: Command) -> Command:
     return command
 
 
+@collect(request=Request, wanted=SearchOptions, options=Options)
 @search.command(DO, hidden=True, cls=Trials)
 @topic_options
 @click.option("--trials", type=click.IntRange(min=1), default=40, show_default=True,
@@ -88,7 +89,6 @@ def topic_options(command: Command) -> Command:
 @device_options
 @mlflow_option
 @quiet_option("outcome")
-@collect(request=Request, wanted=SearchOptions, options=Options)
 def do(request: Request, wanted: SearchOptions, options: Options, results: Path, quiet: bool) -> None:
     """Run the remaining trials of the search NAME, then print its report.
 
@@ -107,9 +107,9 @@ def do(request: Request, wanted: SearchOptions, options: Options, results: Path,
         raise click.exceptions.Exit(1)
 
 
+@collect(request=Request, wanted=SearchOptions)
 @search.command(cls=GroupedCommand)
 @topic_options
-@collect(request=Request, wanted=SearchOptions)
 def show(request: Request, wanted: SearchOptions, results: Path) -> None:
     """Print what the search NAME has found so far: the best setting, its trials, what mattered; draw its figures.
 
@@ -122,12 +122,12 @@ def show(request: Request, wanted: SearchOptions, results: Path) -> None:
     click.echo(found.report, nl=False)
 
 
+@collect(request=Request, wanted=SearchOptions, options=Options)
 @search.command(cls=GroupedCommand)
 @topic_options
 @click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: 0-2]")
 @training_options
 @quiet_option("table")
-@collect(request=Request, wanted=SearchOptions, options=Options)
 def confirm(request: Request, wanted: SearchOptions, options: Options, results: Path, quiet: bool) -> None:
     """Measure the best setting of the search NAME on the test people, beside the recipe as it is; print the table.
 

@@ -15,12 +15,12 @@ from harness.cli.options import (
 from harness.experiment.request import Request
 
 
+@collect(request=Request)
 @click.command(cls=GroupedCommand)
 @study_argument
 @setting_options
 @format_option("markdown", "csv", "json")
 @output_option("A file instead of the screen.")
-@collect(request=Request)
 def table(request: Request, results: Path, form: str, output: Path | None) -> None:
     """Print the table of STUDY from what is recorded; trains nothing.
 

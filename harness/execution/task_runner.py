@@ -13,7 +13,7 @@ from safetensors.torch import save
 
 from harness.execution.distributed import together
 from harness.execution.scoring import query_table, score_model
-from harness.execution.training import Watch, prepare, train
+from harness.execution.training import StageTraining, Watch, prepare
 from harness.execution.training_log import Send, TrainingLog
 from harness.plan.task import Task
 from harness.store.checkpoints import Checkpoints
@@ -45,8 +45,9 @@ def execute(
         trainer, state = prepare(task, device, monitor), results.read_tensors(results.run_folder(run.id))
     else:
         with together(task, results, device):
-            trainer, state, traits = train(task, results, device, monitor, watch)
-        record |= traits
+            training = StageTraining.of(task, results, device, monitor, watch)
+            state, traits = training.run()
+        trainer, record = training.trainer, {**record, **traits}
         if watch is None:
             files["model.safetensors"] = lambda path: path.write_bytes(save(state))
         files["history.jsonl"] = lambda path: path.write_text(

@@ -1,8 +1,8 @@
 """Trains the stage of a task, resuming from its checkpoint."""
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -28,36 +28,6 @@ from pivl.system import data_parallel
 from pivl.towers.clip import Clip
 from pivl.train import AfterEpoch, Trainer, run_stage
 
-
-def train_stage(
-    trainer: Trainer, stage: Stage, before: Mapping[Stage, Mapping[str, Tensor]],
-    checkpoints: Checkpoints, monitor: TrainingLog, origin: Record, after_epoch: AfterEpoch | None = None,
-) -> tuple[dict[str, Tensor], list[Record]]:  # fmt: skip
-    """Trains `stage` from its newest checkpoint, if there is one, and writes checkpoints.
-
-    Its tensors, and the origins of the processes that began it where they differ from `origin` in more than the date.
-    Raises UserError when the disk refuses a checkpoint.
-    """
-    here = {name: value for name, value in origin.items() if name != "date"}
-
-    def train(begun: Checkpoint) -> tuple[dict[str, Tensor], list[Record]]:
-        earlier = [one for one in begun.origins if one != here]
-
-        def keep(step: Step, take: Callable[[], Snapshot]) -> None:
-            if checkpoints.is_due(step):
-                checkpoints.write(Checkpoint(take(), monitor.kept(), [*earlier, here]))
-
-        monitor.go_on(begun.account)
-        monitor.begin(stage)
-        return run_stage(trainer, stage, before, keep, begun.snapshot, after_epoch), earlier
-
-    try:
-        return train(checkpoints.read())
-    except UnfitSnapshot as error:
-        checkpoints.warn(f"{checkpoints.folder} cannot be gone on from, {error}; the stage begins anew")
-        return train(Checkpoint())
-
-
 Watch = Callable[[int, float], object]
 """Takes an epoch of stage 2, from 1, and the mAP after it in percent; may raise to end the training."""
 
@@ -80,33 +50,80 @@ def prepare(task: Task, device: torch.device, monitor: TrainingLog) -> Trainer:
     )
 
 
-def train(
-    task: Task, results: Results, device: torch.device, monitor: TrainingLog, watch: Watch | None = None
-) -> tuple[Trainer, dict[str, Tensor], Record]:
-    """Trains the task's stage as one of its ranks: the trainer, the tensors, and what a record says of how it went."""
-    trainer = prepare(task, device, monitor)
+@dataclass(frozen=True)
+class StageTraining:
+    """The training of `stage` by a trainer, from the tensors of the stages `before` it, with checkpoints.
 
-    def score(epoch: int, trained: Trained) -> None:
-        if watch is not None:
-            watch(epoch, 100 * retrieve(trainer, trained, rank).map)
+    origin: what a record says of this process (describe_origin). `after_epoch` is for stage 2.
+    """
 
-    earlier_stages = task.run.stages_before(task.stage)
-    before = {stage: results.read_stage(stage_id) for stage, stage_id in earlier_stages.items()}
-    checkpoints = Checkpoints.of(task.id, task.interval, results)
-    if data_parallel.number() > 0:
-        checkpoints.interval = NEVER  # rank 0 has the same to store
-    after_epoch = None if watch is None else score
-    state, earlier = train_stage(
-        trainer, task.stage, before, checkpoints, monitor, describe_origin(device), after_epoch
-    )
-    traits = {"ranks": data_parallel.count() if data_parallel.count() > 1 else None, "earlier": earlier}
-    return trainer, state, {name: value for name, value in traits.items() if value}
+    trainer: Trainer
+    stage: Stage
+    before: Mapping[Stage, Mapping[str, Tensor]]
+    checkpoints: Checkpoints
+    monitor: TrainingLog
+    origin: Record
+    after_epoch: AfterEpoch | None = None
+
+    @classmethod
+    def of(
+        cls, task: Task, results: Results, device: torch.device, monitor: TrainingLog,
+        watch: Watch | None = None,
+    ) -> "StageTraining":  # fmt: skip
+        """Returns the training of a task's stage, by one of the task's ranks."""
+        trainer = prepare(task, device, monitor)
+
+        def score(epoch: int, trained: Trained) -> None:
+            if watch is not None:
+                watch(epoch, 100 * retrieve(trainer, trained, rank).map)
+
+        earlier_stages = task.run.stages_before(task.stage)
+        before = {stage: results.read_stage(stage_id) for stage, stage_id in earlier_stages.items()}
+        checkpoints = Checkpoints.of(task.id, task.interval, results)
+        if data_parallel.number() > 0:
+            checkpoints.interval = NEVER  # rank 0 has the same to store
+        after_epoch = None if watch is None else score
+        return cls(trainer, task.stage, before, checkpoints, monitor, describe_origin(device), after_epoch)
+
+    def run(self) -> tuple[dict[str, Tensor], Record]:
+        """Trains the stage from its newest checkpoint, if there is one that fits, and writes checkpoints.
+
+        Returns its tensors, and what a record says of how it went: `ranks`, where there were several, and `earlier`, the
+        origins of the processes that began it, where they differ from this one's in more than the date. Raises UserError
+        when the disk refuses a checkpoint.
+        """
+        begun = self.checkpoints.read()
+        here = {name: value for name, value in self.origin.items() if name != "date"}
+        while True:
+            earlier = [one for one in begun.origins if one != here]
+            self.monitor.go_on(begun.account)
+            self.monitor.begin(self.stage)
+            keep = partial(self._keep, [*earlier, here])
+            try:
+                state = run_stage(
+                    self.trainer, self.stage, self.before, keep, begun.snapshot, self.after_epoch
+                )
+            except UnfitSnapshot as error:
+                folder = self.checkpoints.folder
+                self.checkpoints.warn(f"{folder} cannot be gone on from, {error}; the stage begins anew")
+                begun = Checkpoint()
+            else:
+                ranks = data_parallel.count()
+                return state, {
+                    **({"ranks": ranks} if ranks > 1 else {}),
+                    **({"earlier": earlier} if earlier else {}),
+                }
+
+    def _keep(self, origins: list[Record], step: Step, take: Callable[[], Snapshot]) -> None:
+        """Writes a checkpoint after `step` where one is due."""
+        if self.checkpoints.is_due(step):
+            self.checkpoints.write(Checkpoint(take(), self.monitor.kept(), origins))
 
 
-def follow(tasks: Iterable[Mapping[str, Any]], results: Results, device: torch.device) -> None:
+def follow(tasks: Iterable[Task], results: Results, device: torch.device) -> None:
     """Trains tasks as another rank than 0; an error ends the process, and with it the task on all ranks."""
-    for value in tasks:
-        train(Task.from_json(value), results, device, TrainingLog(ignore))
+    for task in tasks:
+        StageTraining.of(task, results, device, TrainingLog(ignore)).run()
 
 
 @lru_cache(maxsize=1)

@@ -11,16 +11,14 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from harness.execution.distributed import join_by_environment
 from harness.execution.task_runner import attempt
 from harness.execution.training import follow
-from harness.execution.training_log import Send, ignore
+from harness.execution.training_log import ignore
 from harness.plan.task import Task
 from harness.store.claims import Claims
 from harness.store.records import Results
@@ -31,25 +29,11 @@ from pivl.errors import UserError
 from pivl.system import data_parallel
 
 
-def serve(tasks: Iterable[Mapping[str, Any]], results: Results, device: torch.device, send: Send) -> bool:
-    """Runs tasks one after the other; returns whether all succeeded.
-
-    A UserError ends it: it would fail every task.
-    """
-    well = True
-    for value in tasks:
-        try:
-            event = attempt(Task.from_json(value), results, device, send)
-        except UserError as error:
-            send({"event": "user-error", "message": str(error)})
-            return False
-        send(event)
-        well = well and event["event"] != "failed"
-    return well
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs as a process of its own; 0 when every task ended well, 1 when one failed, 2 for a user's mistake."""
+    """Runs as a process of its own; 0 when every task ended well, 1 when one failed.
+
+    2 for a user's mistake, which would fail every task.
+    """
     parser = argparse.ArgumentParser(prog="python -m harness.execution.worker", description=__doc__)
     parser.add_argument("task", nargs="?", type=Path, help="a file with one task; standard input without it")
     parser.add_argument("--results", type=Path, default=Path("results"))
@@ -64,13 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         send({"event": "ready", "device": device.type, "slots": suitable_slots(device)})
         setup_process()
         lines = [asked.task.read_text()] if asked.task else hear_launcher(results.claims)
-        tasks = (json.loads(line) for line in lines)
+        tasks = (Task.from_json(json.loads(line)) for line in lines)
         join_by_environment(device)
         with keep_listings():
             if data_parallel.number() > 0:
                 follow(tasks, results, device)
                 return 0
-            return 0 if serve(tasks, results, device, send) else 1
+            status = 0
+            for event in map(partial(attempt, results=results, device=device, send=send), tasks):
+                send(event)
+                status = 1 if event["event"] == "failed" else status
+            return status
     except UserError as error:
         send({"event": "user-error", "message": str(error)})
         return 2

@@ -1,6 +1,7 @@
-"""Launches a plan's tasks on this machine or on a Dask cluster."""
+"""Chooses the launcher of a plan's tasks: this machine or a Dask cluster."""
 
 from dataclasses import replace
+from typing import Protocol
 
 from harness.display.progress import Progress
 from harness.launch.options import Options
@@ -8,8 +9,15 @@ from harness.plan.planner import Plan
 from harness.store.records import Results
 
 
-def launch(plan: Plan, results: Results, progress: Progress, options: Options) -> None:
-    """Runs the tasks of a plan on this machine or on a Dask cluster."""
+class Launcher(Protocol):
+    """Has the tasks of a queue."""
+
+    def run(self) -> None:
+        """Runs all of them; on return or error nothing goes on."""
+
+
+def make_launcher(plan: Plan, results: Results, progress: Progress, options: Options) -> Launcher:
+    """Returns the launcher of a plan's tasks that `options` name."""
     from harness.launch.task_queue import TaskQueue
 
     every, ranks = options.checkpoint_every, options.gpus_per_run
@@ -18,8 +26,7 @@ def launch(plan: Plan, results: Results, progress: Progress, options: Options) -
     if options.launcher == "dask":
         from harness.launch.dask_cluster import DaskLauncher
 
-        DaskLauncher(task_queue, options.device, options.jobs, options.gpus_per_run, options.scheduler).run()
-    else:
-        from harness.launch.local import LocalLauncher
+        return DaskLauncher(task_queue, options.device, options.jobs, ranks, options.scheduler)
+    from harness.launch.local import LocalLauncher
 
-        LocalLauncher(task_queue, options.device, options.jobs, options.gpus_per_run).run()
+    return LocalLauncher(task_queue, options.device, options.jobs, ranks)

@@ -1,5 +1,6 @@
 """The local launcher: worker processes on this machine, one per GPU, or as many as suit its cores."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from harness.launch.task_queue import POLL, TaskQueue
@@ -24,14 +25,15 @@ class LocalLauncher:
         try:
             with WorkerPool(program, self.device, self.jobs, self.gpus_per_run) as pool:
                 while self.task_queue.is_open:
-                    self._hand_out(pool)
+                    for worker, task in self._assign(pool):
+                        worker.submit(task.to_json())
                     if (found := pool.next_event(POLL)) is not None:
                         self._handle(*found)
         finally:
             self.task_queue.close()
 
-    def _hand_out(self, pool: WorkerPool) -> None:
-        """Submits tasks that can begin to idle workers, starting workers up to the limit."""
+    def _assign(self, pool: WorkerPool) -> Iterator[tuple[WorkerProcess, Task]]:
+        """Yields idle workers with tasks that can begin, starting workers up to the limit."""
         while True:
             idle = next((worker for worker in pool.workers if worker not in self._running), None)
             if idle is None and not pool.has_room:
@@ -41,7 +43,7 @@ class LocalLauncher:
                 return
             worker = idle or pool.start()
             self._running[worker] = task
-            worker.submit(task.to_json())
+            yield worker, task
 
     def _handle(self, worker: WorkerProcess, event: Event) -> None:
         task = self._running.get(worker)

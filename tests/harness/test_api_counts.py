@@ -7,6 +7,8 @@ import harness.plan.preparation
 import pivl.data.datasets.catalog
 import pivl.stages
 from harness import api
+from harness.launch.local import LocalLauncher
+from harness.launch.task_queue import TaskQueue
 from tests.support.bmp_people import write_people
 
 
@@ -27,7 +29,7 @@ def test_a_command_resolves_once_lists_twice_at_most_and_plans_once(tmp_path, ca
     count(harness.experiment.resolve, "resolve_study")
     count(pivl.data.datasets.catalog, "list_csv")
     count(harness.plan.preparation, "make_plan")
-    monkeypatch.setattr(api, "launch", lambda *given: None)
+    monkeypatch.setattr(api, "make_launcher", lambda *given: LocalLauncher(TaskQueue([], *given[1:3]), "cpu"))
     csv = write_people(tmp_path / "data")
     request = api.Request(
         "ablation", "smoke", rows="clip-reid,pi-vl", seeds="0", dataset=str(csv), backbone="tiny",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.execution.training import train_stage
+from harness.execution.training import StageTraining
 from harness.execution.training_log import TrainingLog
 from harness.store.checkpoints import Checkpoint, Checkpoints, Interval, read_sound
 from harness.store.records import Results
@@ -43,8 +43,9 @@ def train(folder: Path, until: int | None = None, warn=complain, interval: Inter
             raise Killed
 
     task = checkpoints(folder, warn, interval)
-    state, earlier = train_stage(replace(trainer, report=report), "image-tower", {}, task, monitor, origin)
-    return state, monitor.history, earlier
+    trainer = replace(trainer, report=report)
+    state, traits = StageTraining(trainer, "image-tower", {}, task, monitor, origin).run()
+    return state, monitor.history, traits.get("earlier", [])
 
 
 def equal(one, other) -> bool:
