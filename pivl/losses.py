@@ -8,6 +8,10 @@ from torch.nn import functional
 
 from pivl.data.part_maps.labels import IGNORE
 
+LEAST_LENGTH = (
+    1e-6  # of a cell in `alignment`: one of exactly 0 has no direction, and at 1e-12 had a gradient of 1e12
+)
+
 
 def contrast(anchors: Tensor, others: Tensor, positives: Tensor, temperature: float) -> Tensor:
     """Contrastive loss with several positives: one direction of Eq. 2 (people) or of Eq. 7-8 (people and parts).
@@ -74,11 +78,17 @@ def alignment(pixels: Tensor, texts: Tensor, labels: Tensor, confidence: Tensor 
     labelled = label != IGNORE
     unit_texts = functional.normalize(texts.float(), dim=2).detach()
     cosine = cast(Tensor, _OwnCosine.apply(cells, unit_texts, label.masked_fill(~labelled, 0)))
-    if confidence is not None:
-        share = confidence.float().flatten(1).masked_fill(~labelled, -torch.inf).softmax(dim=1)
-        weights = torch.where(labelled, share, 0.0)  # a picture without such pixels has no softmax
-        return ((2 - 2 * cosine) * weights).sum() / labelled.any(dim=1).sum().clamp(min=1)
-    return ((2 - 2 * cosine) * labelled).sum() / labelled.sum().clamp(min=1)
+    counted = labelled if confidence is None else labelled.any(dim=1)
+    return ((2 - 2 * cosine) * cell_weights(labels, confidence)).sum() / counted.sum().clamp(min=1)
+
+
+def cell_weights(labels: Tensor, confidence: Tensor | None = None) -> Tensor:
+    """Returns how much `alignment` counts each cell of [B, h, w], up to a factor: float32 [B, h*w], 0 where IGNORE."""
+    labelled = labels.flatten(1) != IGNORE
+    if confidence is None:
+        return labelled.float()
+    share = confidence.float().flatten(1).masked_fill(~labelled, -torch.inf).softmax(dim=1)
+    return torch.where(labelled, share, 0.0)  # a picture without such cells has no softmax
 
 
 class _OwnCosine(torch.autograd.Function):
@@ -92,7 +102,7 @@ class _OwnCosine(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, cells: Tensor, texts: Tensor, own: Tensor) -> Tensor:
         product = (cells @ texts.transpose(1, 2)).gather(2, own[..., None]).squeeze(2)
-        length = torch.linalg.vector_norm(cells, dim=2).clamp(min=1e-12)
+        length = torch.linalg.vector_norm(cells, dim=2).clamp(min=LEAST_LENGTH)
         cosine = product / length
         ctx.save_for_backward(cells, texts, own, length, cosine)
         return cosine

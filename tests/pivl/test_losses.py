@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from pivl.data.part_maps.labels import IGNORE
-from pivl.losses import alignment, contrast, dense_contrast, hard_triplet, identity_loss
+from pivl.losses import alignment, cell_weights, contrast, dense_contrast, hard_triplet, identity_loss
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -117,6 +117,20 @@ def test_alignment_does_not_see_the_length_of_features_and_is_zero_without_label
     pixels, texts, labels = _random(2, 3, 2, 2), _random(2, 4, 3, seed=1), torch.randint(0, 4, (2, 2, 2))
     torch.testing.assert_close(alignment(5 * pixels, texts / 7, labels), alignment(pixels, texts, labels))
     assert float(alignment(pixels, texts, torch.full((2, 2, 2), IGNORE))) == 0.0
+
+
+def test_a_cell_of_exactly_zero_is_no_cliff():
+    pixels = torch.zeros(1, 3, 1, 1, requires_grad=True)
+    alignment(pixels, torch.ones(1, 1, 3), torch.zeros(1, 1, 1, dtype=torch.long)).backward()
+    assert pixels.grad is not None
+    assert 0 < float(pixels.grad.norm()) <= 2e6
+
+
+def test_cells_count_as_alignment_counts_them():
+    labels = torch.tensor([[[0, 1], [2, IGNORE]], [[IGNORE, IGNORE], [IGNORE, IGNORE]]])
+    assert cell_weights(labels).tolist() == [[1, 1, 1, 0], [0, 0, 0, 0]]
+    sure = cell_weights(labels, torch.tensor([0.0, math.log(2), 0.0, 9.0]).view(1, 2, 2).expand(2, -1, -1))
+    torch.testing.assert_close(sure, torch.tensor([[0.25, 0.5, 0.25, 0], [0, 0, 0, 0]]))
 
 
 def test_unlabelled_pixels_get_no_gradient():
