@@ -28,6 +28,7 @@ class Step:
     terms: dict[str, Tensor]
     images: int
     factor: float
+    gradients: Mapping[str, float] = field(default_factory=dict)  # norms by term, where they were measured
 
 
 Report = Callable[[str, Step], None]
@@ -39,13 +40,34 @@ def unobserved(phase: str) -> None:
     """Do nothing, where nobody times the phases of a step."""
 
 
+Gradients = Callable[[Mapping[str, Tensor]], dict[str, float]]
+"""From the terms of a step, before they are descended, to the norm of each one's gradient."""
+
+
+def unmeasured(terms: Mapping[str, Tensor]) -> dict[str, float]:
+    """Returns nothing, where no gradient is measured."""
+    return {}
+
+
+def gradient_norms(terms: Mapping[str, Tensor], shared: Tensor) -> dict[str, float]:
+    """Returns the norm of the gradient of each term, a scalar, with respect to a tensor that all of them come from.
+
+    Nothing is accumulated, and the terms can be descended afterwards. 0 for a term that does not come from it.
+    """
+    found = {}
+    for name, term in terms.items():
+        (gradient,) = torch.autograd.grad(term, shared, retain_graph=True, allow_unused=True)
+        found[name] = 0.0 if gradient is None else float(torch.linalg.vector_norm(gradient.float()))
+    return found
+
+
 @dataclass
 class Fit(Generic[Example]):
     """Optimises the sum of `loss_terms` over `batches(epoch)` for every epoch; yields one Step after each update.
 
     Prints, logs, saves and evaluates nothing. `place` = (epoch, steps done in it, steps done in all); set it with model
     and optimizer state to resume. `observe` times the phases of a step. Raises TrainingFailed, with the terms, at a
-    non-finite loss.
+    non-finite loss. `gradients` measures the terms of the first step of every epoch.
     """
 
     epochs: int
@@ -56,6 +78,7 @@ class Fit(Generic[Example]):
     precision: str = "fp32"
     place: tuple[int, int, int] = (1, 0, 0)
     observe: Observe = unobserved
+    gradients: Gradients = unmeasured
     scaler: torch.amp.GradScaler = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,12 +97,17 @@ class Fit(Generic[Example]):
                 self.observe("begin")
                 terms = dict(self.loss_terms(examples[step]))
                 self.observe("losses")
+                norms = self.gradients(self._scaled(terms)) if step == 0 else {}
                 self._update(terms, f"epoch {epoch}, step {step + 1}")
                 done += 1
                 self.place = (epoch, step + 1, done)
                 detached = {name: value.detach() for name, value in terms.items()}
                 images = len(examples[step])  # type: ignore[arg-type]
-                yield Step(epoch, self.epochs, step + 1, len(examples), detached, images, factor)
+                yield Step(epoch, self.epochs, step + 1, len(examples), detached, images, factor, norms)
+
+    def _scaled(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The terms as they are descended: in fp16 a small gradient would otherwise be 0."""
+        return {name: self.scaler.scale(value) for name, value in terms.items()}
 
     def _update(self, terms: Mapping[str, Tensor], where: str) -> None:
         """One step of the optimiser down the sum of `terms`."""

@@ -52,7 +52,7 @@ class Trainer:
         """Runs stage 1a or 1b on `tokens`, or on fresh ones; returns identity tokens [P, M, W] on the CPU."""
         data = self._data()
         tuned = nn.Parameter((self._fresh_tokens() if tokens is None else tokens.clone()).to(self.device))
-        fit = tune_prompts(stage, self.recipe, self._prompts(), tuned, data.for_prompts(stage))
+        fit = tune_prompts(stage, self.recipe, self.prompts(), tuned, data.for_prompts(stage))
         training = Training(stage, fit, nn.ParameterDict({"tokens": tuned}), data.streams)
         training.run(self.report, self.limit_steps, on_step, resume_from)
         return tuned.detach().cpu()
@@ -91,7 +91,11 @@ class Trainer:
     def texts(self, after_identity: Tensor | None, after_parts: Tensor | None) -> Texts:
         """Returns the texts that stage 2 aims at, from the tokens after stage 1a and, where it ran, after stage 1b."""
         drawn = self._stream("part-targets")
-        return target_texts(self.recipe, self._prompts(), self._people(), after_identity, after_parts, drawn)
+        return target_texts(self.recipe, self.prompts(), self._people(), after_identity, after_parts, drawn)
+
+    def prompts(self) -> Prompts:
+        """Returns the encoder of prompts, on the device."""
+        return Prompts(self.clip.text, self.clip.vocabulary, self.split.labels).to(self.device).eval()
 
     def _data(self) -> TrainingData:
         return TrainingData.hold(self.recipe, self.split, self.clip, self.seed, self.device)
@@ -111,9 +115,6 @@ class Trainer:
 
     def _people(self) -> int:
         return int(self.split.train.person.max()) + 1
-
-    def _prompts(self) -> Prompts:
-        return Prompts(self.clip.text, self.clip.vocabulary, self.split.labels).to(self.device).eval()
 
     def _stream(self, name: str) -> torch.Generator:
         return torch_stream(self.seed, name)

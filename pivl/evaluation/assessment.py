@@ -1,49 +1,76 @@
-"""Assessment of a trained model: retrieval of the test people, and how consistent its pixels are within a part."""
+"""Assessment of a trained model: retrieval of the test people, and whether its pixels know parts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.data.store import Store, plain
+from pivl.evaluation.confusion import Confusion
 from pivl.evaluation.consistency import Consistency, ConsistencyMeter, PixelBatch
+from pivl.evaluation.part_probe import PICTURES, PartProbe
 from pivl.evaluation.retrieval import Ranking, Retrieval, rank, score
 from pivl.fusion import LastTokens
 from pivl.model import Trained
-from pivl.prompts import Prompts
-from pivl.stages.training_data import cell_labels
+from pivl.stages.target_texts import Texts
+from pivl.stages.training_data import cell_labels, evenly_spaced
 from pivl.train import Trainer
 
 BATCH = 64  # pictures at a time: larger ones leave the cache of a CPU core and cost a third more there
 
 
 @dataclass(frozen=True)
-class Assessment:
-    """Retrieval per query, and consistency of the deployed tokens and, where there is one, of the fused map.
+class PartView:
+    """Whether dense features of test pictures know parts: by texts and each other, and by their nearest neighbours."""
 
-    Both consistencies are None for a benchmark whose test pictures have no part maps.
+    consistency: Consistency
+    neighbours: Confusion
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Retrieval per query, and what the deployed tokens and, where there is one, the fused map know of parts.
+
+    Both views are None for a benchmark whose test pictures have no part maps.
     """
 
     retrieval: Retrieval
-    tokens: Consistency | None
-    fused: Consistency | None
+    tokens: PartView | None
+    fused: PartView | None
 
     def consistency_metrics(self, same: tuple[tuple[int, int], ...]) -> dict[str, float]:
         """Named figures; parts in `same` count as one for the accuracy, as texts hardly tell left from right."""
-        named = {"part": self.tokens, "fused_part": self.fused}
         return {
             f"{name}_{key}": value
-            for name, found in named.items()
-            if found is not None
+            for name, found in self._views.items()
             for key, value in {
-                "accuracy": found.part_accuracy(same),
-                "majority": found.majority_share(same),
-                "margin": found.margin,
-                "margin_across": found.margin_across,
+                "accuracy": found.consistency.part_accuracy(same),
+                "majority": found.consistency.majority_share(same),
+                "margin": found.consistency.margin,
+                "margin_across": found.consistency.margin_across,
             }.items()
         }
+
+    def part_health(self, same: tuple[tuple[int, int], ...]) -> dict[str, float]:
+        """Balanced shares in percent: by labels, by aligned texts, by neighbours; and what a guess has on the grid."""
+        found = {}
+        for name, view in self._views.items():
+            by_label = Confusion(view.consistency.nearest).merged(same)
+            found[f"{name}_balanced"] = 100 * by_label.balanced
+            found[f"{name}_balanced_chance"] = 100 * by_label.balanced_chance
+            if view.consistency.nearest_aligned is not None:
+                by_aligned = Confusion(view.consistency.nearest_aligned).merged(same)
+                found[f"{name}_aligned_balanced"] = 100 * by_aligned.balanced
+            found[f"{name}_neighbours_balanced"] = 100 * view.neighbours.balanced
+        return found
+
+    @property
+    def _views(self) -> dict[str, PartView]:
+        named = {"part": self.tokens, "fused_part": self.fused}
+        return {name: view for name, view in named.items() if view is not None}
 
 
 def restore(trainer: Trainer, state: Mapping[str, Tensor]) -> Trained:
@@ -57,12 +84,16 @@ def restore(trainer: Trainer, state: Mapping[str, Tensor]) -> Trained:
     return trained.set_training(False)
 
 
-def assess(trainer: Trainer, trained: Trained) -> Assessment:
-    """Score `trained` on the benchmark's test people; the last epoch as it is, no epoch is chosen."""
+def assess(trainer: Trainer, trained: Trained, texts: Texts | None = None) -> Assessment:
+    """Score `trained` on the benchmark's test people; the last epoch as it is, no epoch is chosen.
+
+    `texts`: what it was aligned with, where its features shall be held to that, too.
+    """
     retrieval = retrieve(trainer, trained, rank)
     if trainer.split.query.part_map is None:
         return Assessment(retrieval, None, None)
-    return Assessment(retrieval, *_consistencies(trainer, trained))
+    aligned = None if texts is None else texts.parts
+    return Assessment(retrieval, *_view_parts(trainer, trained, aligned))
 
 
 def retrieve(trainer: Trainer, trained: Trained, ranking: Ranking) -> Retrieval:
@@ -72,19 +103,29 @@ def retrieve(trainer: Trainer, trained: Trained, ranking: Ranking) -> Retrieval:
 
 
 @torch.no_grad()
-def _consistencies(trainer: Trainer, trained: Trained) -> tuple[Consistency, Consistency | None]:
-    """Of the deployed tokens and of the fused map, in one pass over the queries."""
+def _view_parts(
+    trainer: Trainer, trained: Trained, aligned: Tensor | None
+) -> tuple[PartView, PartView | None]:
+    """Of the deployed tokens and of the fused map, in one pass over the queries; `aligned` [P, parts, D] or None."""
     recipe, labels, tower = trainer.recipe, trainer.split.labels, trained.model.tower
-    texts = Prompts(trainer.clip.text, trainer.clip.vocabulary, labels).to(trainer.device).part_labels()
-    tokens, fused = ConsistencyMeter(texts), ConsistencyMeter(texts)
+    texts, parts = trainer.prompts().part_labels(), len(labels.parts)
+    mean = None if aligned is None else functional.normalize(aligned.float(), dim=2).mean(0)
     has_fusion = not isinstance(trained.head, LastTokens)
+    meters = [
+        (ConsistencyMeter(texts, aligned=mean), PartProbe(parts, labels.flip_pairs))
+        for _ in range(1 + has_fusion)
+    ]
     store = Store.hold(trainer.split.query, trainer.device)
+    probed = torch.zeros(len(store), dtype=torch.bool)
+    probed[evenly_spaced(len(store), PICTURES)] = True
     for index in torch.arange(len(store)).split(BATCH):
         batch = plain(store.gather(index), NORMALIZATIONS[recipe.normalization])
         features = tower(batch.image, batch.camera)
-        maps = ((tokens, features.tokens), *([(fused, trained.head(features))] if has_fusion else ()))
-        for meter, feature in maps:
-            grid, parts = feature.shape[-2:], len(labels.parts)
-            part = cell_labels(recipe, tower, batch.part_map, grid, parts)
+        chosen = probed[index].to(trainer.device)
+        for place, (meter, probe) in enumerate(meters):
+            feature = trained.head(features) if place else features.tokens
+            part = cell_labels(recipe, tower, batch.part_map, feature.shape[-2:], parts)
             meter.add(PixelBatch(feature, part, batch.person))
-    return tokens.result(), fused.result() if has_fusion else None
+            probe.add(feature[chosen], part[chosen], batch.person[chosen])
+    tokens, *fused = (PartView(meter.result(), probe.result()) for meter, probe in meters)
+    return tokens, fused[0] if fused else None

@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pivl.errors import UserError
-
-Pairs = tuple[tuple[int, int], ...]
+from pivl.evaluation.confusion import Confusion, Pairs
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,8 @@ class PixelBatch:
 class Consistency:
     """The measurements on C classes, on the CPU; a class that was ignored or never seen has zeros and NaN.
 
-    nearest: int64 [C, C], the pixels of part i whose nearest text is that of part j.
+    nearest: int64 [C, C], the pixels of part i whose nearest text is that of part j. nearest_aligned: the same among the
+    texts that the row was aligned with, or None.
     same_part, other_part: float64 [C], the mean cosine of a pixel of part i with the other pixels of part i,
     and with the pixels of other parts.
     same_part_across, other_part_across: the same with pixels of other people only.
@@ -40,6 +40,7 @@ class Consistency:
     other_part: Tensor
     same_part_across: Tensor
     other_part_across: Tensor
+    nearest_aligned: Tensor | None = None
 
     def part_accuracy(self, merged: Pairs = ()) -> float:
         """Returns the share of pixels whose nearest text is their own part's, in [0, 1].
@@ -47,11 +48,11 @@ class Consistency:
         Classes paired in `merged` count as one: CLIP's texts hardly tell left from right
         (LabelSet.flip_pairs).
         """
-        return float(self._nearest(merged).trace() / self.nearest.sum())
+        return Confusion(self.nearest).merged(merged).accuracy
 
     def majority_share(self, merged: Pairs = ()) -> float:
         """Returns the part accuracy of answering the commonest part everywhere: what part_accuracy must beat."""
-        return float(self._nearest(merged).sum(1).max() / self.nearest.sum())
+        return Confusion(self.nearest).merged(merged).majority
 
     @property
     def margin(self) -> float:
@@ -63,14 +64,6 @@ class Consistency:
         """`margin` between pixels of different people; NaN if there is one person only."""
         return self._over_pixels(self.same_part_across - self.other_part_across)
 
-    def _nearest(self, merged: Pairs) -> Tensor:
-        """`nearest` with the second class of each pair counted as the first."""
-        group = torch.arange(len(self.nearest))
-        for one, other in merged:
-            group[other] = group[one]
-        member = F.one_hot(group, len(group))
-        return member.T @ self.nearest @ member
-
     def _over_pixels(self, of_part: Tensor) -> float:
         """Returns the mean over pixels of a value of their part, parts without a value left out."""
         pixels = self.nearest.sum(1).double() * of_part.isfinite()
@@ -80,8 +73,9 @@ class Consistency:
 class ConsistencyMeter:
     """Measures pixel features against part texts [C, D] and each other, batch by batch, linear in the pixels.
 
-    Lengths of features and texts do not matter. Pixels of the `ignored` classes (background unless told), of
-    IGNORE and of any id beyond C are left out, and so are the ignored texts. Memory: people * C * D float64.
+    `aligned` [C, D]: the part texts that the row was aligned with, where there are some. Lengths of features and texts do
+    not matter. Pixels of the `ignored` classes (background unless told), of IGNORE and of any id beyond C are left out,
+    and so are the ignored texts. Memory: people * C * D float64.
 
     The cosines come from sums of unit vectors: with S_pc the sum over the n_pc pixels of person p and part c,
     T_c = sum_p S_pc, the pairs within c have the summed cosine |T_c|^2 - n_c, of which |S_pc|^2 - n_pc are of
@@ -89,24 +83,28 @@ class ConsistencyMeter:
     does not depend on it, so no map of unit vectors is made.
     """
 
-    def __init__(self, part_text: Tensor, ignored: tuple[int, ...] = (0,)) -> None:
-        self._text = F.normalize(part_text.float(), dim=1)
+    def __init__(
+        self, part_text: Tensor, ignored: tuple[int, ...] = (0,), aligned: Tensor | None = None
+    ) -> None:
+        self._texts = [F.normalize(text.float(), dim=1) for text in (part_text, aligned) if text is not None]
         counted = torch.ones(len(part_text), dtype=torch.bool)
         counted[list(ignored)] = False
         self._counted = counted.to(part_text.device)
-        self._nearest = torch.zeros(len(part_text) ** 2, dtype=torch.int64)
+        nothing = torch.zeros(len(part_text), len(part_text), dtype=torch.int64)
+        self._nearest = [Confusion(nothing) for _ in self._texts]
         self._sums: dict[int, Tensor] = {}
         self._counts: dict[int, Tensor] = {}
 
     def add(self, batch: PixelBatch) -> None:
         """Take the pixels of a batch."""
-        classes = len(self._text)
+        classes = len(self._counted)
         cells = batch.feature.float().permute(0, 2, 3, 1).flatten(1, 2)  # [B, cells, D]
         part = batch.part.flatten(1).long()
         member = (part[:, :, None] == torch.arange(classes, device=part.device)) & self._counted
-        answer = (cells @ self._text.T).masked_fill(~self._counted, -torch.inf).argmax(2)
         kept = member.any(2)
-        self._nearest += torch.bincount((part * classes + answer)[kept], minlength=classes**2).cpu()
+        for place, text in enumerate(self._texts):
+            answer = (cells @ text.T).masked_fill(~self._counted, -torch.inf).argmax(2)
+            self._nearest[place] += Confusion.of(part[kept], answer[kept], classes)
         shares = member / torch.linalg.vector_norm(cells, dim=2, keepdim=True).clamp(min=1e-12)
         image_sums = (shares.transpose(1, 2) @ cells).cpu().double()  # [B, C, D]
         image_counts = member.sum(1).cpu().double()
@@ -116,10 +114,11 @@ class ConsistencyMeter:
 
     def result(self) -> Consistency:
         """Returns what was measured so far. Raises UserError when no labelled pixel was among it."""
-        if not self._nearest.any():
+        nearest = [found.counts for found in self._nearest]
+        if not nearest[0].any():
             raise UserError("no labelled pixel of a body part to measure; check the part maps")
         sums, counts = torch.stack([*self._sums.values()]), torch.stack([*self._counts.values()])
-        return Consistency(self._nearest.view(len(self._text), -1), *_mean_cosines(sums, counts))
+        return Consistency(nearest[0], *_mean_cosines(sums, counts), *nearest[1:])
 
 
 def _mean_cosines(sums: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -45,11 +45,11 @@ def target_texts(
         return Texts(whole, prompts.part_labels()[None].expand(people, -1, -1))
     if after_parts is None:
         raise ValueError("identity-aware part texts need the tokens of stage 1b")
-    return Texts(whole, _substitute(recipe, _part_table(prompts, after_parts.to(device)), generator))
+    return Texts(whole, _substitute(recipe, part_texts(prompts, after_parts.to(device)), generator))
 
 
-def _part_table(prompts: Prompts, tokens: Tensor) -> Tensor:
-    """Returns the texts of every part of every person: [P, parts, D]."""
+def part_texts(prompts: Prompts, tokens: Tensor) -> Tensor:
+    """Returns the texts of every part of every person with tokens [P, M, W]: [P, parts, D]."""
     parts = len(prompts.part_lengths)
     every = torch.arange(len(tokens) * parts, device=tokens.device)
     rows = [prompts.parts(tokens, some // parts, some % parts) for some in every.split(CHUNK * parts)]

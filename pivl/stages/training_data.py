@@ -168,3 +168,9 @@ def cell_labels(
     windows = Patches(*overlapping) if overlapping else None
     labels = vote(part_map, (grid[0], grid[1]), parts, recipe.label_vote, windows)
     return labels.masked_fill(labels == BACKGROUND, IGNORE) if recipe.background == "ignore" else labels
+
+
+def evenly_spaced(count: int, most: int) -> Tensor:
+    """Returns at most `most` of `count` indices, evenly spaced, int64."""
+    taken = min(count, most)
+    return torch.arange(taken) * count // max(1, taken)

@@ -15,6 +15,7 @@ class Features:
     feat [B, C]: layer4 averaged, or the class token of the last block after ln_post.
     proj [B, D]: attention-pool token 0, or feat projected; the joint space of image and text.
     maps: [B, C_i, h_i, w_i] for hierarchical fusion: layer1..3, or the last block's patches before ln_post.
+    shared: the deepest tensor that all of the above come from: the last of several maps, or what the last block reads.
     """
 
     last: Tensor
@@ -22,6 +23,7 @@ class Features:
     proj: Tensor
     maps: tuple[Tensor, ...]
     make_tokens: Callable[[], Tensor]
+    shared: Tensor
 
     @cached_property
     def tokens(self) -> Tensor:

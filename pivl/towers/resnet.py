@@ -66,6 +66,7 @@ class ResNetTower(ConvolutionalTower):
             proj=pool_first(self.net.attnpool, tokens),
             maps=tuple(maps),
             make_tokens=lambda: self._on_grid(pool_cells(self.net.attnpool, tokens)),
+            shared=maps[2],
         )
 
     def embed(self, image: Tensor, camera: Tensor | None = None) -> Tensor:

@@ -49,6 +49,7 @@ class StudentTower(ConvolutionalTower):
             proj=tokens.mean(dim=(2, 3)),
             maps=tuple(maps),
             make_tokens=lambda: tokens,
+            shared=maps[-1],
         )
 
     def embed(self, image: Tensor, camera: Tensor | None = None) -> Tensor:

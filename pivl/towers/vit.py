@@ -95,6 +95,7 @@ class VisionTower(nn.Module):
             proj=feat @ self.net.proj,
             maps=(self._on_grid(cells),),
             make_tokens=lambda: self._on_grid(self.net.ln_post(cells) @ self.net.proj),
+            shared=before,
         )
 
     def embed(self, image: Tensor, camera: Tensor | None = None) -> Tensor:

@@ -13,7 +13,7 @@ def _generator() -> torch.Generator:
 
 def _features(maps: tuple[torch.Tensor, ...]) -> Features:
     pooled = torch.zeros(2, 4)
-    return Features(pooled, pooled, pooled, maps, lambda: torch.ones(2, 4, 2, 1))
+    return Features(pooled, pooled, pooled, maps, lambda: torch.ones(2, 4, 2, 1), maps[-1])
 
 
 def _cnn_maps() -> tuple[torch.Tensor, ...]:

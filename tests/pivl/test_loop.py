@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pivl.errors import TrainingFailed
-from pivl.loop import Fit, only_trainable, smooth_cosine, warm_cosine, warm_steps
+from pivl.loop import Fit, gradient_norms, only_trainable, smooth_cosine, warm_cosine, warm_steps
 
 
 def _descend(loss_terms, epochs=2, schedule=lambda epoch, share: 1.0, rate=0.5):
@@ -39,6 +39,32 @@ def test_the_schedule_scales_each_groups_own_rate():
 def test_a_loss_that_is_not_finite_stops_with_its_terms():
     with pytest.raises(TrainingFailed, match=r"epoch 1, step 1: fine 4, broken nan"):
         _descend(lambda w: {"fine": w.sum(), "broken": w.sum() * math.nan})
+
+
+def test_gradients_are_those_of_each_term_and_change_no_step():
+    # d/dw (3 w) = 3 at w = 4, and 2 w = 8: the norms at a parameter by hand; `other` does not come from it
+    def terms(weight):
+        return {
+            "linear": 3 * weight.sum(),
+            "square": weight.square().sum(),
+            "other": nn.Parameter(weight.data).sum(),
+        }
+
+    def fit(weight, **measuring):
+        optimizer = torch.optim.SGD([weight], lr=0.125)
+        return list(
+            Fit(2, lambda _: [torch.arange(1)] * 3, lambda _: terms(weight), optimizer, flat, **measuring)
+        )
+
+    def flat(epoch, share):
+        return 1.0
+
+    watched, alone = nn.Parameter(torch.tensor([4.0])), nn.Parameter(torch.tensor([4.0]))
+    steps = fit(watched, gradients=lambda named: gradient_norms(named, watched))
+    fit(alone)
+    assert torch.equal(watched, alone)
+    assert steps[0].gradients == {"linear": 3.0, "square": 8.0, "other": 0.0}
+    assert [bool(step.gradients) for step in steps] == [True, False, False, True, False, False]
 
 
 def test_only_the_named_parameters_train():

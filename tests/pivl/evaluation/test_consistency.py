@@ -204,6 +204,15 @@ def test_a_part_of_one_pixel_has_no_pair_and_leaves_the_mean_alone() -> None:
     assert measured.margin == pytest.approx(float((weight * by_part).sum() / weight.sum()))
 
 
+def test_the_texts_of_the_alignment_are_answered_beside_those_of_labels() -> None:
+    batch, aligned = random_batch(), texts(9)
+    both = measure([batch], texts(), aligned=aligned)
+    assert both.nearest_aligned is not None
+    assert (both.nearest_aligned == measure([batch], aligned).nearest).all()
+    assert (both.nearest == measure([batch], texts()).nearest).all()
+    assert measure([batch], texts()).nearest_aligned is None
+
+
 def test_no_labelled_pixel_is_an_error_that_says_so() -> None:
     batch = random_batch()
     blank = PixelBatch(batch.feature, torch.zeros_like(batch.part), batch.person)

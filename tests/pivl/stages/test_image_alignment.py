@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from torch import nn
 
 from pivl.evaluation.assessment import assess, restore
+from pivl.stages import image_alignment
 from pivl.stages.image_alignment import image_optimizer
-from tests.support.tiny_models import PI_VL, RECIPE, VIT, tiny_split, tiny_trainer, train
+from tests.support.tiny_models import PI_VL, RECIPE, RESNET, VIT, tiny_split, tiny_trainer, train
 
 
 def _bits(module: nn.Module) -> dict[str, torch.Tensor]:
@@ -47,6 +49,23 @@ def test_a_look_at_every_epoch_of_stage_two_leaves_no_trace():
     assert all(torch.equal(value, alone[name]) for name, value in watched.state().items())
     assert [epoch for epoch, _ in seen] == [1, 2]
     assert seen[-1][1] == assess(trainer, watched).retrieval.map  # the last epoch's model is the one returned
+
+
+@pytest.mark.parametrize("vision", [RESNET, VIT], ids=["cnn", "vit"])
+def test_every_term_is_measured_at_the_tower_once_an_epoch_and_that_leaves_no_trace(vision, monkeypatch):
+    steps = []
+    trainer = tiny_trainer(PI_VL, vision, report=lambda stage, step: steps.append(step))
+    fresh = trainer._fresh_tokens()
+    texts = trainer.texts(fresh, fresh)
+    watched = trainer.align_images(texts).state()
+    first = [step for step in steps if step.step == 1]
+    assert [step.epoch for step in steps if step.gradients] == [1, 2] == [step.epoch for step in first]
+    for step in first:
+        assert set(step.gradients) == set(step.terms) == {"identity", "triplet", "image_to_text", "alignment"}
+        assert all(norm > 0 for norm in step.gradients.values())
+    monkeypatch.setattr(image_alignment, "gradient_norms", lambda terms, shared: {})
+    alone = trainer.align_images(texts).state()
+    assert all(torch.equal(value, alone[name]) for name, value in watched.items())
 
 
 def test_a_camera_that_training_never_saw_has_the_mean_of_the_others():
