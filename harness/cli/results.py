@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import completion
-from harness.cli.options import GroupedCommand, collect, debug_option, path_option, setting_options
+from harness.cli.options import (
+    DEVICES,
+    GroupedCommand,
+    collect,
+    debug_option,
+    path_option,
+    quiet_option,
+    setting_options,
+)
 from harness.experiment.request import Request
 from harness.store.atomic import remove_folder
 from pivl.errors import UserError
@@ -21,7 +29,7 @@ from harness.store.integrity import folders_of
 
 @click.group("results")
 def results_group() -> None:
-    """Check stored results, or remove some."""
+    """Check stored results, measure their health, or remove some."""
 
 
 @results_group.command("check")
@@ -44,6 +52,43 @@ def check(results: Path, quiet: bool) -> None:
         click.echo(problem)
     click.echo(str(findings))
     if findings.problems:
+        raise click.exceptions.Exit(1)
+
+
+@results_group.command("measure")
+@path_option("--results", "results", "Where runs are recorded.")
+@click.option(
+    "--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where to measure."
+)
+@quiet_option("count")
+@debug_option
+def measure(results: Path, device: str, quiet: bool) -> None:
+    """Measure whether texts and alignment took hold, for runs recorded before that was part of a run.
+
+    Nothing is trained: stored models and stages are read, their data must be where they were, and the figures are added
+    to the records. What cannot be measured is a line; exit status 1 if there is one.
+    """
+    from harness.display.progress import Progress
+    from harness.execution.health import measure_stored, unmeasured
+    from harness.store.records import Results
+    from harness.system.devices import choose_device
+
+    if not results.is_dir():
+        raise UserError(f"{results}: no such folder; name one with --results")
+    progress = Progress.on_stderr(quiet)
+    store, failures, chosen = Results(results, progress.warn), 0, choose_device(device)
+    records = unmeasured(store)
+    for number, record in enumerate(records, 1):
+        progress.update("health", f"measuring, {number} of {len(records)}")
+        try:
+            with _claim(record["id"], store):
+                measure_stored(record, store, chosen)
+        except UserError as error:
+            progress.warn(str(error))
+            failures += 1
+    progress.close()
+    click.echo(f"measured {len(records) - failures} of {len(records)} runs that had no health")
+    if failures:
         raise click.exceptions.Exit(1)
 
 

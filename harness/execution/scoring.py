@@ -10,28 +10,46 @@ from torch import Tensor
 from harness.store.record_file import Record
 from pivl.data.pictures import Split
 from pivl.evaluation.assessment import Assessment, assess, restore, retrieve
+from pivl.evaluation.health import FrozenView, Tokens, measure_health
 from pivl.evaluation.inference_cost import measure_inference
 from pivl.evaluation.reranking import rerank
 from pivl.evaluation.retrieval import Retrieval
+from pivl.recipe import STAGES
 from pivl.train import Trainer
 
 RERANKED = "k-reciprocal-20-6-0.3"  # k1, k2 and lambda, as a signature names them
 
 
-def score_model(trainer: Trainer, state: Mapping[str, Tensor], reranked: bool) -> tuple[Record, Retrieval]:
-    """The scores of a trained model as a record stores them, re-ranked or not, and the scores per query."""
-    split, trained = trainer.split, restore(trainer, state)
-    if reranked:
-        assessment = Assessment(retrieve(trainer, trained, rerank), None, None)
-        method = RERANKED
-    else:
-        assessment, method = assess(trainer, trained), "none"
+def score_model(
+    trainer: Trainer, state: Mapping[str, Tensor], tokens: Tokens, seen: FrozenView
+) -> tuple[Record, Retrieval]:
+    """The scores of a trained model as a record stores them, and the scores per query.
+
+    `tokens`: what the stages of prompts left. `seen`: the frozen CLIP's view of training pictures (`view_frozen`).
+    """
+    split, trained, same = trainer.split, restore(trainer, state), trainer.split.labels.flip_pairs
+    texts = trainer.texts(*(tokens.get(stage) for stage in STAGES[:2]))
+    assessment = assess(trainer, trained, texts)
+    health = measure_health(trainer, trained, tokens, texts, seen) | assessment.part_health(same)
+    cost = asdict(measure_inference(trained.model, trainer.recipe.image_size, trainer.device))
+    scored = _scored(split, assessment, "none")
+    return {**scored, "health": finite(health), "inference": cost}, assessment.retrieval
+
+
+def score_reranked(trainer: Trainer, state: Mapping[str, Tensor]) -> tuple[Record, Retrieval]:
+    """The scores of a trained model after re-ranking, as a record stores them, and the scores per query."""
+    retrieval = retrieve(trainer, restore(trainer, state), rerank)
+    return _scored(trainer.split, Assessment(retrieval, None, None), RERANKED), retrieval
+
+
+def _scored(split: Split, assessment: Assessment, method: str) -> Record:
     retrieval = assessment.retrieval
-    size = trainer.recipe.image_size
-    cost = {} if reranked else {"inference": asdict(measure_inference(trained.model, size, trainer.device))}
     metrics = finite(summarize(assessment, split))
-    scored = {"metrics": metrics, "excluded": retrieval.excluded}
-    return {**scored, **cost, "signature": signature(split, retrieval, method)}, retrieval
+    return {
+        "metrics": metrics,
+        "excluded": retrieval.excluded,
+        "signature": signature(split, retrieval, method),
+    }
 
 
 def query_table(retrieval: Retrieval) -> pd.DataFrame:

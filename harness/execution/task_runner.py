@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import save
 
 from harness.execution.distributed import together
-from harness.execution.scoring import query_table, score_model
+from harness.execution.health import gradient_shares, read_tokens, view
+from harness.execution.scoring import finite, query_table, score_model, score_reranked
 from harness.execution.training import StageTraining, Watch, prepare
 from harness.execution.training_log import Send, TrainingLog
 from harness.plan.task import Task
@@ -55,7 +56,11 @@ def execute(
         )
     if task.is_run or task.rerank:
         send({"event": "phase", "phase": "scoring"})
-        found, retrieval = score_model(trainer, state, task.rerank)
+        if task.rerank:
+            found, retrieval = score_reranked(trainer, state)
+        else:
+            found, retrieval = score_model(trainer, state, read_tokens(run, results), view(task, device))
+            found["health"] |= finite(gradient_shares(monitor.history))
         files["queries.parquet"] = lambda path: query_table(retrieval).to_parquet(path, index=False)
         folder = results.reranked_folder(run.id) if task.rerank else results.run_folder(run.id)
         metrics = found["metrics"]

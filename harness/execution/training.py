@@ -40,8 +40,8 @@ def prepare(task: Task, device: torch.device, monitor: TrainingLog) -> Trainer:
     run = task.run
     check_precision(device, run.recipe.precision)
     monitor.send({"event": "phase", "phase": "loading"})
-    split = _load_split(task.inputs, run.recipe.image_size, run.recipe.align_pixels == "confidence")
-    clip = _load_clip(task.inputs, run.recipe.image_size, run.recipe.patch_stride)
+    split = load_split(task.inputs, run.recipe.image_size, run.recipe.align_pixels == "confidence")
+    clip = load_clip(task.inputs, run.recipe.image_size, run.recipe.patch_stride)
     if split.fingerprint != run.fingerprint or run.maps not in ("", split.maps):
         raise UserError(f"{run.dataset} is no longer what it was when this began; run the command again")
     student = _load_student(task.inputs, run.recipe.student, run.recipe.image_size)
@@ -127,12 +127,14 @@ def follow(tasks: Iterable[Task], results: Results, device: torch.device) -> Non
 
 
 @lru_cache(maxsize=1)
-def _load_split(inputs: Inputs, size: tuple[int, int], confidence: bool) -> Split:
+def load_split(inputs: Inputs, size: tuple[int, int], confidence: bool) -> Split:
+    """The decoded data of `inputs`, those of the last call kept."""
     return load(inputs, size, confidence=confidence)
 
 
 @lru_cache(maxsize=1)
-def _load_clip(inputs: Inputs, image_size: tuple[int, int], patch_stride: int) -> Clip:
+def load_clip(inputs: Inputs, image_size: tuple[int, int], patch_stride: int) -> Clip:
+    """The frozen CLIP of `inputs`, that of the last call kept."""
     return load_start(inputs, image_size, patch_stride)
 
 

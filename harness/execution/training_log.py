@@ -54,7 +54,8 @@ class TrainingLog:
         self.images += step.images
         place = {"stage": stage, "epoch": step.epoch, "step": step.step}
         terms = {name: float(value) for name, value in step.terms.items()}
-        self.history.append({**place, "factor": step.factor, "terms": terms})
+        gradients = {"gradients": dict(step.gradients)} if step.gradients else {}
+        self.history.append({**place, "factor": step.factor, "terms": terms, **gradients})
         if self._share is None:
             self._share = (step.epoch - 1 + (step.step - 1) / step.steps) / step.epochs
         if now - self._sent >= REPORT_INTERVAL:

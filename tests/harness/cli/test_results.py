@@ -55,6 +55,13 @@ def test_a_sound_folder_has_no_problem(typed):
     assert typed("check", "--quiet") == (0, "4 runs, 2 stages, 1 checkpoints: no problems\n", "")
 
 
+def test_what_cannot_be_measured_is_a_line(typed):
+    status, out, err = typed("measure", "--quiet", "--device", "cpu")
+    assert (status, out) == (1, "measured 0 of 3 runs that had no health\n")
+    assert err.count("\n") == 3
+    assert "the record does not say where its data lie" in err
+
+
 def flip(path):
     """Turn one bit in the middle."""
     content = bytearray(path.read_bytes())

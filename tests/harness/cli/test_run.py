@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +77,30 @@ def test_other_forms_of_the_same_table(answered):
     assert (status, err) == (0, "")
     assert len(json.loads((folder / "table.json").read_text())["rows"]) == 2
     assert run(folder, *asked, "--format", "csv")[1].count("\n") == 3
+
+
+def test_the_health_of_a_run_is_measured_afterwards_as_in_the_run(answered, tmp_path):
+    results = Results(tmp_path / "results", complain)
+    shutil.copytree(answered[0] / "results", results.root)
+    records = dict(results.records("runs"))
+    assert {"skill" in record["health"] for record in records.values()} == {True, False}
+    for folder, record in records.items():
+        bare = {name: value for name, value in record.items() if name != "health"}
+        contents = {name: (folder / name).read_bytes() for name in record["files"]}
+        results.write(
+            folder, bare, {name: partial(Path.write_bytes, data=contents[name]) for name in contents}
+        )
+    assert run(tmp_path, "results", "measure", "--quiet")[:2] == (
+        0,
+        "measured 2 of 2 runs that had no health\n",
+    )
+    again = dict(results.records("runs"))
+    for folder, record in records.items():
+        assert again[folder]["health"] == pytest.approx(record["health"], rel=1e-3, nan_ok=True)
+        assert again[folder]["metrics"] == record["metrics"]
+        assert again[folder]["health_measured"]["commit"]
+    assert run(tmp_path, "results", "check", "--quiet")[0] == 0
+    assert run(tmp_path, "results", "measure", "--quiet")[1] == "measured 0 of 0 runs that had no health\n"
 
 
 def test_a_killed_study_goes_on_and_ends_with_the_same_bits(answered, tmp_path):
