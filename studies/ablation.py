@@ -8,7 +8,7 @@ from studies.published import (
     TABLE_3_PART_LABELS,
     TABLE_3_PI_VL,
 )
-from studies.study import Changes, Row, Study
+from studies.study import Changes, Contrast, Row, Study
 
 clip_reid: Changes = {}
 part_labels = {**clip_reid, "part_text": "label"}
@@ -32,6 +32,11 @@ ABLATION = Study(
     question="What do part labels, identity-aware part prompts and hierarchical fusion each add to CLIP-ReID?",
     rows=(CLIP_REID, PART_LABELS, IDENTITY_PARTS, PI_VL, JOINT, PI_VL_V2),
     reference="clip-reid",
+    contrasts=(
+        Contrast("part-labels", "clip-reid"),
+        Contrast("identity-parts", "part-labels"),
+        Contrast("pi-vl", "identity-parts"),
+    ),
     caption="The rows of the paper's Table 3; each adds one thing to the row above it.",
     contradictions=(PI_VL_DUKE_TWICE, CLIP_REID_DUKE_TWICE),
 )

@@ -2,7 +2,7 @@
 
 from studies.ablation import CLIP_REID, clip_reid, pi_vl
 from studies.published import TABLE_3_PI_VL
-from studies.study import Row, Study
+from studies.study import Contrast, Row, Study
 
 no_text = {**clip_reid, "image_to_text_weight": 0.0}
 random_targets = {**pi_vl, "part_targets": "random"}
@@ -19,6 +19,7 @@ CONTROLS = Study(
     question="Does a gain come from language, from the right language, or from any extra regression?",
     rows=(NO_TEXT, CLIP_REID, PI_VL, RANDOM_TARGETS, PERMUTED_TEXTS),
     reference="clip-reid",
+    contrasts=(Contrast("pi-vl", "random-targets"), Contrast("pi-vl", "permuted-texts")),
     caption="The first row learns nothing from text. In the last two, pixels are aligned with targets that say "
     "nothing true about them: what those rows gain, PI-VL does not owe to its texts.",
 )

@@ -11,7 +11,7 @@ from studies.published import (
     TABLE_4_SOLIDER,
     Published,
 )
-from studies.study import Row, Study
+from studies.study import Contrast, Row, Study
 
 DOSE_RESPONSE = "Dose-response: the same recipe on the exact maps, made worse"
 
@@ -71,6 +71,17 @@ PARSERS = Study(
         *DEGRADED,
     ),
     reference="clip-reid",
+    contrasts=(
+        Contrast("parser-m", "parser-s"),
+        Contrast("parser-l", "parser-m"),
+        Contrast("renderer", "parser-l"),
+        Contrast("boundary-1", "renderer"),
+        Contrast("boundary-3", "renderer"),
+        Contrast("confusion-20", "renderer"),
+        Contrast("confusion-60", "renderer"),
+        Contrast("blocks-20", "renderer"),
+        Contrast("blocks-60", "renderer"),
+    ),
     caption="The rows of the paper's Table 4, with this benchmark's own parsers in the place of SOLIDER, SCHP and InvPT, "
     "and each measured on the pictures that it is used on.",
     published_table=(TABLE_4_CLIP_REID, TABLE_4_SOLIDER, TABLE_4_SCHP, TABLE_4_INVPT),

@@ -14,6 +14,9 @@ ColumnName = Literal["mIoU"]
 
 Method = Literal["CLIP-ReID", "PI-VL"]
 
+MetricName = Literal["mAP", "Rank-1"]
+"""Scores that rows are compared by."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -23,7 +26,8 @@ class Row:
     A row that is not `default` is trained only if it is named. `maps`: the part maps that it trains on,
     where they are not the data set's own: a source of pivl.parsers.map_sources, or a folder that --parser-maps named.
     Rows of a `section` stand in a table of their own under that title, and are judged apart from the others.
-    `student`: it trains the student at hand in stage 2, not CLIP's image tower.
+    `student`: it trains the student at hand in stage 2, not CLIP's image tower. A row that is not `compared` is there to
+    be seen beside the others: it has no gain over the baseline and no verdict.
     """
 
     name: str
@@ -35,17 +39,27 @@ class Row:
     maps: str | None = None
     section: str = ""
     student: bool = False
+    compared: bool = True
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A comparison that a study's question asks for: a row with the row that it is held `against`, by their names."""
+
+    row: str
+    against: str
 
 
 @dataclass(frozen=True)
 class Study:
     """A question and the rows that answer it.
 
-    `reference` names the baseline, the row that all others are compared with. `margin`, in mAP points, is declared before
-    any run: a row whose whole interval lies within it is called equivalent to the baseline. `published_table` is printed
-    below ours, and its figures serve as those of the rows of that method; `contradictions` are those of these figures;
-    `columns` are printed in addition to scores. `required`: rows that are always trained. `costs`: whether the table has
-    the inference cost of rows.
+    `reference` names the baseline, the row that all others are compared with; `contrasts` are what the question itself
+    compares, judged as one family. Declared before any run: `primary`, the metric that verdicts are by, and `margin`, in
+    points of it: a row whose whole interval lies within it is called equivalent to the other. `published_table` is
+    printed below ours, and its figures serve as those of the rows of that method; `contradictions` are those of these
+    figures; `columns` are printed in addition to scores. `required`: rows that are always trained. `costs`: whether the
+    table has the inference cost of rows.
     """
 
     name: str
@@ -56,6 +70,8 @@ class Study:
     caption: str
     dataset: str = "synthped"
     seeds: tuple[int, ...] = (0, 1, 2)
+    contrasts: tuple[Contrast, ...] = ()
+    primary: MetricName = "mAP"
     margin: float = 0.5
     published_table: tuple[Published, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()

@@ -10,7 +10,8 @@ import numpy as np
 
 from harness.analysis import costs, statistics
 from harness.analysis.outcomes import Outcome, Outcomes, Problem, find_problems
-from harness.analysis.statistics import LEAST_PEOPLE, Comparison, Estimate, Judgement
+from harness.analysis.pairs import RunsBySeed, clusters_of, is_single, judge_pairs, people_of, scores_of
+from harness.analysis.statistics import LEAST_CLUSTERS, TOO_FEW, Estimate, Judgement
 from harness.analysis.table import (
     CONSISTENCY,
     MAJORITY,
@@ -19,6 +20,7 @@ from harness.analysis.table import (
     RANK1,
     SHARES,
     Column,
+    ContrastLine,
     Footer,
     Line,
     Setting,
@@ -27,7 +29,10 @@ from harness.analysis.table import (
 from harness.store.records import Finished
 from pivl.errors import UserError
 from studies.presets import TableWarning
-from studies.study import Row, Study
+from studies.study import Contrast, Row, Study
+
+Judged = Mapping[str, Mapping[Contrast, Judgement]]
+"""By metric, and by the rows that are compared."""
 
 
 def build(
@@ -48,11 +53,17 @@ def build(
     study = replace(study, rows=tuple(_with_published(study, row, setting) for row in study.rows))
     seeds = sorted({seed for row in study.rows for seed in outcomes.get(row.name, {})})
     runs = {row.name: _finished(outcomes.get(row.name, {})) for row in study.rows}
-    _check_alike([run for of_row in runs.values() for run in of_row.values()])
-    judged = {metric: _judge(study, runs, metric) for metric in METRICS}
-    lines = tuple(_line(study, row, seeds, runs, outcomes.get(row.name, {}), judged) for row in study.rows)
+    every = [run for of_row in runs.values() for run in of_row.values()]
+    _check_alike(every)
+    clusters = clusters_of(every)
+    judged = {metric: _judge(study, runs, metric, clusters) for metric in METRICS}
+    lines = tuple(
+        _line(study, row, seeds, outcomes.get(row.name, {}), judged, clusters) for row in study.rows
+    )
     lines = tuple(replace(line, differences=_differences(line, setting)) for line in lines)
-    return Table(study, dataset, warning, lines, _footer(seeds, runs, judged), setting, columns)
+    footer = _footer(seeds, runs, judged, clusters)
+    contrasts = _contrast_lines(study, runs, clusters)
+    return Table(study, dataset, warning, lines, footer, setting, columns, contrasts)
 
 
 def _with_published(study: Study, row: Row, setting: Setting) -> Row:
@@ -85,69 +96,72 @@ def _check_alike(runs: Sequence[Finished]) -> None:
             )
 
 
-def _judge(study: Study, runs: Mapping[str, Mapping[int, Finished]], metric: str) -> dict[str, Judgement]:
-    """Compares every row with the baseline over their common seeds, section by section; the margin is one of mAP."""
-    reference = runs.get(study.reference, {})
-    comparisons: dict[str, Comparison] = {}
-    for row in study.rows:
-        common = [seed for seed in runs[row.name] if seed in reference]
-        if row.name == study.reference or not common or _alone(reference[common[0]]):
-            continue
-        ours = [runs[row.name][seed] for seed in common]
-        theirs = [reference[seed] for seed in common]
-        scores = _scores(ours, metric), _scores(theirs, metric)
-        generator = _generator(f"{row.name}/{study.reference}/{metric}")
-        found = statistics.compare(*scores, _people(ours), generator)
-        comparisons[row.name] = replace(found, gain=found.gain.within(-100, 100))
-    margin = study.margin if metric == MEAN_AP else None
-    people = max((run.queries["person"].nunique() for run in reference.values()), default=0)
-    judged: dict[str, Judgement] = {}
+def _judge(
+    study: Study, runs: Mapping[str, RunsBySeed], metric: str, clusters: np.ndarray
+) -> dict[Contrast, Judgement]:
+    """Compares the rows of every section with the baseline, each section a family."""
+    judged: dict[Contrast, Judgement] = {}
     for section in dict.fromkeys(row.section for row in study.rows):
-        names = [row.name for row in study.rows if row.section == section and row.name in comparisons]
-        judged |= statistics.judge({name: comparisons[name] for name in names}, margin, people)
+        pairs = [
+            Contrast(row.name, study.reference)
+            for row in study.rows
+            if row.section == section and row.compared and row.name != study.reference
+        ]
+        judged |= judge_pairs(pairs, runs, metric, clusters, _margin(study, metric))
     return judged
 
 
-def _generator(name: str) -> np.random.Generator:
-    """Flips of their own for each comparison: the rows beside it do not change its p. No torch, so it loads fast."""
-    return np.random.default_rng(list(name.encode()))
+def _margin(study: Study, metric: str) -> float | None:
+    return study.margin if metric == study.primary else None
 
 
-def _scores(runs: Iterable[Finished], metric: str) -> np.ndarray:
-    """[S, Q]: average precision, or whether the first answer is right (no wrong one before the first match)."""
-    if metric == MEAN_AP:
-        return np.stack([run.queries["average_precision"].to_numpy(float) for run in runs])
-    return np.stack([(run.queries["first_match"].to_numpy() == 0).astype(float) for run in runs])
+def _contrast_lines(
+    study: Study, runs: Mapping[str, RunsBySeed], clusters: np.ndarray
+) -> tuple[ContrastLine, ...]:
+    """The contrasts of the rows that the table has; those of the study are one family in each metric."""
+    rows = {row.name: row for row in study.rows}
+    shown = [pair for pair in study.contrasts if pair.row in rows and pair.against in rows]
+    judged = {
+        metric: judge_pairs(shown, runs, metric, clusters, _margin(study, metric)) for metric in METRICS
+    }
+    lines = []
+    for pair in shown:
+        gains = {metric: judged[metric][pair] for metric in METRICS if pair in judged[metric]}
+        verdict = gains[study.primary].verdict if gains else ""
+        absence = "" if gains else _why_none(runs[pair.row], runs[pair.against], clusters)
+        lines.append(ContrastLine(pair, rows[pair.row], rows[pair.against], gains, verdict, absence))
+    return tuple(lines)
 
 
-def _people(runs: Sequence[Finished]) -> np.ndarray:
-    return runs[0].queries["person"].to_numpy()
+def _why_none(ours: RunsBySeed, theirs: RunsBySeed, clusters: np.ndarray) -> str:
+    if not (ours and theirs):
+        return "no result"
+    return TOO_FEW if is_single(clusters) else "no seed in common"
 
 
 def _line(
     study: Study,
     row: Row,
     seeds: Sequence[int],
-    runs: Mapping[str, Mapping[int, Finished]],
     outcomes: Mapping[int, Outcome],
-    judged: Mapping[str, Mapping[str, Judgement]],
+    judged: Judged,
+    clusters: np.ndarray,
 ) -> Line:
-    own = list(runs[row.name].values())
-    gains = {metric: judged[metric][row.name] for metric in METRICS if row.name in judged[metric]}
+    own, pair = list(_finished(outcomes).values()), Contrast(row.name, study.reference)
+    gains = {metric: judged[metric][pair] for metric in METRICS if pair in judged[metric]}
     problems = find_problems(seeds, outcomes)
-    if gains and (common := gains[MEAN_AP].comparison.seeds) < len(own):
+    if gains and (common := gains[study.primary].comparison.seeds) < len(own):
         problems.append(Problem(f"compared on {common} of them, those that the baseline has"))
-    alone, is_baseline = bool(own) and _alone(own[0]), row.name == study.reference
-    verdict: str = statistics.TOO_FEW if alone else gains[MEAN_AP].verdict if gains else ""
+    is_baseline = row.name == study.reference
     return Line(
         row=row,
-        means={metric: _mean(own, metric) for metric in METRICS if own},
+        means={metric: _mean(own, metric, clusters) for metric in METRICS if own},
         gains=gains,
         differences={},
         consistency=_consistency(own),
         cost=costs.gather(own) if study.costs else None,
-        verdict="" if is_baseline else verdict,
-        absence="" if gains or is_baseline else "no baseline" if own else "no result",
+        verdict=gains[study.primary].verdict if gains else "",
+        absence="" if gains or is_baseline else _why_not_compared(row, own, clusters),
         is_baseline=is_baseline,
         finished=len(own),
         planned=len(seeds),
@@ -155,17 +169,20 @@ def _line(
     )
 
 
-def _mean(runs: Sequence[Finished], metric: str) -> Estimate:
-    """The mean in percent; of one person's queries without an interval, since people are what it is over."""
-    scores = _scores(runs, metric)
-    if _alone(runs[0]):
+def _why_not_compared(row: Row, own: Sequence[Finished], clusters: np.ndarray) -> str:
+    if own and not row.compared:
+        return "not compared"
+    if own and is_single(clusters):
+        return TOO_FEW
+    return "no baseline" if own else "no result"
+
+
+def _mean(runs: Sequence[Finished], metric: str, clusters: np.ndarray) -> Estimate:
+    """The mean in percent; of a single cluster's queries without an interval, since clusters are what it is over."""
+    scores = scores_of(runs, metric)
+    if is_single(clusters):
         return statistics.unsure(100 * float(scores.mean()))
-    return statistics.estimate(scores, _people(runs)).within(0, 100)
-
-
-def _alone(run: Finished) -> bool:
-    """Whether all queries that were scored are one person's."""
-    return bool(run.queries["person"].nunique() < 2)
+    return statistics.estimate(scores, clusters).within(0, 100)
 
 
 def _consistency(runs: Sequence[Finished]) -> dict[str, Estimate]:
@@ -181,19 +198,22 @@ def _consistency(runs: Sequence[Finished]) -> dict[str, Estimate]:
 
 
 def _footer(
-    seeds: Sequence[int],
-    runs: Mapping[str, Mapping[int, Finished]],
-    judged: Mapping[str, Mapping[str, Judgement]],
+    seeds: Sequence[int], runs: Mapping[str, RunsBySeed], judged: Judged, clusters: np.ndarray
 ) -> Footer | None:
     """The footer, None without a finished run; the minimum detectable effect is that of the least certain row."""
     own = [run for of_row in runs.values() for run in of_row.values()]
     if not own:
         return None
-    people = int(own[0].queries["person"].nunique())
+    people, count = people_of(own), len(np.unique(clusters))
+    gains = {metric: [one.comparison.gain for one in of.values()] for metric, of in judged.items()}
+    degrees = [gain.degrees for of_metric in gains.values() for gain in of_metric]
     return Footer(
         signature=own[0].signature,
-        queries=len(own[0].queries),
-        people=people,
+        queries=len(people),
+        people=len(np.unique(people)),
+        clusters="person" if np.array_equal(clusters, people) else "family",
+        cluster_count=count,
+        degrees=(min(degrees), max(degrees)) if degrees else None,
         seeds=tuple(seeds),
         devices=tuple(sorted({f"{run.device} in {run.record['recipe']['precision']}" for run in own})),
         commits=tuple(sorted({run.commit for run in own})),
@@ -202,9 +222,9 @@ def _footer(
         weights=tuple(sorted({run.record.get("weights", "")[:12] for run in own} - {""})),
         codes={name: _codes(of_row.values()) for name, of_row in runs.items() if of_row},
         minimum_detectable={
-            metric: max(item.comparison.gain.minimum_detectable for item in of_rows.values())
-            for metric, of_rows in judged.items()
-            if of_rows and people >= LEAST_PEOPLE  # fewer say nothing of others
+            metric: max(gain.minimum_detectable for gain in of_metric)
+            for metric, of_metric in gains.items()
+            if of_metric and count >= LEAST_CLUSTERS  # fewer say nothing of others
         },
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from harness.analysis import costs
 from harness.analysis.outcomes import Problem
@@ -10,10 +10,11 @@ from harness.analysis.statistics import Estimate, Judgement
 from harness.display.text import describe_changes, describe_partial
 from studies.presets import TableWarning
 from studies.published import Published
-from studies.study import Row, Study
+from studies.study import Contrast, Row, Study
 
 MEAN_AP, RANK1 = "mAP", "Rank-1"
 METRICS = (RANK1, MEAN_AP)  # in the order of the paper's Table 3
+ClusterName = Literal["family", "person"]
 BASELINE = "baseline"  # the verdict of the row that the others are compared with
 
 
@@ -103,15 +104,44 @@ class Line:
 
 
 @dataclass(frozen=True)
+class ContrastLine:
+    """A comparison that the study's question asks for. `gains` by metric: of the row less the row it is held against.
+
+    `absence`: why there are none; empty where there are.
+    """
+
+    contrast: Contrast
+    row: Row
+    against: Row
+    gains: Mapping[str, Judgement]
+    verdict: str
+    absence: str
+
+    @property
+    def title(self) -> str:
+        """The comparison in words."""
+        return f"Gain of {self.row.title} over {self.against.title}"
+
+    @property
+    def standing(self) -> str:
+        """The verdict, or the reason why there is none."""
+        return self.verdict or self.absence
+
+
+@dataclass(frozen=True)
 class Footer:
     """The provenance of a table's numbers; `minimum_detectable` by metric, in percent points.
 
+    `clusters`: what hangs together, and `cluster_count` of them; `degrees`: the fewest and most of freedom of a gain.
     `codes`: digests of the code that rows were trained and scored by, by row; empty: recorded before there was one.
     """
 
     signature: str
     queries: int
     people: int
+    clusters: ClusterName
+    cluster_count: int
+    degrees: tuple[float, float] | None
     seeds: tuple[int, ...]
     devices: tuple[str, ...]
     commits: tuple[str, ...]
@@ -133,6 +163,7 @@ class Table:
     footer: Footer | None
     setting: Setting
     columns: tuple[Column, ...] = ()
+    contrasts: tuple[ContrastLine, ...] = ()
 
     @property
     def reference(self) -> str:

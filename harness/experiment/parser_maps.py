@@ -4,12 +4,13 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from harness.inputs.spec import Inputs
 from pivl.errors import UserError
 from pivl.system.homes import expand_home
 from studies.parsers import NAMED, PARSERS, RENDERER
-from studies.study import Study
+from studies.study import Contrast, Study
 
 
 def parse_parser_maps(options: Sequence[str]) -> dict[str, str]:
@@ -28,7 +29,7 @@ def parse_parser_maps(options: Sequence[str]) -> dict[str, str]:
 
 
 def with_maps(study: Study, folders: Mapping[str, str]) -> Study:
-    """The study; where folders of part maps are named, its rows are theirs."""
+    """The study; where folders of part maps are named, its rows are theirs, each compared with the one before it."""
     if not folders:
         return study
     if study != PARSERS:
@@ -37,7 +38,8 @@ def with_maps(study: Study, folders: Mapping[str, str]) -> Study:
         replace(RENDERER, name=name, title=f"PI-VL, {name}", published=NAMED.get(name), maps=name)
         for name in folders
     ]
-    return replace(study, rows=(*(row for row in study.rows if row.name == study.reference), *named))
+    rows = (*(row for row in study.rows if row.name == study.reference), *named)
+    return replace(study, rows=rows, contrasts=tuple(Contrast(two, one) for one, two in pairwise(folders)))
 
 
 def check_maps(study: Study, inputs: Inputs, folders: Mapping[str, str]) -> None:

@@ -3,13 +3,14 @@
 import csv
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from harness.analysis.statistics import Estimate, Judgement
-from harness.analysis.table import CONSISTENCY, METRICS, Column, Footer, Line, Table
+from harness.analysis.table import CONSISTENCY, METRICS, RANK1, Column, ContrastLine, Footer, Line, Table
 from harness.display.text import describe_changes, describe_partial
 from studies.published import Published
 
@@ -29,13 +30,16 @@ def to_json(table: Table) -> str:
             for which, (found, expected) in table.setting.partial.items()
         },
         "departures": table.setting.departures,
+        "clusters": table.footer.clusters if table.footer else None,
         "rows": [_row(table, line) for line in table.lines],
+        "contrasts": [_contrast(line) for line in table.contrasts],
         "published": [_published(item) for item in table.study.published_table],
         "contradictions": [asdict(item) for item in table.study.contradictions],
         "footer": {
             "warning": table.caution or None,
             "reference": table.study.reference,
             "equivalence_margin_map": table.study.margin,
+            "primary_metric": KEYS[table.study.primary],
             "rows_also_differ": table.setting.note or None,
             **(_footer(table.footer) if table.footer else {}),
         },
@@ -50,6 +54,7 @@ def _row(table: Table, line: Line) -> dict[str, Any]:
         "paper": _published(line.row.published),
         **{column.key: _further(column, line.row.name) for column in table.columns},
         **{KEYS[metric]: _estimate(line.means.get(metric)) for metric in METRICS},
+        "gain_over": table.study.reference if line.gains else None,
         **{f"{KEYS[metric]}_gain": _gain(line.gains.get(metric)) for metric in METRICS},
         **{
             f"{KEYS[metric]}_less_paper": _plain(line.differences[metric]) if line.differences else None
@@ -62,6 +67,16 @@ def _row(table: Table, line: Line) -> dict[str, Any]:
         "seeds_planned": line.planned,
         "problems": [problem.text for problem in line.problems],
         "code": [code or None for code in _codes(table, line)],
+    }
+
+
+def _contrast(line: ContrastLine) -> dict[str, Any]:
+    return {
+        "row": line.contrast.row,
+        "against": line.contrast.against,
+        "title": line.title,
+        **{f"{KEYS[metric]}_gain": _gain(line.gains.get(metric)) for metric in METRICS},
+        "verdict": line.standing,
     }
 
 
@@ -108,6 +123,7 @@ def _gain(judgement: Judgement | None) -> dict[str, Any] | None:
         "marked": judgement.marked,
         "minimum_detectable": _plain(comparison.gain.minimum_detectable),
         "seeds": comparison.seeds,
+        "clusters": comparison.clusters,
         "row_alone": comparison.row_alone,
         "reference_alone": comparison.reference_alone,
     }
@@ -118,6 +134,7 @@ def _footer(footer: Footer) -> dict[str, Any]:
         "signature": footer.signature,
         "queries": footer.queries,
         "people": footer.people,
+        "clusters": footer.cluster_count,
         "seeds": list(footer.seeds),
         "devices": list(footer.devices),
         "precisions": list(footer.precisions),
@@ -135,7 +152,10 @@ def _plain(value: float) -> float | None:
 
 
 def to_csv(table: Table) -> str:
-    """A line per row: the paper's numbers, ours with interval, gains with interval and p; empty where missing."""
+    """A line per row: the paper's numbers, ours with interval, gains with interval and p; empty where missing.
+
+    A contrast stands in the line of its row, in columns that name the row it is held against.
+    """
     buffer = io.StringIO()
     rows = [_flat(table, line) for line in table.lines]
     writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
@@ -154,28 +174,57 @@ def _flat(table: Table, line: Line) -> dict[str, Any]:
         flat |= _flat_interval(KEYS[metric], line.means.get(metric))
     for metric in METRICS:
         flat[f"{KEYS[metric]}_less_paper"] = _plain(line.differences.get(metric, float("nan")))
-    for metric in METRICS:
-        name, judgement = f"{KEYS[metric]}_gain", line.gains.get(metric)
-        flat |= _flat_interval(name, judgement.comparison.gain if judgement else None)
-        flat[f"{name}_adjusted_p"] = _plain(judgement.adjusted_p) if judgement else None
+    flat["gain_over"] = table.study.reference if line.gains else None
+    flat |= _flat_gains(line.gains, "")
     flat |= {"verdict": line.standing, "seeds": line.finished, "seeds_planned": line.planned}
+    flat |= _flat_contrasts(table, line)
     for item in CONSISTENCY:
         flat |= _flat_interval(item.key, line.consistency.get(item.key))
     if table.study.costs:
         names = ("parameters", "macs", "images_per_second")
         flat |= {name: getattr(line.cost, name) if line.cost else None for name in names}
-    signature = table.footer.signature if table.footer else None
-    shared = {
+    codes = " ".join(code or "unknown" for code in _codes(table, line))
+    problems = "; ".join(problem.text for problem in line.problems)
+    return {**flat, "problems": problems, **_shared(table), "code": codes}
+
+
+def _flat_gains(gains: Mapping[str, Judgement], suffix: str) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for metric in METRICS:
+        name, judgement = f"{KEYS[metric]}_gain{suffix}", gains.get(metric)
+        flat |= _flat_interval(name, judgement.comparison.gain if judgement else None)
+        flat[f"{name}_adjusted_p"] = _plain(judgement.adjusted_p) if judgement else None
+    return flat
+
+
+def _flat_contrasts(table: Table, line: Line) -> dict[str, Any]:
+    """The contrasts of a row; empty in the columns of others'."""
+    flat: dict[str, Any] = {}
+    own = {one.contrast.against: one for one in table.contrasts if one.contrast.row == line.row.name}
+    for against in dict.fromkeys(one.contrast.against for one in table.contrasts):
+        found, suffix = own.get(against), f"_over_{against}"
+        gains = found.gains if found else {}
+        hits = gains[RANK1].comparison if gains else None
+        flat |= _flat_gains(gains, suffix)
+        flat[f"rank1_alone{suffix}"] = hits.row_alone if hits else None
+        flat[f"rank1_other_alone{suffix}"] = hits.reference_alone if hits else None
+        flat[f"verdict{suffix}"] = found.standing if found else None
+    return flat
+
+
+def _shared(table: Table) -> dict[str, Any]:
+    """The columns that are the same in every line."""
+    footer = table.footer
+    return {
         "dataset": table.dataset,
-        "signature": signature,
+        "signature": footer.signature if footer else None,
+        "clusters": footer.clusters if footer else None,
         "warning": table.caution,
         "changes": describe_changes(table.setting.changes),
         "partial": describe_partial(table.setting.partial),
         "departures": "; ".join(f"{name}: {text}" for name, text in table.setting.departures.items()),
-        "precision": " ".join(table.footer.precisions) if table.footer else None,
+        "precision": " ".join(footer.precisions) if footer else None,
     }
-    codes = " ".join(code or "unknown" for code in _codes(table, line))
-    return {**flat, "problems": "; ".join(problem.text for problem in line.problems), **shared, "code": codes}
 
 
 def _flat_interval(name: str, estimate: Estimate | float | None) -> dict[str, Any]:

@@ -1,6 +1,9 @@
-"""A grid of texts as GitHub's Markdown."""
+"""Grids as GitHub's Markdown, and the numbers that stand in their cells."""
 
+import numpy as np
 from tabulate import tabulate
+
+from harness.analysis.statistics import Estimate, Judgement
 
 
 def grid(headings: list[str], rows: list[list[str]], left: tuple[int, ...] = (0,)) -> str:
@@ -8,6 +11,32 @@ def grid(headings: list[str], rows: list[list[str]], left: tuple[int, ...] = (0,
     cells = [[_one_line(cell) for cell in row] for row in [headings, *rows]]
     sides = ["left" if column in left else "right" for column in range(len(headings))]
     return tabulate(cells[1:], cells[0], tablefmt="pipe", colalign=sides, disable_numparse=True)
+
+
+def interval(estimate: Estimate | None, decimals: int, alone: str = "1 seed") -> str:
+    """A mean with its interval; `alone` says of what there is one where it has none. A dash where nothing is known."""
+    if estimate is None:
+        return "-"
+    if not np.isfinite(estimate.low):
+        return f"{number(estimate.mean, decimals)} ({alone})"
+    return f"{number(estimate.mean, decimals)} [{number(estimate.low, decimals)}, {number(estimate.high, decimals)}]"
+
+
+def gain(judgement: Judgement | None) -> str:
+    """A gain with its interval and adjusted p, bold where it is marked; a dash where rows were not compared."""
+    if judgement is None:
+        return "-"
+    found, p = judgement.comparison.gain, judgement.adjusted_p
+    mean, low, high = (number(value, 2, "+") for value in (found.mean, found.low, found.high))
+    chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return (
+        f"**{mean}** [{low}, {high}], {chance}" if judgement.marked else f"{mean} [{low}, {high}], {chance}"
+    )
+
+
+def number(value: float, decimals: int, sign: str = "") -> str:
+    """A number with so many decimals; with `sign` "+" also that of positive ones."""
+    return f"{round(value, decimals) + 0.0:{sign}.{decimals}f}"  # adding 0 turns -0.0 into 0.0
 
 
 def _one_line(text: str) -> str:

@@ -36,6 +36,11 @@ def rows(table: Table) -> tuple[list[str], list[list[str]]]:
     return [*headings, *(f"{name}: {RANK1} / {MEAN_AP}" for name in datasets)], cells
 
 
+def dataset(table: Table) -> str:
+    """The paper's data set that figures beside our rows are of."""
+    return next((line.row.published.dataset for line in table.lines if line.row.published), "none")
+
+
 def notes(table: Table) -> list[str]:
     """Notes on contradictions in published figures that ours are compared with."""
     if not (table.study.published_table or any(line.differences for line in table.lines)):

@@ -56,7 +56,7 @@ def outcomes_of(**gains: float) -> dict[str, dict[int, Outcome]]:
 
 
 def whole_ablation() -> dict[str, dict[int, Outcome]]:
-    return outcomes_of(clip_reid=0.0, part_labels=0.001, identity_parts=-0.05, pi_vl=0.05)
+    return outcomes_of(clip_reid=0.0, part_labels=0.003, identity_parts=-0.05, pi_vl=0.05)
 
 
 def build(outcomes: Outcomes) -> Table:

@@ -30,13 +30,15 @@ def _of_people(count: int, **gains: float) -> Outcomes:
 
 
 @pytest.mark.parametrize(
-    ("people", "verdict"), [(2, "too few identities"), (9, "too few identities"), (10, "equivalent")]
+    ("people", "verdict"), [(2, "too few people"), (9, "too few people"), (10, "equivalent")]
 )
 def test_few_people_give_no_verdict(people: int, verdict: str) -> None:
     table = build(_of_people(people, clip_reid=0.0, pi_vl=0.0))
     line = table.lines[3]
     assert (line.verdict, line.gains[MEAN_AP].verdict) == (verdict, verdict)
-    assert ("fewer than 10 with scored queries give no verdict" in markdown.markdown(table)) == (people < 10)
+    assert ("fewer than 10 identities with scored queries give no verdict" in markdown.markdown(table)) == (
+        people < 10
+    )
 
 
 def test_two_people_with_a_query_each_have_bounds_within_what_is_possible() -> None:
@@ -57,7 +59,7 @@ def test_two_people_with_a_query_each_have_bounds_within_what_is_possible() -> N
     assert cells(markdown.markdown(table), "CLIP-ReID")[3] == "66.7 [0.0, 100.0]"
     gain = table.lines[3].gains[RANK1].comparison.gain
     assert (gain.low, gain.high) == (-100, 100)
-    assert table.lines[3].verdict == "too few identities"
+    assert table.lines[3].verdict == "too few people"
     assert not table.lines[3].gains[MEAN_AP].marked
     assert "Minimum detectable effect" not in markdown.markdown(table)
 
@@ -66,7 +68,7 @@ def test_one_person_has_means_without_an_interval_and_no_verdict() -> None:
     outcomes = _of_people(1, clip_reid=0.0, pi_vl=0.1)
     text = markdown.markdown(build(outcomes))
     assert re.fullmatch(r"\d+\.\d \(1 identity\)", cells(text, "CLIP-ReID")[4])
-    assert cells(text, ABLATION.rows[3].title)[5:] == ["-", "-", "too few identities", "3"]
+    assert cells(text, ABLATION.rows[3].title)[5:] == ["-", "-", "too few people", "3"]
     assert json_rows(build(outcomes))["clip-reid"]["map"]["low"] is None
 
 

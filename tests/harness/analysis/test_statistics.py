@@ -22,19 +22,20 @@ def _scores(seeds: int = 3, shift: float = 0.0) -> np.ndarray:
     return np.random.default_rng(11).normal(size=(seeds, len(PEOPLE))) + shift
 
 
-def _comparison(mean: float, reach: float, p: float, seeds: int = 3) -> Comparison:
+def _comparison(mean: float, reach: float, p: float, seeds: int = 3, clusters: int = 10) -> Comparison:
     error = reach / stats.t.ppf(0.975, 10)
-    return Comparison(Estimate(mean, mean - reach, mean + reach, error, 10.0), p, seeds, 0, 0)
+    return Comparison(Estimate(mean, mean - reach, mean + reach, error, 10.0), p, seeds, clusters, 0, 0)
 
 
 def test_the_interval_of_two_seeds_and_two_people_is_the_one_computed_by_hand() -> None:
-    # Seed means .02 .04, people's means .015 .045, left over +-.005: V_seeds 1, V_people 2.25, V_cells .25 e-4.
+    # Seed means .02 .04, people's means .015 .045, left over +-.005: V_seeds 1, V_people 2.25, V_cells .25 e-4. All three
+    # have one degree of freedom, so that what they typically are in place of what came out cancels.
     found = statistics.estimate(np.array([[0.01, 0.03], [0.02, 0.06]]), np.array([0, 1]))
-    degrees = 3.0**2 / (0.75**2 / 1 + 2.25**2 / 1)
+    degrees = 3.0**2 / (1.0**2 / 1 + 2.25**2 / 1 + 0.25**2 / 1)
     assert found.mean == pytest.approx(3.0)
     assert found.standard_error == pytest.approx(np.sqrt(3.0))
-    assert found.degrees == pytest.approx(degrees) == pytest.approx(1.6)
-    assert found.high - found.mean == pytest.approx(stats.t.ppf(0.975, 1.6) * np.sqrt(3.0))
+    assert found.degrees == pytest.approx(degrees) == pytest.approx(72 / 49)
+    assert found.high - found.mean == pytest.approx(stats.t.ppf(0.975, 72 / 49) * np.sqrt(3.0))
     assert found.mean - found.low == pytest.approx(found.high - found.mean)
 
 
@@ -42,6 +43,43 @@ def test_the_variance_is_never_below_the_larger_of_its_two_clusterings() -> None
     # Means of seeds .02 .03 and of people .02 .03; left over +-.0125: V_seeds = V_people = .25, V_cells 1.5625 e-4.
     found = statistics.estimate(np.array([[0.03, 0.01], [0.01, 0.05]]), np.array([0, 1]))
     assert (found.standard_error, found.degrees) == pytest.approx((np.sqrt(0.25), 1))
+
+
+def test_the_degrees_of_three_seeds_and_four_people_are_those_computed_by_hand() -> None:
+    """Mean squares of 2, 3 and 6 degrees, each by its mean over its geometric mean: e^.577, e^.369 and e^.176."""
+    scores = (
+        np.random.default_rng(7).normal(0, 0.3, (3, 4))
+        + np.array([[0.0], [1.0], [2.0]])
+        + np.array([0, 2, -1, 1])
+    )
+    seeds, people = scores.mean(axis=1), scores.mean(axis=0)
+    left = scores - seeds[:, None] - people + scores.mean()
+    terms = seeds.var(ddof=1) / 3, people.var(ddof=1) / 4, (left**2).sum() / 6 / 12
+    sized = [term * np.exp(more) for term, more in zip(terms, (0.577216, 0.368975, 0.175827), strict=True)]
+    by_hand = (sized[0] + sized[1] - sized[2]) ** 2 / (
+        sized[0] ** 2 / 2 + sized[1] ** 2 / 3 + sized[2] ** 2 / 6
+    )
+    found = statistics.estimate(scores, np.arange(4))
+    assert found.standard_error == pytest.approx(100 * np.sqrt(terms[0] + terms[1] - terms[2]))
+    assert found.degrees == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_degrees_are_never_below_those_of_the_fewer() -> None:
+    drawn = np.random.default_rng(0).normal(size=(400, 3, 12))
+    for scores, clusters in ((drawn, np.arange(12)), (drawn.swapaxes(1, 2), np.arange(3))):
+        found = statistics.cross(scores, clusters)
+        assert found.degrees.min() == pytest.approx(2)
+        assert np.isinf(statistics.cross(0 * scores, clusters).degrees).all()
+
+
+def test_many_studies_at_once_are_each_as_alone() -> None:
+    studies = np.random.default_rng(6).normal(size=(5, 3, len(PEOPLE)))
+    together = statistics.cross(studies, PEOPLE)
+    for place, scores in enumerate(studies):
+        alone = statistics.estimate(scores, PEOPLE)
+        assert alone.mean == pytest.approx(100 * together.mean[place])
+        assert alone.standard_error == pytest.approx(100 * np.sqrt(together.variance[place]))
+        assert alone.degrees == pytest.approx(together.degrees[place])
 
 
 def test_one_seed_of_one_query_a_person_is_student_s_interval() -> None:
@@ -120,7 +158,9 @@ def test_a_comparison_is_paired_and_changes_sign_with_its_rows() -> None:
 
 
 def test_a_row_equal_to_its_reference_is_equivalent_to_it() -> None:
-    comparison = statistics.compare(_scores(), _scores(), PEOPLE, _generator())
+    scores = _generator().normal(size=(3, 20))
+    comparison = statistics.compare(scores, scores, np.arange(20) // 2, _generator())
+    assert (comparison.seeds, comparison.clusters) == (3, 10)
     assert (comparison.gain.low, comparison.gain.mean, comparison.gain.high, comparison.p) == (0, 0, 0, 1)
     assert comparison.gain.minimum_detectable == 0
     assert statistics.judge({"same": comparison}, 0.5)["same"].verdict == "equivalent"
@@ -146,6 +186,7 @@ def test_holm_by_hand() -> None:
         (_comparison(+0.1, 0.4, 0.400), "inconclusive"),  # the interval touches the margin
         (_comparison(+1.0, 0.4, 0.001, seeds=2), "too few seeds"),
         (_comparison(+0.0, 0.1, 0.900, seeds=1), "too few seeds"),
+        (_comparison(+1.0, 0.4, 0.001, clusters=9), "too few people"),
     ],
 )
 def test_verdicts(comparison: Comparison, verdict: str) -> None:
@@ -200,8 +241,8 @@ def test_one_seed_alone_says_nothing_of_seeds() -> None:
 @pytest.mark.parametrize(
     ("scores", "people", "message"),
     [
-        (np.zeros((2, 3)), np.zeros(3), "at least two people"),
-        (np.zeros((2, 3)), np.arange(4), "3 queries have a score, 4 have a person"),
+        (np.zeros((2, 3)), np.zeros(3), "at least two clusters"),
+        (np.zeros((2, 3)), np.arange(4), "3 queries have a score, 4 have a cluster"),
         (np.full((1, 2), np.nan), np.arange(2), "not finite"),
     ],
 )

@@ -1,0 +1,72 @@
+"""Compares any two rows of a table over the seeds that both have and the queries that all share."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from harness.analysis import statistics
+from harness.analysis.statistics import Comparison, Judgement
+from harness.analysis.table import MEAN_AP
+from harness.store.records import Finished
+from studies.study import Contrast
+
+RunsBySeed = Mapping[int, Finished]
+
+
+def judge_pairs(
+    pairs: Iterable[Contrast],
+    runs: Mapping[str, RunsBySeed],
+    metric: str,
+    clusters: np.ndarray,
+    margin: float | None,
+) -> dict[Contrast, Judgement]:
+    """Verdicts on `pairs` of rows on one metric, a family of comparisons; pairs without a seed in common are left out."""
+    compared = {pair: compare_rows(pair, runs, metric, clusters) for pair in pairs}
+    found = {pair: one for pair, one in compared.items() if one is not None}
+    return statistics.judge(found, margin)
+
+
+def compare_rows(
+    pair: Contrast, runs: Mapping[str, RunsBySeed], metric: str, clusters: np.ndarray
+) -> Comparison | None:
+    """The comparison of a row with another, by name in `runs`; None without a seed in common or with a single cluster.
+
+    The flips of its randomisation test are drawn by the names of both, so that the rows beside them do not change its p.
+    """
+    ours, theirs = runs.get(pair.row, {}), runs.get(pair.against, {})
+    common = [seed for seed in ours if seed in theirs]
+    if not common or is_single(clusters):
+        return None
+    scores = [scores_of([of_row[seed] for seed in common], metric) for of_row in (ours, theirs)]
+    drawn = np.random.default_rng(list(f"{pair.row}/{pair.against}/{metric}".encode()))
+    found = statistics.compare(scores[0], scores[1], clusters, drawn)
+    return replace(found, gain=found.gain.within(-100, 100))
+
+
+def scores_of(runs: Iterable[Finished], metric: str) -> np.ndarray:
+    """[S, Q]: average precision, or whether the first answer is right (no wrong one before the first match)."""
+    if metric == MEAN_AP:
+        return np.stack([run.queries["average_precision"].to_numpy(float) for run in runs])
+    return np.stack([(run.queries["first_match"].to_numpy() == 0).astype(float) for run in runs])
+
+
+def clusters_of(runs: Sequence[Finished]) -> np.ndarray:
+    """[Q]: the family, or else the person, of each query that all `runs` share; empty without runs.
+
+    Records of before have no families: those of any other run of the same queries serve them too.
+    """
+    known = next((run for run in runs if "cluster" in run.queries), None)
+    if known is not None:
+        return known.queries["cluster"].to_numpy()
+    return people_of(runs)
+
+
+def people_of(runs: Sequence[Finished]) -> np.ndarray:
+    """[Q]: the person of each query that all `runs` share; empty without runs."""
+    return runs[0].queries["person"].to_numpy() if runs else np.empty(0, np.int64)
+
+
+def is_single(clusters: np.ndarray) -> bool:
+    """Whether all queries hang together: nothing can be said of others."""
+    return len(np.unique(clusters)) < 2
