@@ -5,18 +5,13 @@ pictures and maps: a table of the same runs says it wherever it is made.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from harness.analysis.outcomes import Recorded
 from harness.analysis.statistics import Estimate
 from harness.analysis.table import Column
-from harness.store.manifest import read_note
+from harness.store.manifest import name_maps, read_note
 from harness.store.records import Finished, Results
 from studies.study import ColumnName
-
-if TYPE_CHECKING:
-    pass
-from harness.store.manifest import name_maps
 
 MIOU = "mIoU, %"
 

@@ -58,9 +58,10 @@ class Column:
 class Setting:
     """The paper's names of the data set and backbone, empty if the paper has neither; only such rows are compared.
 
-    `note`: what else, by the recipes they start from, tells the rows apart. `changes`: what --set put into every row
-    that does not set it itself. `partial`: found and expected pictures by set, where these are not a public data set's
-    own. `departures`: all that sets the table apart from its study as defined, by heading.
+    `backbone`: as it is typed. `note`: what else, by the recipes they start from, tells the rows apart. `changes`:
+    what --set put into every row that does not set it itself. `partial`: found and expected pictures by set, where
+    these are not a public data set's own. `departures`: all that sets the table apart from its study as defined, by
+    heading.
     """
 
     dataset: str = ""
@@ -69,6 +70,7 @@ class Setting:
     changes: Mapping[str, Any] = field(default_factory=dict)
     partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     departures: Mapping[str, str] = field(default_factory=dict)
+    backbone: str = ""
 
     def has(self, published: Published) -> bool:
         """Whether a published figure is of this data set and backbone."""

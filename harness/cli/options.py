@@ -16,16 +16,19 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 GROUPS = {
-    "What is measured": ("preset", "rows", "seeds", "rerank", "seed", "trials", "sampler", "pruner"),
+    "What is measured": ("preset", "rows", "seeds", "rerank", "seed", "trials", "sampler", "pruner", "only", "quick"),
     "Claims": ("baseline", "study"),
     "Data": ("dataset", "queries", "data_root", "part_maps", "parser_maps", "allow_partial"),
+    "Network": ("kind", "model", "label_map", "labels", "input_size", "normalization", "trust"),
     "Training": (
-        "backbone", "weights", "student", "student_weights", "precision", "overrides", "limit_steps",
+        "backbone", "weights", "student", "student_weights", "precision", "overrides", "limit_steps", "steps",
+        "parsers",
     ),
     "Running": (
         "device", "jobs", "launcher", "scheduler", "gpus_per_run", "retry_failed", "checkpoint_every", "storage",
+        "batch",
     ),
-    "Output": ("results", "form", "output", "mlflow", "yes", "quiet", "debug"),
+    "Output": ("results", "form", "output", "confidence", "mlflow", "yes", "quiet", "debug"),
 }  # fmt: skip
 """The names of options by the heading under which help shows them."""
 

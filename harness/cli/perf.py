@@ -1,12 +1,13 @@
 """The command `pivl-bench perf`: a process that is set up as workers are measures, and what it tells is printed."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import debug_option, output_option, path_option
+from harness.cli.options import GroupedCommand, collect, debug_option, output_option, path_option
 
 if TYPE_CHECKING:
     from harness.perf.report import Report
@@ -14,7 +15,19 @@ if TYPE_CHECKING:
 BLOCKS = ("text", "dense", "input", "step", "ranking", "start", "embedded", "growth")
 
 
-@click.command()
+@dataclass(frozen=True)
+class Measurement:
+    """The options of what is measured, as typed."""
+
+    device: str
+    precision: str
+    backbone: str
+    quick: bool
+    results: Path
+
+
+@collect(wanted=Measurement)
+@click.command(cls=GroupedCommand)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True,
               help="What is measured; auto: a GPU if CUDA has one, else the CPU.")  # fmt: skip
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto", show_default=True,
@@ -28,7 +41,7 @@ BLOCKS = ("text", "dense", "input", "step", "ranking", "start", "embedded", "gro
 @click.option("--quick", is_flag=True, help="Small sizes and one round: does it work, not how fast is it.")
 @path_option("--results", "results", "Where runs are recorded, whose times are shown.")
 @debug_option
-def perf(form: str, output: Path | None, only: str | None, **asked: Any) -> None:
+def perf(wanted: Measurement, form: str, output: Path | None, only: str | None) -> None:
     """Benchmark the speed of training and evaluation, against hardware limits, plain versions and targets.
 
     Takes about three minutes on two cores; leave the machine alone meanwhile. Two versions are timed in turn in
@@ -40,14 +53,14 @@ def perf(form: str, output: Path | None, only: str | None, **asked: Any) -> None
 
     print_as = PRINTERS[choose("format", form, PRINTERS)]
     blocks = choose_all("block", only, BLOCKS) if only else BLOCKS
-    text = print_as(_measure({**asked, "results": str(asked["results"]), "blocks": blocks}))
+    text = print_as(_measure(wanted, blocks))
     if output is None:
         click.echo(text, nl=False)
     else:
         write_text_output(output, text)
 
 
-def _measure(asked: Mapping[str, Any]) -> "Report":
+def _measure(wanted: Measurement, names: Sequence[str]) -> "Report":
     """The report of the measuring process. Raises UserError if it refuses the request or crashes."""
     from harness.display.progress import Progress
     from harness.perf.report import Block, Report
@@ -58,12 +71,13 @@ def _measure(asked: Mapping[str, Any]) -> "Report":
     setting: dict[str, str] = {}
     blocks: list[Block] = []
     try:
+        asked = {**asdict(wanted), "results": str(wanted.results), "blocks": names}
         for event in WorkerProcess.ask(("harness.perf.worker",), asked):
             match event["event"]:
                 case "setting":
                     setting = event["setting"]
                 case "phase":
-                    done = f"{len(blocks)} of {len(asked['blocks'])} blocks done"
+                    done = f"{len(blocks)} of {len(names)} blocks done"
                     progress.update("perf", f"measuring {event['phase']}, {done}")
                 case "block":
                     blocks.append(Block.from_json(event["block"]))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import debug_option
+from harness.cli.options import GroupedCommand, debug_option
 from harness.cli.paths import UserPath, refuse_own
 from pivl.errors import UserError
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pivl.synthped.pretraining.card import Origin
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.option("--output", type=UserPath(), metavar="PATH", help="The weights to write, for "
               "parsers a folder; with a card.  [default: tiny_clip.safetensors, student.safetensors or .]")  # fmt: skip
 @click.option("--parser", "parsers", type=click.Choice(["s", "m", "l", "all"]),

@@ -3,21 +3,18 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pivl
 from harness.display.progress import Progress
 from harness.inputs.backbones import find_backbone
+from harness.inputs.spec import DataIdentity, Inputs, Size, find_config
+from harness.inputs.weights import find_weights
+from harness.store.manifest import read_note, write_note
 from harness.store.records import Results
 from pivl.data.cache.digests import digest_file
 from pivl.errors import UserError
 from studies.backbones import EMBEDDED_BACKBONE
-
-if TYPE_CHECKING:
-    pass
-from harness.inputs.spec import DataIdentity, Inputs, Size, find_config
-from harness.inputs.weights import find_weights
-from harness.store.manifest import read_note, write_note
 
 
 def identify(

@@ -26,7 +26,7 @@ def find_on_disk(inputs: Inputs, progress: Progress, confidence: bool = False) -
     report = progress.count(inputs.called, "hashing files, once")
     try:
         listing, maps = catalog.survey(inputs.dataset, root, folder, inputs.allow_partial, report)
-        partial = listing.partial
+        partial, untrained = listing.partial, tuple(untrained_cameras(listing))
         if maps is not None and maps.coverage < len(maps.found):
             partial["part maps"] = maps.coverage, len(maps.found)
         now, before = (
@@ -35,7 +35,7 @@ def find_on_disk(inputs: Inputs, progress: Progress, confidence: bool = False) -
                 None if of_maps is None else catalog.digest_maps(pictures, of_maps),
                 catalog.digest_maps(pictures, of_maps, True) if confidence else "",
                 partial,
-                tuple(untrained_cameras(listing)),
+                untrained,
                 len(listing.people("train")),
             )
             for pictures, of_maps in (

@@ -1,18 +1,14 @@
 """Resolves the initial weights of a CLIP: a file, the packaged weights, or OpenAI's."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness.inputs.backbones import find_backbone
+from harness.inputs.spec import Inputs
 from pivl.errors import UserError
 from pivl.synthped.names import CLIP_WEIGHTS
 from pivl.system.files import check_regular
 from pivl.towers.clip_catalog import named_clips
 from studies.backbones import EMBEDDED_BACKBONE
-
-if TYPE_CHECKING:
-    pass
-from harness.inputs.spec import Inputs
 
 OPENAI = "openai"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
@@ -29,7 +30,7 @@ def prepare(
     Raises UserError for whatever is wrong with a data set or with weights.
     """
     with keep_listings():
-        identities = Identities(lambda experiment, one: find_data(experiment, one, results, progress))
+        identities = Identities(partial(find_data, results=results, progress=progress))
         prepared = _plan(experiments, identities, results, progress, retry_failed)
         if _decode(experiments, prepared, results, progress):  # what a note said is not so
             prepared = _plan(experiments, identities, results, progress, retry_failed)
@@ -43,11 +44,7 @@ def foresee(
 ) -> Prepared:
     """Returns what `prepare` would; renders and decodes nothing: what is not known of pictures is taken as noted."""
     with keep_listings():
-        identities = Identities(
-            lambda experiment, one: (
-                _noted(experiment, one, results, progress) or _foreseen(experiment, one, results, progress)
-            )
-        )
+        identities = Identities(partial(_foreseen, results=results, progress=progress))
         prepared = _plan(experiments, identities, results, progress, retry_failed)
     for experiment in experiments:
         _check(experiment, prepared, results)
@@ -62,12 +59,8 @@ def find_cells(
     Where it did not, a data set is looked at if a folder of it is given, and else taken as runs noted it.
     """
     with keep_listings():
-        identities = Identities(
-            lambda experiment, one: (
-                _noted(experiment, one, results, progress) or find_data(experiment, one, results, progress)
-            ),
-            {} if before is None else before.identities.known,
-        )
+        known = {} if before is None else before.identities.known
+        identities = Identities(partial(_noted_or_found, results=results, progress=progress), known)
         found = identities.of(experiment, experiment.shown)
         return _cells(experiment, experiment.shown, found, results, progress)
 
@@ -152,11 +145,21 @@ def _noted(experiment: Experiment, one: Inputs, results: Results, progress: Prog
     return on_disk.find_noted(one, known, lambda at: find_data(experiment, at, results, progress), results)
 
 
-def _foreseen(experiment: Experiment, one: Inputs, results: Results, progress: Progress) -> DataIdentity:
-    """A placeholder for images that the current code has not rendered: the note of other code, if there is one.
+def _noted_or_found(
+    experiment: Experiment, one: Inputs, results: Results, progress: Progress
+) -> DataIdentity:
+    """Returns what is noted of one of the experiment's inputs, or what it is now."""
+    noted = _noted(experiment, one, results, progress)
+    return noted or find_data(experiment, one, results, progress)
 
-    Files on disk are looked at.
+
+def _foreseen(experiment: Experiment, one: Inputs, results: Results, progress: Progress) -> DataIdentity:
+    """Returns what `_noted_or_found` does, but for images that the current code has not rendered.
+
+    For those it returns the note of other code, if there is one, or a placeholder.
     """
+    if (noted := _noted(experiment, one, results, progress)) is not None:
+        return noted
     if not one.is_embedded:
         return find_data(experiment, one, results, progress)
     noted = identity.recall(one, experiment.size, results, by_any_code=True)

@@ -27,7 +27,7 @@ def rows(table: Table) -> tuple[list[str], list[list[str]]]:
             cells.append(
                 [
                     f"{line.row.title}, trained here",
-                    table.dataset.rpartition(", ")[2],
+                    table.setting.backbone,
                     *(["-"] if parsed else []),
                     *here,
                 ]

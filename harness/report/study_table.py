@@ -57,6 +57,7 @@ def make_table(experiment: Experiment, recorded: Recorded, results: Results) -> 
         departures.changed(experiment),
         partial,
         departures.describe(experiment, partial, unsure),
+        experiment.inputs.backbone,
     )
     study, warning = replace(experiment.study, rows=rows), experiment.preset.warning
     columns = columns_module.find_columns(study.columns, recorded, results)

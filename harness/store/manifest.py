@@ -1,21 +1,13 @@
 """Reads and writes datasets.json: what was found out about data sets and weights."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from harness.store.records import Results
-
-if TYPE_CHECKING:
-    pass
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 from harness.store.record_file import digest
+from harness.store.records import Results
 from pivl.system.files import write_text
 from pivl.system.json_files import load_json
-
-if TYPE_CHECKING:
-    pass
 
 
 def name_maps(fingerprint: str, maps: str) -> str:

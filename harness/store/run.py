@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.store.record_file import SCHEMA, digest
 from pivl.recipe import STAGES, Recipe, Stage
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A child process that takes JSON lines on standard input and gives events, JSON lines on standard output.
 
-All child processes speak this protocol: workers of launchers and searches, other ranks of a task, and what perf starts.
+All child processes speak this protocol: workers of launchers and searches, other ranks of a task,
+what perf starts, and the process in which a Dask worker does a task.
 """
 
 import json

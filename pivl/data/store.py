@@ -14,8 +14,8 @@ from pivl.data.pictures import Pictures
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """B pictures as stored: image uint8 [B, 3, H, W], person, camera int64 [B], part_map, confidence uint8 [B, H, W]."""
+class Planes:
+    """B pictures as tensors: image [B, 3, H, W], person, camera int64 [B], part_map, confidence uint8 [B, H, W]."""
 
     image: Tensor
     person: Tensor
@@ -24,26 +24,16 @@ class Decoded:
     confidence: Tensor | None = None
 
 
-@dataclass(frozen=True)
-class Batch:
-    """B pictures as a tower sees them: image float32 [B, 3, H, W], normalised; the rest as in Decoded."""
-
-    image: Tensor
-    person: Tensor
-    camera: Tensor
-    part_map: Tensor | None
-    confidence: Tensor | None = None
+class Decoded(Planes):
+    """B pictures as stored: the image is uint8."""
 
 
-@dataclass(frozen=True)
-class Store:
-    """A set of N pictures held on one device; fields as in Decoded, with N for B."""
+class Batch(Planes):
+    """B pictures as a tower sees them: the image is float32, normalised."""
 
-    image: Tensor
-    person: Tensor
-    camera: Tensor
-    part_map: Tensor | None
-    confidence: Tensor | None = None
+
+class Store(Planes):
+    """A set of B pictures held on one device, as stored."""
 
     @classmethod
     def hold(cls, pictures: Pictures, device: torch.device | str) -> "Store":

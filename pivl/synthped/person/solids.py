@@ -6,6 +6,7 @@ f2 t^2 passes through three radii: (0, r, 0) is an ellipsoid, others are cones, 
 """
 
 from dataclasses import dataclass, field
+from typing import TypedDict, Unpack
 
 import numpy as np
 
@@ -56,6 +57,15 @@ class Solids:
     cloth: np.ndarray
 
 
+class SolidStyle(TypedDict, total=False):
+    """The keywords of SolidList.add that need not be said."""
+
+    depth: float | np.ndarray
+    on: bool | np.ndarray
+    inset: Inset | None
+    cloth: Cloth
+
+
 @dataclass
 class SolidList:
     """Collects the slots of N views one by one; `stack` makes Solids of them."""
@@ -95,15 +105,10 @@ class SolidList:
         radius: float | np.ndarray,
         material: int | np.ndarray,
         forward: np.ndarray,
-        *,
-        depth: float | np.ndarray = 1.0,
-        on: bool | np.ndarray = True,
-        inset: Inset | None = None,
-        cloth: Cloth = Cloth(),
+        **style: Unpack[SolidStyle],
     ) -> None:
         """One slot: an ellipsoid about `center` whose axis reaches `half` [3, N] to either side."""
-        ends, radii = (center - half, center + half), (0.0, radius, 0.0)
-        self.add(*ends, radii, material, forward, depth=depth, on=on, inset=inset, cloth=cloth)
+        self.add(center - half, center + half, (0.0, radius, 0.0), material, forward, **style)
 
     def stack(self) -> Solids:
         """All slots as arrays."""
