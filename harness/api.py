@@ -78,11 +78,11 @@ class Answer:
 
     @cached_property
     def records(self) -> "pd.DataFrame":
-        """The finished runs, a line each: study, row, seed, id, and every metric."""
+        """The finished runs, a line each: study, row, seed, id, every metric, and as `health/NAME` what was measured."""
         import pandas as pd
 
         return pd.DataFrame(
-            {"study": table.study.name, "row": row, "seed": seed, "id": run.id, **run.metrics}
+            {"study": table.study.name, "row": row, "seed": seed, "id": run.id, **run.figures}
             for table, outcomes in zip(self.tables, self.outcomes, strict=True)
             for row, seeds in outcomes.items()
             for seed, run in seeds.items()

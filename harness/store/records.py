@@ -8,8 +8,9 @@ harness.store.record_file has it, is said in one line and counts as not there.
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,16 @@ class Finished:
     device: str
     commit: str
     record: Record
+
+    @cached_property
+    def health(self) -> dict[str, float]:
+        """The figures of its health, NaN where one is not defined; none for a run from before they were measured."""
+        return _numbers(self.record.get("health", {}))
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The metrics, and the figures of its health as `health/NAME`."""
+        return self.metrics | {f"health/{name}": value for name, value in self.health.items()}
 
 
 @dataclass(frozen=True)
@@ -156,9 +167,7 @@ class Results:
         return Finished(
             id=run_id,
             seed=record["seed"],
-            metrics={
-                name: float("nan") if value is None else value for name, value in record["metrics"].items()
-            },
+            metrics=_numbers(record["metrics"]),
             signature=record["signature"],
             queries=queries,
             device=record["device"],
@@ -255,3 +264,8 @@ class Results:
 
     def _broken(self, folder: Path, why: str) -> None:
         self.warn(f"{folder}: {why}; it counts as missing and is done again by run")
+
+
+def _numbers(figures: Mapping[str, float | None]) -> dict[str, float]:
+    """Figures as JSON has them, NaN for null."""
+    return {name: float("nan") if value is None else value for name, value in figures.items()}

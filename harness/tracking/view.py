@@ -97,7 +97,7 @@ def _parent(row: AskedRow, results: Results) -> ShownRow | None:
     tables, file = sorted((results.root / "tables").glob("[!.]*")), row.file or row.table
     changed = ", ".join(f"{name}={value}" for name, value in row.changed.items())
     title = f"{row.title} ({changed})" if changed else row.title
-    finished = [record["metrics"] for record in records.values() if record["status"] == "finished"]
+    finished = [_figures(record) for record in records.values() if record["status"] == "finished"]
     names = dict.fromkeys(name for metrics in finished for name in metrics)
     means = {name: _mean([metrics.get(name) for metrics in finished]) for name in names}
     return ShownRow(
@@ -109,6 +109,11 @@ def _parent(row: AskedRow, results: Results) -> ShownRow | None:
         files=[path for path in tables if path.stem == file],
         children=[_child(f"{title}, seed {seed}", record, results) for seed, record in records.items()],
     )
+
+
+def _figures(record: Record) -> dict[str, float | None]:
+    """The metrics of a run, and the figures of its health if it was measured."""
+    return record["metrics"] | {f"health/{name}": value for name, value in record.get("health", {}).items()}
 
 
 def _apart(row: AskedRow) -> str:
@@ -137,7 +142,7 @@ def show_result(record: Record, results: Results) -> Content:
     """The content of a finished run."""
     ended = int(datetime.fromisoformat(record["date"]).timestamp() * 1000)
     began = ended - int(record["cost"]["seconds"] * 1000)
-    values = record["metrics"] | {f"cost/{name}": value for name, value in record["cost"].items()}
+    values = _figures(record) | {f"cost/{name}": value for name, value in record["cost"].items()}
     values |= {f"inference/{name}": value for name, value in record.get("inference", {}).items()}
     final = [
         Point(name, value, 0, ended)
@@ -169,17 +174,22 @@ def curves(record: Record, began: int, results: Results) -> Iterator[Point]:
         for point in thin(results.read_history(folder)):
             for name, value in point["terms"].items():
                 yield Point(f"{point['stage']}/{name}", value, point["step"], began)
+            for name, value in point.get("gradients", {}).items():
+                yield Point(f"{point['stage']}/gradient/{name}", value, point["step"], began)
 
 
 def thin(history: Sequence[Record]) -> list[Record]:
-    """Steps counted through the epochs; for a long history the mean terms of each epoch at its last step."""
+    """Steps counted through the epochs; for a long history the mean terms of each epoch at its last step.
+
+    Gradients, measured at the first step of an epoch, stay with it.
+    """
     counted = [{**point, "step": number} for number, point in enumerate(history, 1)]
     if len(counted) <= LOGGED_STEPS:
         return counted
     epochs: dict[int, list[Record]] = {}
     for point in counted:
         epochs.setdefault(point["epoch"], []).append(point)
-    return [{**points[-1], "terms": _mean_terms(points)} for points in epochs.values()]
+    return [{**points[0], **points[-1], "terms": _mean_terms(points)} for points in epochs.values()]
 
 
 def _mean_terms(points: Sequence[Record]) -> dict[str, float]:

@@ -53,7 +53,8 @@ def asked_row(name, seeds=(0, 1), **changed):
 def rows(results):
     """Two rows whose runs are recorded, but for PI-VL's seed 1, which failed; they have a table."""
     for name, seed in (("clip-reid", 0), ("clip-reid", 1), ("pi-vl", 0)):
-        write_finished(results, draw_run(name, seed), seed)
+        health = {"skill": 0.1 * seed, "skill_beyond_parts": None}
+        write_finished(results, draw_run(name, seed), seed, health=health)
         write_stage(results, draw_run(name, seed), "identity-prompts")
     write_failed(results, draw_run("pi-vl", 1))
     (results.root / "tables").mkdir()
@@ -111,6 +112,9 @@ def test_parents_children_curves_and_artifacts_are_there_and_twice_changes_nothi
     assert [(point.step, point.value) for point in curve] == [
         (1, 1 / 2), (2, 1 / 3), (3, 1 / 4), (4, 1 / 3), (5, 1 / 4), (6, 1 / 5),
     ]  # fmt: skip
+    assert child.data.metrics["health/skill"] == 0.1
+    assert parents["CLIP-REID"].data.metrics["health/skill"] == pytest.approx(0.05)
+    assert "health/skill_beyond_parts" not in child.data.metrics  # null: not defined
     files = {item.path for item in client.list_artifacts(child.info.run_id)}
     assert files == {"queries.parquet", "record.json"}
     both = [results.read_run(draw_run("clip-reid", seed).id).metrics["mAP"] for seed in (0, 1)]
@@ -158,7 +162,9 @@ def test_a_long_curve_is_logged_by_epoch_means():
     steps = [
         {"epoch": 1 + n // 300, "step": 1 + n % 300, "terms": {"loss": float(n // 300)}} for n in range(900)
     ]
+    steps[300]["gradients"] = {"loss": 7.0}  # measured at the first step of the second epoch
     assert len(steps) > LOGGED_STEPS
+    assert [point.get("gradients") for point in thin(steps)] == [None, {"loss": 7.0}, None]
     assert [(point["step"], point["terms"]["loss"]) for point in thin(steps)] == [
         (300, 0),
         (600, 1),
