@@ -3,18 +3,18 @@
 Pure: the same records give the same table, to the byte of what `harness.report.markdown` makes of it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from harness.analysis import costs, statistics
+from harness.analysis import costs, health, statistics
 from harness.analysis.outcomes import Outcome, Outcomes, Problem, find_problems
 from harness.analysis.pairs import RunsBySeed, clusters_of, is_single, judge_pairs, people_of, scores_of
 from harness.analysis.statistics import LEAST_CLUSTERS, TOO_FEW, Estimate, Judgement
 from harness.analysis.table import (
     CONSISTENCY,
-    MAJORITY,
+    MAJORITIES,
     MEAN_AP,
     METRICS,
     RANK1,
@@ -62,7 +62,8 @@ def build(
     )
     lines = tuple(replace(line, differences=_differences(line, setting)) for line in lines)
     footer = _footer(seeds, runs, judged, clusters)
-    contrasts = _contrast_lines(study, runs, clusters)
+    unlearned = {line.row.name for line in lines if line.faults}
+    contrasts = _contrast_lines(study, runs, clusters, unlearned)
     return Table(study, dataset, warning, lines, footer, setting, columns, contrasts)
 
 
@@ -116,7 +117,7 @@ def _margin(study: Study, metric: str) -> float | None:
 
 
 def _contrast_lines(
-    study: Study, runs: Mapping[str, RunsBySeed], clusters: np.ndarray
+    study: Study, runs: Mapping[str, RunsBySeed], clusters: np.ndarray, unlearned: Collection[str]
 ) -> tuple[ContrastLine, ...]:
     """The contrasts of the rows that the table has; those of the study are one family in each metric."""
     rows = {row.name: row for row in study.rows}
@@ -129,7 +130,10 @@ def _contrast_lines(
         gains = {metric: judged[metric][pair] for metric in METRICS if pair in judged[metric]}
         verdict = gains[study.primary].verdict if gains else ""
         absence = "" if gains else _why_none(runs[pair.row], runs[pair.against], clusters)
-        lines.append(ContrastLine(pair, rows[pair.row], rows[pair.against], gains, verdict, absence))
+        doubtful = pair.row in unlearned or pair.against in unlearned
+        lines.append(
+            ContrastLine(pair, rows[pair.row], rows[pair.against], gains, verdict, absence, doubtful)
+        )
     return tuple(lines)
 
 
@@ -152,13 +156,15 @@ def _line(
     problems = find_problems(seeds, outcomes)
     if gains and (common := gains[study.primary].comparison.seeds) < len(own):
         problems.append(Problem(f"compared on {common} of them, those that the baseline has"))
-    is_baseline = row.name == study.reference
+    is_baseline, measured = row.name == study.reference, health.gather(own)
     return Line(
         row=row,
         means={metric: _mean(own, metric, clusters) for metric in METRICS if own},
         gains=gains,
         differences={},
         consistency=_consistency(own),
+        health=measured,
+        faults=health.find_faults(own, measured),
         cost=costs.gather(own) if study.costs else None,
         verdict=gains[study.primary].verdict if gains else "",
         absence="" if gains or is_baseline else _why_not_compared(row, own, clusters),
@@ -187,7 +193,7 @@ def _mean(runs: Sequence[Finished], metric: str, clusters: np.ndarray) -> Estima
 
 def _consistency(runs: Sequence[Finished]) -> dict[str, Estimate]:
     values = {
-        item.key: [run.metrics.get(item.key, np.nan) for run in runs] for item in (*CONSISTENCY, MAJORITY)
+        item.key: [run.metrics.get(item.key, np.nan) for run in runs] for item in (*CONSISTENCY, *MAJORITIES)
     }
     found = {
         key: statistics.estimate_over_seeds(of_seeds)

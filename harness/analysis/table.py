@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.analysis import costs
+from harness.analysis.health import Fault
 from harness.analysis.outcomes import Problem
 from harness.analysis.statistics import Estimate, Judgement
 from harness.display.text import describe_changes, describe_partial
@@ -15,6 +16,7 @@ from studies.study import Contrast, Row, Study
 MEAN_AP, RANK1 = "mAP", "Rank-1"
 METRICS = (RANK1, MEAN_AP)  # in the order of the paper's Table 3
 ClusterName = Literal["family", "person"]
+UNLEARNED = "not learned"  # before the verdict of a row with a fault of health
 BASELINE = "baseline"  # the verdict of the row that the others are compared with
 
 
@@ -27,10 +29,15 @@ class Measure:
     decimals: int
 
 
-MAJORITY = Measure(
-    "part_majority", "Majority baseline, %", 1
-)  # part accuracy of naming the commonest part everywhere
-SHARES = ("part_accuracy", "fused_part_accuracy", "part_majority")  # of what a run measures: percent
+MAJORITIES = (  # part accuracy of naming the commonest part everywhere, on each grid
+    Measure("part_majority", "tokens", 1),
+    Measure("fused_part_majority", "fused map", 1),
+)
+SHARES = (  # of what a run measures: percent
+    "part_accuracy",
+    "fused_part_accuracy",
+    *(item.key for item in MAJORITIES),
+)
 CONSISTENCY = (
     Measure("part_accuracy", "Part accuracy, %", 1),
     Measure("part_margin", "Cosine margin, same part minus other part", 3),
@@ -82,6 +89,7 @@ class Line:
     """A row of the table. `means`, `gains` and `consistency` have no entry for a metric without a measurement.
 
     `differences`: means less what the paper reports for the same data set and backbone, where it does.
+    `health`: whether its parts took hold, empty where that was not measured; `faults`: what did not.
     `cost`: at test time, in studies that ask for it. `finished` and `planned` count seeds; `problems`: what is missing
     or failed. `verdict` is empty where there is none; `absence` then says why, but for the baseline.
     """
@@ -91,6 +99,8 @@ class Line:
     gains: Mapping[str, Judgement]
     differences: Mapping[str, float]
     consistency: Mapping[str, Estimate]
+    health: Mapping[str, Estimate]
+    faults: tuple[Fault, ...]
     cost: costs.Cost | None
     verdict: str
     absence: str
@@ -101,15 +111,16 @@ class Line:
 
     @property
     def standing(self) -> str:
-        """The verdict, or the reason why there is none."""
-        return BASELINE if self.is_baseline else self.verdict or self.absence
+        """The verdict, or the reason why there is none; in brackets where the row did not learn what it is about."""
+        said = BASELINE if self.is_baseline else self.verdict or self.absence
+        return f"{UNLEARNED} ({said})" if self.faults else said
 
 
 @dataclass(frozen=True)
 class ContrastLine:
     """A comparison that the study's question asks for. `gains` by metric: of the row less the row it is held against.
 
-    `absence`: why there are none; empty where there are.
+    `absence`: why there are none; empty where there are. `unlearned`: whether either row has a fault of health.
     """
 
     contrast: Contrast
@@ -118,6 +129,7 @@ class ContrastLine:
     gains: Mapping[str, Judgement]
     verdict: str
     absence: str
+    unlearned: bool
 
     @property
     def title(self) -> str:
@@ -126,8 +138,9 @@ class ContrastLine:
 
     @property
     def standing(self) -> str:
-        """The verdict, or the reason why there is none."""
-        return self.verdict or self.absence
+        """The verdict, or the reason why there is none; in brackets where a row did not learn what it is about."""
+        said = self.verdict or self.absence
+        return f"{UNLEARNED} ({said})" if self.unlearned else said
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,11 @@ def measure_stored(record: Record, results: Results, device: torch.device) -> No
         )
     task = Task(run.id, run.id, "image-tower", run, _inputs_of(record))
     trainer = prepare(task, device, TrainingLog(ignore))
-    state = results.read_tensors(folder)
-    found, _ = score_model(trainer, state, read_tokens(run, results), view(task, device))
+    state, tokens = results.read_tensors(folder), read_tokens(run, results)
+    try:
+        found, _ = score_model(trainer, state, tokens, view(task, device))
+    except (KeyError, RuntimeError) as error:
+        raise UserError(f"{folder}: its model is none of this version's ({first_line(error)})") from error
     health = found["health"] | finite(gradient_shares(results.read_history(folder)))
     copies = {name: partial(shutil.copyfile, folder / name) for name in record["files"]}
     measured = {**record, "health": health, "health_measured": describe_origin(device)}

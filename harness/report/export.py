@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.analysis.health import FIGURES
 from harness.analysis.statistics import Estimate, Judgement
 from harness.analysis.table import CONSISTENCY, METRICS, RANK1, Column, ContrastLine, Footer, Line, Table
 from harness.display.text import describe_changes, describe_partial
@@ -61,6 +62,8 @@ def _row(table: Table, line: Line) -> dict[str, Any]:
             for metric in METRICS
         },
         "consistency": {item.key: _estimate(line.consistency.get(item.key)) for item in CONSISTENCY},
+        "health": {key: _estimate(value) for key, value in line.health.items()} or None,
+        "not_learned": [fault.text for fault in line.faults],
         **({"cost": asdict(line.cost)} if line.cost else {}),
         "verdict": line.standing,
         "seeds": line.finished,
@@ -180,6 +183,9 @@ def _flat(table: Table, line: Line) -> dict[str, Any]:
     flat |= _flat_contrasts(table, line)
     for item in CONSISTENCY:
         flat |= _flat_interval(item.key, line.consistency.get(item.key))
+    for figure in FIGURES:
+        flat |= _flat_interval(figure.key, line.health.get(figure.key))
+    flat["not_learned"] = "; ".join(fault.text for fault in line.faults)
     if table.study.costs:
         names = ("parameters", "macs", "images_per_second")
         flat |= {name: getattr(line.cost, name) if line.cost else None for name in names}

@@ -6,14 +6,14 @@ from harness.analysis import costs
 from harness.analysis.statistics import Estimate
 from harness.analysis.table import (
     CONSISTENCY,
-    MAJORITY,
+    MAJORITIES,
     METRICS,
     RANK1,
     Column,
     Line,
     Table,
 )
-from harness.report import contrasts
+from harness.report import contrasts, health
 from harness.report import published as published_table
 from harness.report.export import to_csv, to_json
 from harness.report.grid import gain, grid, interval, number
@@ -38,6 +38,7 @@ def markdown(table: Table) -> str:
         blocks += [costs.NOTE, grid(costs.HEADINGS, costs.rows(found), left=(0, len(costs.HEADINGS) - 1))]
     if any(line.consistency for line in table.lines):
         blocks += [_consistency_note(table), _consistency(table)]
+    blocks += health.section(table)
     blocks.append("\n".join(f"- {note}" for note in notes(table)))
     return "\n\n".join(blocks) + "\n"
 
@@ -74,8 +75,14 @@ def _difference(line: Line, metric: str) -> str:
 
 
 def _consistency_note(table: Table) -> str:
-    shares = [line.consistency[MAJORITY.key].mean for line in table.lines if MAJORITY.key in line.consistency]
-    chance = f" Majority baseline (the commonest part everywhere): {shares[0]:.1f} %." if shares else ""
+    shares = {
+        item: line.consistency[item.key].mean
+        for item in MAJORITIES
+        for line in table.lines
+        if item.key in line.consistency
+    }
+    said = ", ".join(f"{item.heading} {share:.{item.decimals}f} %" for item, share in shares.items())
+    chance = f" Majority baseline (the commonest part everywhere) of its grid: {said}." if said else ""
     return (
         "**Within-part consistency**, the paper's Fig. 2 as numbers: whether a pixel feature of the deployed tower "
         "lies nearest its own part's text, and closer to its own part than to others, within an identity and across "

@@ -1,0 +1,60 @@
+"""Health of rows as Markdown: the section `Did it take hold?` below a table."""
+
+from harness.analysis.health import GROUPS, LEAST_SKILL, MOST_LOST, Group
+from harness.analysis.table import Line, Table
+from harness.report.grid import grid, number
+
+TITLE = "**Did it take hold?**"
+
+
+def section(table: Table) -> list[str]:
+    """The blocks of the section: what did not take hold, then a grid for each group of figures; empty without a run."""
+    finished = [line for line in table.lines if line.finished]
+    measured = [line for line in finished if line.health]
+    if not finished:
+        return []
+    if not measured:
+        return [
+            f"{TITLE} Not measured: these runs are from before that was part of a run. "
+            "`pivl-bench results measure` measures them from their stored models."
+        ]
+    blocks = [f"{TITLE} {_summary(table)} Means over seeds; intervals are in the JSON.", *_faults(measured)]
+    if missing := [line.row.title for line in finished if not line.health]:
+        blocks.append(f"Not measured: {', '.join(missing)}.")
+    for group in GROUPS:
+        if any(figure.key in line.health for line in measured for figure in group.figures):
+            blocks += [f"*{group.title}*: {group.meaning}.", _grid(group, measured)]
+    return blocks
+
+
+def _summary(table: Table) -> str:
+    unlearned = [line.row.title for line in table.lines if line.faults]
+    rule = (
+        f"*Not learned* is a row whose texts of people lost more than {MOST_LOST:g} points of top-1 after 1a, or "
+        f"whose alignment has less skill than {LEAST_SKILL:g}: its verdict, in brackets, is none on what its line says."
+    )
+    return (
+        f"{', '.join(unlearned)}: not learned. {rule}"
+        if unlearned
+        else f"Yes, in all rows that were measured. {rule}"
+    )
+
+
+def _faults(lines: list[Line]) -> list[str]:
+    said = [f"- **{line.row.title}**: {fault.text}." for line in lines for fault in line.faults]
+    return ["\n".join(said)] if said else []
+
+
+def _grid(group: Group, lines: list[Line]) -> str:
+    shown = [figure for figure in group.figures if any(figure.key in line.health for line in lines)]
+    rows = [
+        [
+            line.row.title,
+            *(
+                number(line.health[figure.key].mean, figure.decimals) if figure.key in line.health else "-"
+                for figure in shown
+            ),
+        ]
+        for line in lines
+    ]
+    return grid(["Row", *(figure.heading for figure in shown)], rows)
