@@ -1,6 +1,9 @@
 """Several studies at once: what they share is planned once, and each has its table and its say in the exit status."""
 
 import json
+import re
+import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +50,6 @@ def test_what_studies_share_is_planned_once(results):
 
 
 def test_api_answers_with_the_table_and_the_records(results):
-    """The calls of harness.api's docstring, on runs that are recorded."""
     request = api.Request("ablation", preset="smoke", rows="clip-reid", seeds="0")
     record_all([resolve(request, device="cpu")], results)
     options = api.Options(device="cpu", mlflow=False)
@@ -58,6 +60,26 @@ def test_api_answers_with_the_table_and_the_records(results):
     assert list(answer.records[["study", "row", "seed"]].iloc[0]) == ["ablation", "clip-reid", 0]
     assert api.table(request, str(results.root)).records.equals(answer.records)
     assert {item.state for item in api.plan(request, results.root, options).runs} == {"finished"}
+
+
+@pytest.mark.parametrize("where", ["README", "docstring"])
+def test_the_examples_run_as_they_are_printed(results, monkeypatch, where):
+    """On runs that are recorded in the folder that they name."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    printed = {
+        "README": re.findall(r"```python\n(from harness import api\n.*?)```", readme, flags=re.S),
+        "docstring": re.findall(
+            r"^    from harness import api\n(?:\n|    .*\n)+", api.__doc__ or "", flags=re.M
+        ),
+    }[where]
+    record_all([resolve(Request("ablation", preset="smoke"), device="cpu")], results)
+    monkeypatch.chdir(results.root.parent)
+    known: dict[str, object] = {}
+    exec(textwrap.dedent("".join(printed)), known)
+    answer = known["answer"]
+    assert isinstance(answer, api.Answer)
+    assert answer.complete
+    assert len(answer.records) == {"README": 8, "docstring": 1}[where]
 
 
 def test_what_is_missing_is_said_and_makes_the_answer_incomplete(results):
