@@ -148,8 +148,11 @@ class Results:
         return self._read(run_id, self.run_folder(run_id), self.find_run(run_id))
 
     def read_reranked(self, run_id: str) -> Finished | Failed | None:
-        """Reads the run with its re-ranked scores; a failure of the run stays a failure."""
-        return self._read(run_id, self.reranked_folder(run_id), self.find_reranked(run_id))
+        """Reads the run with its re-ranked scores and its health; a failure of the run stays a failure."""
+        record, run = self.find_reranked(run_id), self.find_run(run_id)
+        if record is not None and run is not None and "health" in run:
+            record = {**record, "health": run["health"]}
+        return self._read(run_id, self.reranked_folder(run_id), record)
 
     def _find(self, folder: Path) -> Record | None:
         record = self.read_record(folder)

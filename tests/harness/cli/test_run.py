@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 from functools import partial
@@ -123,6 +124,16 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_bits(answered, tmp_path):
         assert (ours / name).read_bytes() == (undisturbed / name).read_bytes(), name
     assert timeless_record(ours) == timeless_record(undisturbed)
     assert not list(tmp_path.glob("results/checkpoints/*"))
+
+
+@pytest.mark.slow  # two runs and their stages, half a minute
+def test_the_recipe_of_before_says_by_itself_that_row_4_did_not_learn(tmp_path):
+    asked = (*SMOKE, "--rows", "clip-reid,pi-vl", "--set", "global_text=tuned", "--no-mlflow")
+    status, out, err = run(tmp_path, *asked)
+    assert status == 0, err
+    assert "not learned (too few seeds)" in next(line for line in out.splitlines() if "| + hier" in line)
+    assert re.search(r"PI-VL\)\*\*: the texts of people that stage 2 uses lost \d+\.\d points of top-1", out)
+    assert re.search(r"PI-VL\)\*\*: the aligned map has skill -\d", out)
 
 
 @pytest.mark.slow  # three more studies, half a minute
