@@ -1,5 +1,6 @@
 """The losses of CLIP-ReID and PI-VL as pure functions (Eq. 2-4, 7-8, 11): tensors in, a float32 scalar out."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -26,17 +27,22 @@ def contrast(anchors: Tensor, others: Tensor, positives: Tensor, temperature: fl
     return per_anchor.sum() / (counts > 0).sum().clamp(min=1)
 
 
-def dense_contrast(texts: Tensor, pixels: Tensor, own: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def dense_contrast(
+    texts: Tensor, pixels: Tensor, own: Tensor, temperature: float, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """`contrast` of texts and pixels and of pixels and texts (Eq. 7-8), where every pixel has one text of its own.
 
-    texts [M, D], pixels [N, D]; own int64 [N] names each pixel's text, and every text has a pixel. One product serves
-    both directions, and of its N x M numbers only each pixel's own is picked out: no mask and no log-softmax as large.
+    texts [M, D], pixels [N, D]; own int64 [N] names each pixel's text, and every text has a pixel. The second loss is the
+    mean over pixels, by `weights` [N] if there are some; the first counts every text the same. One product serves both
+    directions, and of its N x M numbers only each pixel's own is picked out: no mask and no log-softmax as large.
     """
     scores = texts.float() @ pixels.float().T / temperature
     right = scores.gather(0, own[None])[0]
     counts = own.bincount(minlength=len(texts))
     mean = torch.zeros_like(scores[:, 0]).index_add(0, own, right) / counts
-    return (scores.logsumexp(dim=1) - mean).mean(), (scores.logsumexp(dim=0) - right).mean()
+    to_text = scores.logsumexp(dim=0) - right
+    weighted = to_text.mean() if weights is None else (to_text * weights).sum() / weights.sum()
+    return (scores.logsumexp(dim=1) - mean).mean(), weighted
 
 
 def identity_loss(logits: Tensor, person: Tensor, smoothing: float) -> Tensor:
@@ -64,31 +70,68 @@ def hard_triplet(features: Tensor, person: Tensor, margin: float) -> Tensor:
     return (hardest_positive - hardest_negative + margin).clamp(min=0).mean()
 
 
-def alignment(pixels: Tensor, texts: Tensor, labels: Tensor, confidence: Tensor | None = None) -> Tensor:
-    """Squared error between pixel features and their texts, both of unit length (Eq. 11): 2 - 2 cos, range [0, 4].
+CellErrors = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From cells [B, N, D], the texts [B, K, D] of their person and the number of each cell's own to its error [B, N]."""
+
+
+def unit_errors(cells: Tensor, texts: Tensor, own: Tensor) -> Tensor:
+    """The squared distance of cells and texts of unit length, 2 - 2 cos: it means the same at any width. In [0, 4]."""
+    return 2 - 2 * cast(Tensor, _OwnCosine.apply(cells, functional.normalize(texts, dim=2), own))
+
+
+def raw_errors(cells: Tensor, texts: Tensor, own: Tensor) -> Tensor:
+    """The squared distance of cells and texts as they are, summed over channels. In [0, inf)."""
+    product = (cells @ texts.transpose(1, 2)).gather(2, own[..., None]).squeeze(2)
+    return cells.square().sum(2) - 2 * product + texts.square().sum(2).gather(1, own)
+
+
+def class_errors(cells: Tensor, texts: Tensor, own: Tensor, temperature: float) -> Tensor:
+    """The cross-entropy of naming a cell's own among the K texts by cosine over `temperature`. In [0, inf)."""
+    cosines = functional.normalize(cells, dim=2) @ functional.normalize(texts, dim=2).transpose(1, 2)
+    return functional.cross_entropy((cosines / temperature).transpose(1, 2), own, reduction="none")
+
+
+def alignment(
+    pixels: Tensor, texts: Tensor, labels: Tensor, weights: Tensor | None = None,
+    errors: CellErrors = unit_errors,
+) -> Tensor:  # fmt: skip
+    """The mean error between pixel features and their texts (Eq. 11).
 
     pixels [B, D, h, w]; texts [B, K, D] of each picture's person; labels int64 [B, h, w] name each pixel's text, and
-    IGNORE leaves it out. Summed over channels and averaged over the pixels that count, so that the weight means the
-    same at any width. Without any pixel that counts the loss is 0. With `confidence` [B, h, w] the pixels of a picture
-    that count have the weights of its softmax over them, and pictures with such pixels are averaged (version 2, Eq. 8).
+    IGNORE leaves it out. The mean is by `weights` [B, h * w] (`cell_weights`, `balance_parts`), None for all alike.
+    Without any pixel that counts the loss is 0.
 
     Gradients flow to the pixels alone; the texts are what stage 1 has left.
     """
     cells, label = pixels.float().permute(0, 2, 3, 1).flatten(1, 2), labels.flatten(1)
-    labelled = label != IGNORE
-    unit_texts = functional.normalize(texts.float(), dim=2).detach()
-    cosine = cast(Tensor, _OwnCosine.apply(cells, unit_texts, label.masked_fill(~labelled, 0)))
-    counted = labelled if confidence is None else labelled.any(dim=1)
-    return ((2 - 2 * cosine) * cell_weights(labels, confidence)).sum() / counted.sum().clamp(min=1)
+    if weights is None:
+        weights = cell_weights(labels)
+    error = errors(cells, texts.float().detach(), label.masked_fill(label == IGNORE, 0))
+    return (error * weights).sum() / weights.sum().clamp(min=1)
 
 
 def cell_weights(labels: Tensor, confidence: Tensor | None = None) -> Tensor:
-    """Returns how much `alignment` counts each cell of [B, h, w], up to a factor: float32 [B, h*w], 0 where IGNORE."""
+    """Returns how much `alignment` counts each cell of [B, h, w]: float32 [B, h*w], 0 where IGNORE.
+
+    1 or, with `confidence` [B, h, w], its softmax over the cells of a picture that count (version 2, Eq. 8).
+    """
     labelled = labels.flatten(1) != IGNORE
     if confidence is None:
         return labelled.float()
     share = confidence.float().flatten(1).masked_fill(~labelled, -torch.inf).softmax(dim=1)
     return torch.where(labelled, share, 0.0)  # a picture without such cells has no softmax
+
+
+def balance_parts(label: Tensor, parts: int) -> Tensor:
+    """Weights of cells float32 [B, N] by their part, int64 [B, N]: those of a picture add up to 1, or are all IGNORE's 0.
+
+    Each part that a picture shows has the same sum.
+    """
+    slot = label.masked_fill(label == IGNORE, parts)
+    ones = torch.ones_like(slot, dtype=torch.float32)
+    counts = ones.new_zeros(len(label), parts + 1).scatter_add_(1, slot, ones)
+    shown = (counts[:, :parts] > 0).sum(1, keepdim=True)
+    return (1 / (counts * shown)).gather(1, slot).masked_fill(slot == parts, 0)
 
 
 class _OwnCosine(torch.autograd.Function):

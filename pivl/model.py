@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from pivl.fusion import Head
 from pivl.towers.features import Features
 from pivl.towers.student import Tower
 
@@ -49,7 +50,7 @@ class Trained:
     """The outcome of stage 2: the model that is deployed, and the training-only head that reads its dense features."""
 
     model: ReIDModel
-    head: nn.Module
+    head: Head
 
     def state(self) -> dict[str, Tensor]:
         """Returns all tensors on the CPU by name; those that are not deployed begin with "head."."""

@@ -1,9 +1,11 @@
 """The texts of people and their parts: what stage 1 tunes and stage 2 aims at (Eq. 1, 6; method.md 0, 1.3).
 
 A person is `A photo of a X X X X person.` and a part of it `A photo of a X X X X person's {part}.`, where the X are
-learnable tokens of that person; a part without identity is `A photo of a person's {part}.`
+learnable tokens of that person; a part without identity is `A photo of a person's {part}.` Other templates and wordings
+are choices of the recipe: version 1 of the paper says only that identity and part are concatenated.
 """
 
+from collections.abc import Sequence
 from itertools import takewhile
 
 import torch
@@ -15,6 +17,7 @@ from pivl.towers.text import TextTower
 from pivl.towers.vocabulary import Vocabulary
 
 TOKEN_SPREAD = 0.02  # standard deviation of fresh identity tokens (make_model_clipreid.py)
+TEMPLATES = {"possessive": "person's {}.", "comma": "person, {}.", "sentence": "person. {}."}
 
 
 def draw_identity_tokens(people: int, tokens: int, width: int, generator: torch.Generator) -> Tensor:
@@ -34,11 +37,15 @@ class Prompts(nn.Module):
     part_endings: Tensor
     part_lengths: Tensor
 
-    def __init__(self, text: TextTower, vocabulary: Vocabulary, labels: LabelSet) -> None:
+    def __init__(
+        self, text: TextTower, vocabulary: Vocabulary, labels: LabelSet, template: str = "possessive",
+        wording: str = "spaces",
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.text = text
+        self.text, self.vocabulary = text, vocabulary
+        parts = [part.replace(" ", "-") if wording == "hyphens" else part for part in labels.parts]
         start, stop = vocabulary.tokens("A photo of a")[:-1], vocabulary.tokens("person.")[1:]
-        named = [vocabulary.tokens(f"person's {part}.")[1:] for part in labels.parts]
+        named = [vocabulary.tokens(TEMPLATES[template].format(part))[1:] for part in parts]
         alike = (len(set(ids)) == 1 for ids in zip(*(ids[:-1] for ids in named), strict=False))
         shared = sum(takewhile(bool, alike))  # the end of text is never among them
         longest = max(map(len, named))
@@ -70,6 +77,13 @@ class Prompts(nn.Module):
         part = torch.arange(len(self.part_lengths), device=self.part_lengths.device)
         nobody = self.text.embed_tokens(self.start[:, :0])
         return self.parts(nobody, torch.zeros_like(part), part)
+
+    def written(self, texts: Sequence[str]) -> Tensor:
+        """Returns texts as they are written, without learnable tokens: [N, D]. UserError for words it does not know."""
+        ids = [torch.tensor(self.vocabulary.tokens(text)) for text in texts]
+        ends = torch.tensor([len(some) - 1 for some in ids], device=self.start.device)
+        padded = nn.utils.rnn.pad_sequence(ids, batch_first=True).to(self.start.device)
+        return self.text.encode(self.text.embed_tokens(padded), ends)
 
     def _with_identity(self, tokens: Tensor, then: Tensor) -> tuple[Tensor, PrefixCache]:
         """Returns embeddings of tokens [P, M, W] and the ids [1, L] behind, and their cached prefix `A photo of a`."""

@@ -83,6 +83,9 @@ class Recipe:
     prompt_warmup_rate: float = _identity(1e-5, RATE)
     prompt_least_rate: float = _identity(1e-6, RATE)
     prompt_weight_decay: float = _identity(1e-4, RATE)
+    prompt_cosine: Literal["two", "one"] = _identity(
+        "two"
+    )  # one: through 1a and 1b, each epoch at its own place
 
     # Stage 1b: part prompts by dense contrast (Eq. 5-8).
     part_epochs: int = _part(20, EPOCHS)
@@ -92,7 +95,16 @@ class Recipe:
         "after"
     )  # joint: version 2, one stage 1 with both losses
     label_vote: Literal["majority", "foreground", "nearest"] = _part("majority")
-    background: Literal["class", "ignore"] = _part("class")  # the paper lists it as a class
+    background: Literal["class", "ignore", "balanced"] = _part(
+        "class"
+    )  # the paper lists it as a class; balanced: each part of a picture weighs the same
+    part_template: Literal["possessive", "comma", "sentence"] = _part(
+        "possessive"
+    )  # "person's {part}.", "person, {part}.", "person. {part}."; version 1 says only "concat"
+    part_wording: Literal["spaces", "hyphens"] = _part("spaces")  # upper clothes, or LIP's own upper-clothes
+    part_similarity: Literal["cosine", "dot"] = _part("cosine")  # dot: raw products, as CLIP-ReID's
+    part_sampling: Literal["identity", "shuffle"] = _part("identity")
+    part_warmup_epochs: int = _part(-1, (-1, WARMUP[1]))  # -1: those of stage 1a
 
     # Stage 2: who learns (Sec. 4.4).
     student: str = _image("")  # empty: CLIP's own image tower; else a name of towers.student
@@ -101,19 +113,32 @@ class Recipe:
     identity_weight: float = _image(1.0, WEIGHT)  # of each of two heads; 0.25 for ViT
     triplet_weight: float = _image(1.0, WEIGHT)  # of each of three features
     image_to_text_weight: float = _image(1.0, WEIGHT)  # 0: no global text
-    part_text: Literal["none", "label", "identity+label"] = _image("none")  # Table 3, rows 1 to 3
+    part_text: Literal["none", "label", "identity+label", "description"] = _image(
+        "none"
+    )  # Table 3, rows 1 to 3; description: what a part is truly like, of rendered people alone
     part_targets: Literal["text", "random", "permuted"] = _image(
         "text"
     )  # controls: any regression, right texts wrongly placed
+    global_targets: Literal["text", "random", "permuted", "one-hot", "images"] = _image(
+        "text"
+    )  # controls: what stands in the place of the texts of people, as long as they are
     fusion: Literal["last", "pyramid"] = _image("last")  # Table 3, row 4
+    fused_stages: Literal["2-4", "2-5", "3-4", "4"] = _image("2-4")  # CNN only: conv2 to conv4 (Sec. 3.4)
+    fuse: Literal["sum", "mean", "concat", "levels"] = _image(
+        "sum"
+    )  # the paper's operator is not known; levels: a loss each, "in a parallel multi-stage manner"
     align_weight: float = _image(1.0, WEIGHT)  # lambda of Eq. 12; the paper gives no value
     align_pixels: Literal["equal", "confidence"] = _image(
         "equal"
     )  # confidence: version 2 weights pixels by the parser's
+    align_loss: Literal["unit", "raw", "classes"] = _image(
+        "unit"
+    )  # squared error of unit or raw vectors; classes: cross-entropy over the texts of parts
     align_stride: int = _image(8, SIDE)  # of the fused map, in pixels (Eq. 10)
     channel_alignment: Literal["depth-wise", "point-wise"] = _image(
         "depth-wise"
     )  # CNN only; the paper names the first, which mixes no channels (method.md 2.3)
+    depth_wise_start: Literal["unit", "channels"] = _image("unit")  # see pivl.fusion.DepthWise
     # Departs: stage 1b moves the tokens, and the paper does not say which texts of people stage 2 takes. Those of 1a:
     # rows 3 and 4 of Table 3 add an alignment, and must not change the image-to-text term of CLIP-ReID.
     global_text: Literal["tuned", "before-parts"] = _image("before-parts")
@@ -136,6 +161,10 @@ class Recipe:
     padding: int = _image(10, (0, 512))
     flip_probability: float = _image(0.5, SHARE)
     erase_probability: float = _image(0.5, SHARE)
+    erased_labels: Literal["ignore", "keep"] = _image("ignore")
+    image_normalization: Literal["as-stage-1", "imagenet", "half", "clip"] = _image(
+        "as-stage-1"
+    )  # a student's weights may be used to another than its teacher's
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -151,6 +180,10 @@ class Recipe:
             raise ValueError(f"align_stride is {self.align_stride}; image_size has a side of fewer pixels")
         if self.part_schedule == "joint" and self.global_text == "before-parts":
             raise ValueError("part_schedule joint leaves no tokens before parts; global_text must be tuned")
+        if self.align_pixels == "confidence" and self.background == "balanced":
+            raise ValueError(
+                "align_pixels confidence and background balanced both weight cells; leave one out"
+            )
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Recipe":
@@ -168,6 +201,17 @@ class Recipe:
             return ("identity-prompts", "image-tower")
         return ("image-tower",)
 
+    def draws_people(self, stage: Stage) -> bool:
+        """Whether the batches of `stage` hold people x pictures (PK sampling), or are shuffled."""
+        sampling = {"identity-prompts": self.prompt_sampling, "part-prompts": self.part_sampling}
+        return sampling.get(stage, "identity") == "identity"
+
+    def normalization_of(self, stage: Stage) -> Literal["imagenet", "half", "clip"]:
+        """Returns how pictures are normalised in `stage`; the model that is deployed sees them as in the last."""
+        if stage == "image-tower" and self.image_normalization != "as-stage-1":
+            return self.image_normalization
+        return self.normalization
+
     def batch_size(self, stage: Stage) -> int:
         """Returns the number of pictures in a step of `stage`."""
         return self.people_per_batch * self.images_per_person if stage == "image-tower" else self.prompt_batch
@@ -178,7 +222,7 @@ class Recipe:
 
     def stage_choices(self, stage: Stage) -> dict[str, Any]:
         """Returns the choices that the weights after `stage` depend on: its own and those of the stages before it."""
-        known = fields_before(stage, type(self))
+        known = fields_before(stage, type(self)) | ({"part_epochs"} if self.prompt_cosine == "one" else set())
         return {name: value for name, value in self.choices().items() if name in known}
 
     def choices(self) -> dict[str, Any]:

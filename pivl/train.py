@@ -16,7 +16,7 @@ from pivl.recipe import Recipe, Stage
 from pivl.snapshot import OnStep, Snapshot, Training
 from pivl.stages.image_alignment import align_images
 from pivl.stages.prompt_tuning import tune_prompts
-from pivl.stages.target_texts import Texts, target_texts
+from pivl.stages.target_texts import Texts, substitute, target_texts
 from pivl.stages.training_data import TrainingData, similarity
 from pivl.system.data_parallel import synchronize
 from pivl.system.random_streams import torch_stream
@@ -90,12 +90,19 @@ class Trainer:
 
     def texts(self, after_identity: Tensor | None, after_parts: Tensor | None) -> Texts:
         """Returns the texts that stage 2 aims at, from the tokens after stage 1a and, where it ran, after stage 1b."""
-        drawn = self._stream("part-targets")
-        return target_texts(self.recipe, self.prompts(), self._people(), after_identity, after_parts, drawn)
+        described = self.split.descriptions
+        texts = target_texts(
+            self.recipe, self.prompts(), self._people(), after_identity, after_parts, described
+        )
+        return substitute(self.recipe, texts, self._stream, lambda: self._data().mean_features())
 
     def prompts(self) -> Prompts:
         """Returns the encoder of prompts, on the device."""
-        return Prompts(self.clip.text, self.clip.vocabulary, self.split.labels).to(self.device).eval()
+        clip, recipe = self.clip, self.recipe
+        prompts = Prompts(
+            clip.text, clip.vocabulary, self.split.labels, recipe.part_template, recipe.part_wording
+        )
+        return prompts.to(self.device).eval()
 
     def _data(self) -> TrainingData:
         return TrainingData.hold(self.recipe, self.split, self.clip, self.seed, self.device)

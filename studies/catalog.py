@@ -1,6 +1,7 @@
 """Every study and preset by the name that is typed for it, and the studies that `all` stands for."""
 
 from studies.ablation import ABLATION
+from studies.choices import CHOICES
 from studies.comparison import COMPARISON
 from studies.controls import CONTROLS
 from studies.parsers import PARSERS
@@ -10,6 +11,7 @@ from studies.transfer import TRANSFER
 STUDIES = {
     "ablation": ABLATION,
     "controls": CONTROLS,
+    "choices": CHOICES,
     "comparison": COMPARISON,
     "parsers": PARSERS,
     "transfer": TRANSFER,

@@ -16,7 +16,7 @@ COMPARISON = Study(
     title="Comparison with published results",
     question="Where do CLIP-ReID and PI-VL, trained here, stand among the methods of the paper's Table 2?",
     rows=(
-        Row("clip-reid", "CLIP-ReID", "CLIP-ReID", clip_reid),
+        Row("clip-reid", "CLIP-ReID", "CLIP-ReID", clip_reid, start="code"),
         Row("pi-vl", "PI-VL", "PI-VL", pi_vl),
     ),
     reference="clip-reid",

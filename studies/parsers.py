@@ -87,6 +87,7 @@ PARSERS = Study(
     published_table=(TABLE_4_CLIP_REID, TABLE_4_SOLIDER, TABLE_4_SCHP, TABLE_4_INVPT),
     contradictions=(MIOU_COLUMN, LABEL_SETS, CONSISTENT_GAINS),
     columns=("mIoU",),
+    figure="mIoU",
 )
 
 NAMED: dict[str, Published] = {

@@ -1,4 +1,4 @@
-"""What may be searched by Optuna: spaces of recipe fields around PI-VL, as data.
+"""What may be searched by Optuna: spaces of recipe fields around PI-VL or another row, as data.
 
 The paper gives no loss weights but those of its base, no dense temperature and no rate of its fusion head. A space of
 one's own is one more value here, and its name is then known to `pivl-bench search`.
@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from studies.ablation import pi_vl
+from studies.ablation import CLIP_REID, pi_vl
+from studies.controls import NO_TEXT
 from studies.presets import DEFAULT, SMOKE
 from studies.study import Row
 
@@ -83,7 +84,20 @@ RATES = Space(
     MappingProxyType({"prompt_rate": Factor(30), "part_rate": Factor(30), "rate": Factor(10)}),
 )
 
-SEARCHES = {"loss-weights": LOSS_WEIGHTS, "fusion-head": FUSION_HEAD, "rates": RATES}
+WITHOUT_ALIGNMENT: Mapping[str, Float | Factor | Choice] = MappingProxyType(
+    {"rate": Factor(10), "identity_weight": Float(0.05, 2), "triplet_weight": Float(0.05, 2)}
+)
+CLIP_REIDS = Space("clip-reid", "Rate and loss weights of CLIP-ReID", WITHOUT_ALIGNMENT, CLIP_REID)
+NO_TEXTS = Space("no-text", "Rate and loss weights of CLIP-ReID without text", WITHOUT_ALIGNMENT, NO_TEXT)
+"""With as many trials as CLIP-ReID's: a row that is tuned less than the other loses by that alone."""
+
+SEARCHES = {
+    "loss-weights": LOSS_WEIGHTS,
+    "fusion-head": FUSION_HEAD,
+    "rates": RATES,
+    "clip-reid": CLIP_REIDS,
+    "no-text": NO_TEXTS,
+}
 
 SEARCH_SMOKE = replace(  # 20 of 32 people are held out; the others must fill a batch
     SMOKE, changes=MappingProxyType({**SMOKE.changes, "people_per_batch": 8, "prompt_batch": 32})

@@ -9,6 +9,9 @@ from studies.published import Contradiction, Published
 Changes = Mapping[str, Any]
 """From fields of Recipe to values."""
 
+FigureName = Literal["mIoU", "effects"]
+"""What is drawn beside a table: gain against mIoU, or every row's gain with its interval (harness.report)."""
+
 ColumnName = Literal["mIoU"]
 """Columns in addition to scores; harness.analysis.columns computes them."""
 
@@ -17,12 +20,16 @@ Method = Literal["CLIP-ReID", "PI-VL"]
 MetricName = Literal["mAP", "Rank-1"]
 """Scores that rows are compared by."""
 
+Start = Literal["paper", "code", "no-text"]
+"""What a row's recipe starts from (studies.backbones): the paper's Sec. 4.2, or CLIP-ReID's code with or without text."""
+
 
 @dataclass(frozen=True)
 class Row:
     """One row of a table: `name` is typed on the command line, `title` printed; `published` where the paper has it.
 
-    Its recipe is that of `method` on the backbone at hand (studies.backbones) with `changes`, which alone make the row.
+    Its recipe is that of `start` on the backbone at hand (studies.backbones) with `changes`, which alone make the row.
+    `method`: whose published figures are the row's. `rendered`: only rendered people can have it.
     A row that is not `default` is trained only if it is named. `maps`: the part maps that it trains on,
     where they are not the data set's own: a source of pivl.parsers.map_sources, or a folder that --parser-maps named.
     Rows of a `section` stand in a table of their own under that title, and are judged apart from the others.
@@ -40,6 +47,8 @@ class Row:
     section: str = ""
     student: bool = False
     compared: bool = True
+    start: Start = "paper"
+    rendered: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,7 @@ class Study:
     points of it: a row whose whole interval lies within it is called equivalent to the other. `published_table` is
     printed below ours, and its figures serve as those of the rows of that method; `contradictions` are those of these
     figures; `columns` are printed in addition to scores. `required`: rows that are always trained. `costs`: whether the
-    table has the inference cost of rows.
+    table has the inference cost of rows. `figure`: what is drawn beside the table.
     """
 
     name: str
@@ -78,3 +87,4 @@ class Study:
     columns: tuple[ColumnName, ...] = ()
     required: tuple[str, ...] = ()
     costs: bool = False
+    figure: FigureName | None = None

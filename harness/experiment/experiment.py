@@ -95,6 +95,10 @@ class Experiment:
         """The rows of its table: those asked for, and the one that they are compared with."""
         return tuple(row.name for row in self.study.rows if row.name in (*self.rows, self.study.reference))
 
+    def can_have(self, row: Row) -> bool:
+        """Whether the data set has what a row needs: some need what only a renderer knows of its people."""
+        return self.inputs.is_embedded or not row.rendered
+
     def inputs_of(self, row: Row) -> Inputs:
         """The inputs of a row: those of the experiment, with the row's own part maps if it names some."""
         if row.maps is None:
@@ -107,7 +111,7 @@ class Experiment:
 
     def recipe(self, row: Row) -> Recipe:
         """The recipe of a row here; what was typed and the preset give way to what the row itself changes."""
-        base, own = self.base.recipes[row.method], row.changes
+        base, own = self.base.recipes[row.start], row.changes
         if row.student:
             base, own = replace(base, **self.base.students), {**own, "student": self.student}
         return override(base, {**self.preset.changes, **self.changes, **own})

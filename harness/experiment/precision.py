@@ -19,7 +19,7 @@ def recorded_precisions(results: Results) -> Precisions:
     rows = asked_rows(results)
 
     def find(experiment: Experiment) -> str | None:
-        backbone = experiment.base.recipes["CLIP-ReID"].backbone
+        backbone = experiment.base.recipes["paper"].backbone
         choices = [row.choices for row in rows if row.dataset == experiment.dataset]
         had = {one["precision"] for one in choices if one["backbone"] == backbone}
         return had.pop() if len(had) == 1 else None

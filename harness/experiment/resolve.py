@@ -91,11 +91,16 @@ def resolve_study(
     study = with_maps(study, folders)
     preset = presets[choose("preset", asked.preset, presets)]
     names = [row.name for row in study.rows]
-    usual = [row.name for row in study.rows if row.default]
+    inputs = _inputs(asked, preset.dataset or study.dataset)
+    beyond = [row.name for row in study.rows if row.rendered and not inputs.is_embedded]
+    usual = [row.name for row in study.rows if row.default and row.name not in beyond]
     chosen = usual if asked.rows is None else choose_all("row", asked.rows, names)
+    if impossible := [name for name in beyond if name in chosen]:
+        raise UserError(
+            f"--rows {', '.join(impossible)}: only rendered people can have that; leave it out for {inputs.called}"
+        )
     rows = [name for name in names if name in chosen or name in study.required]
     seeds = parse_seeds(asked.seeds) if asked.seeds else preset.seeds or study.seeds
-    inputs = _inputs(asked, preset.dataset or study.dataset)
     check_maps(study, inputs, folders)
     base = find_backbone(inputs.backbone)
     changes = parse_overrides(asked.overrides)
@@ -114,7 +119,7 @@ def resolve_study(
     precision = asked.precision
     if precision == "auto":
         precision = (precisions and precisions(experiment)) or suitable_precision(device)
-    if precision != base.recipes["CLIP-ReID"].precision:
+    if precision != base.recipes["paper"].precision:
         experiment = replace(experiment, changes={**changes, "precision": precision})
     _check_changes(experiment)
     return experiment

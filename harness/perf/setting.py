@@ -41,7 +41,7 @@ class Setting:
     def large(self) -> Recipe:
         """PI-VL at the paper's size."""
         changes: Mapping[str, Any] = {**pi_vl, "precision": self.precision}
-        return replace(find_backbone(self.backbone).recipes["PI-VL"], **changes)
+        return replace(find_backbone(self.backbone).recipes["paper"], **changes)
 
     @property
     def embedded(self) -> Recipe:

@@ -129,7 +129,7 @@ def default_precision(experiment: Experiment, results: Results) -> str:
     """The precision of tables whose file names omit it: the first requested for this data set and backbone."""
     if kept := read_note(results).get(_key(experiment), {}).get("precision"):
         return str(kept)
-    backbone = experiment.base.recipes["CLIP-ReID"].backbone
+    backbone = experiment.base.recipes["paper"].backbone
     had = (row.choices for row in asked_rows(results) if row.dataset == experiment.dataset)
     return next((one["precision"] for one in had if one["backbone"] == backbone), experiment.precision)
 
@@ -159,7 +159,9 @@ def _tell_apart(experiment: Experiment, cells: Sequence[Cell], results: Results)
 
 def _default_rows(experiment: Experiment) -> tuple[str, ...]:
     return tuple(
-        row.name for row in experiment.study.rows if row.default or row.name in experiment.study.required
+        row.name
+        for row in experiment.study.rows
+        if (row.default or row.name in experiment.study.required) and experiment.can_have(row)
     )
 
 

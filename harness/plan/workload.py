@@ -28,7 +28,7 @@ def count_work(recipe: Recipe, stage: Stage, people: Mapping[int, int], limit_st
         joint = stage == "part-prompts" and recipe.part_schedule == "joint"
         own = recipe.identity_epochs if stage == "identity-prompts" else recipe.part_epochs
         epochs = own + (recipe.identity_epochs if joint else 0)
-    if stage == "identity-prompts" and recipe.prompt_sampling == "shuffle":
+    if not recipe.draws_people(stage):
         pictures = sum(count * each for each, count in people.items())
         steps, images = epochs * -(-pictures // batch), epochs * pictures
     else:

@@ -47,7 +47,9 @@ def make_table(experiment: Experiment, recorded: Recorded, results: Results) -> 
         row: {seed: outcome_of(run) for seed, run in seeds.items()} for row, seeds in recorded.items()
     }
     rows = tuple(row for row in experiment.study.rows if row.name in experiment.shown)
-    notes = [note for note in (_inequality(experiment), _random_starts(recorded)) if note]
+    notes = [
+        note for note in (_inequality(experiment), _left_out(experiment), _random_starts(recorded)) if note
+    ]
     runs = [run for seeds in recorded.values() for run in seeds.values()]
     partial, unsure = departures.find_partial(experiment, runs, results)
     setting = Setting(
@@ -67,6 +69,7 @@ def make_table(experiment: Experiment, recorded: Recorded, results: Results) -> 
 def keep_table(table: "Table", experiment: Experiment, cells: Sequence[Cell], results: Results) -> None:
     """Writes the table as Markdown and JSON, and its figure; of experiments cut short, which have no results, nothing."""
     from harness.report import markdown
+    from harness.report.effect_plot import draw_effects
     from harness.report.gain_plot import draw_gains
     from harness.store import kept_tables
 
@@ -76,21 +79,32 @@ def keep_table(table: "Table", experiment: Experiment, cells: Sequence[Cell], re
     for ending, form in (("md", "markdown"), ("json", "json")):
         text = markdown.PRINTERS[form](table)
         kept_tables.keep(f"{name}.{ending}", partial(Path.write_text, data=text, encoding="utf-8"), results)
-    if "mIoU" in experiment.study.columns:
-        draw_gains(table, results.root / "tables" / f"{name}.png")
+    if experiment.study.figure is not None:
+        draw = draw_gains if experiment.study.figure == "mIoU" else draw_effects
+        draw(table, results.root / "tables" / f"{name}.png")
         kept_tables.note(results.root / "tables" / f"{name}.png", results)
 
 
 def _inequality(experiment: Experiment) -> str:
-    """A note on recipe fields, besides the rows' own changes, in which the two methods differ; empty without any."""
-    ours, theirs = (
-        asdict(experiment.base.recipes[method]) | dict(experiment.changes)
-        for method in ("PI-VL", "CLIP-ReID")
-    )
-    named = [f"{name} {ours[name]} instead of {theirs[name]}" for name in ours if ours[name] != theirs[name]]
-    if not named:
-        return ""
-    return f"as the paper says, rows of PI-VL also have {', '.join(named)}; --set FIELD=VALUE makes all rows equal"
+    """A note on rows that start from another recipe than the others, and on fields in which it differs; else empty."""
+    shared = asdict(experiment.base.recipes["paper"])
+    said = []
+    for row in experiment.study.rows:
+        own = asdict(experiment.base.recipes[row.start])
+        named = [
+            f"{name} {own[name]} instead of {shared[name]}"
+            for name in own
+            if own[name] != shared[name] and name not in {**experiment.changes, **row.changes}
+        ]
+        if named and row.name in experiment.shown:
+            said.append(f"{row.title} has, as its own code, {', '.join(named)}")
+    return f"{'; '.join(said)}; --set FIELD=VALUE makes all rows equal" if said else ""
+
+
+def _left_out(experiment: Experiment) -> str:
+    """A note on rows that the data set cannot have; empty without any."""
+    names = [row.name for row in experiment.study.rows if not experiment.can_have(row)]
+    return f"without {', '.join(names)}, which only rendered people can have" if names else ""
 
 
 def _random_starts(recorded: Recorded) -> str:

@@ -38,7 +38,7 @@ def recipe_changes(search: Search) -> str:
     space, recipe = SEARCHES.get(search.space), search.run.recipe
     if space is None:
         return ""
-    own = replace(find_backbone(search.inputs.backbone).recipes[space.base.method], **space.base.changes)
+    own = replace(find_backbone(search.inputs.backbone).recipes[space.base.start], **space.base.changes)
     changes = {
         item.name: getattr(recipe, item.name)
         for item in fields(recipe)

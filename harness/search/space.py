@@ -1,11 +1,12 @@
 """Applies a space of studies.searches to a recipe; the study that confirms its best setting."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pivl.recipe import Recipe
 from studies.searches import Choice, Factor, Float, Space
-from studies.study import Row, Study
+from studies.study import Study
 
 
 def around(space: Space, recipe: Recipe) -> dict[str, Float | Choice]:
@@ -27,7 +28,10 @@ def _around(one: Float | Factor | Choice, usual: Any) -> Float | Choice:
 
 def confirmation(space: Space, setting: Mapping[str, Any], found_by: str) -> Study:
     """The study that compares `setting`, the best of a search, with the default settings on the test identities."""
-    tuned = Row("tuned", "PI-VL, tuned", space.base.method, {**space.base.changes, **setting})
+    changes = {**space.base.changes, **setting}
+    tuned = replace(
+        space.base, name="tuned", title=f"{space.base.title}, tuned", changes=changes, published=None
+    )
     return Study(
         name=f"confirm-{space.name}",
         title=f"Confirmation: {space.title}",

@@ -5,6 +5,7 @@ The split that comes of it has no test pictures at all: whoever holds it cannot 
 
 import hashlib
 from dataclasses import replace
+from itertools import compress
 from typing import NoReturn
 
 import torch
@@ -66,8 +67,16 @@ def hold_out(split: Split, seed: int) -> Split:
     number = chosen.logical_not().cumsum(0) - 1  # of the people who are left, from 0 in their order
     rest = _select(train, ~held, number)
     fingerprint = held_out_fingerprint(split.fingerprint, seed)
+    described = split.descriptions and tuple(compress(split.descriptions, chosen.logical_not().tolist()))
     return Split(
-        f"{split.name}-held-out", rest, validation, validation, split.labels, fingerprint, split.maps
+        f"{split.name}-held-out",
+        rest,
+        validation,
+        validation,
+        split.labels,
+        fingerprint,
+        split.maps,
+        described,
     )
 
 

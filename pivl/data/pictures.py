@@ -26,11 +26,16 @@ class Pictures:
         return len(self.names)
 
 
+Descriptions = tuple[tuple[str | None, ...], ...]
+"""By training person and part: what that part of that person is truly like, None where nobody knows or it is not seen."""
+
+
 @dataclass(frozen=True)
 class Split:
     """A benchmark: its three sets, the label set of its part maps, and a fingerprint of its content.
 
     maps: a digest of the training pictures' part maps, empty where there are none or the fingerprint covers them.
+    descriptions: of the training people's parts, which only a renderer knows.
     """
 
     name: str
@@ -40,3 +45,4 @@ class Split:
     labels: LabelSet
     fingerprint: str
     maps: str = ""
+    descriptions: Descriptions | None = None

@@ -98,7 +98,7 @@ def assess(trainer: Trainer, trained: Trained, texts: Texts | None = None) -> As
 
 def retrieve(trainer: Trainer, trained: Trained, ranking: Ranking) -> Retrieval:
     """Returns every query of the test people, by `rank` or by re-ranking."""
-    normalization = NORMALIZATIONS[trainer.recipe.normalization]
+    normalization = NORMALIZATIONS[trainer.recipe.normalization_of("image-tower")]
     return score(trained.model.embed, trainer.split, normalization, BATCH, trainer.device, ranking)
 
 
@@ -110,6 +110,7 @@ def _view_parts(
     recipe, labels, tower = trainer.recipe, trainer.split.labels, trained.model.tower
     texts, parts = trainer.prompts().part_labels(), len(labels.parts)
     mean = None if aligned is None else functional.normalize(aligned.float(), dim=2).mean(0)
+    normalization = NORMALIZATIONS[recipe.normalization_of("image-tower")]
     has_fusion = not isinstance(trained.head, LastTokens)
     meters = [
         (ConsistencyMeter(texts, aligned=mean), PartProbe(parts, labels.flip_pairs))
@@ -119,7 +120,7 @@ def _view_parts(
     probed = torch.zeros(len(store), dtype=torch.bool)
     probed[evenly_spaced(len(store), PICTURES)] = True
     for index in torch.arange(len(store)).split(BATCH):
-        batch = plain(store.gather(index), NORMALIZATIONS[recipe.normalization])
+        batch = plain(store.gather(index), normalization)
         features = tower(batch.image, batch.camera)
         chosen = probed[index].to(trainer.device)
         for place, (meter, probe) in enumerate(meters):

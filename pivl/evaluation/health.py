@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from pivl.data.normalization import NORMALIZATIONS
-from pivl.data.part_maps.confidence import cell_confidence
 from pivl.data.part_maps.labels import IGNORE
 from pivl.data.part_maps.voting import BACKGROUND
 from pivl.data.pictures import Split
@@ -22,11 +21,11 @@ from pivl.evaluation.alignment_bounds import AlignmentBounds
 from pivl.evaluation.confusion import Confusion
 from pivl.evaluation.text_fit import TextFit, mean_cosine
 from pivl.loop import autocast
-from pivl.losses import alignment, cell_weights
+from pivl.losses import alignment
 from pivl.model import Trained
 from pivl.recipe import Recipe, Stage
 from pivl.stages.target_texts import Texts, part_texts
-from pivl.stages.training_data import cell_labels, evenly_spaced, similarity
+from pivl.stages.training_data import cell_labels, evenly_spaced, similarity, weigh_cells
 from pivl.towers.clip import Clip
 from pivl.train import Trainer
 
@@ -132,10 +131,11 @@ def _measure_part_prompts(
 def _measure_alignment(trainer: Trainer, trained: Trained, texts: Tensor, store: Store) -> dict[str, float]:
     """The alignment loss of the trained map beside the bounds for the same targets, and the share of background."""
     recipe, tower = trainer.recipe, trained.model.tower
+    normalization = NORMALIZATIONS[recipe.normalization_of("image-tower")]
     weights, total = torch.zeros(texts.shape[:2], dtype=torch.float64, device=trainer.device), 0.0
     background = cells = 0
     for index in torch.arange(len(store)).split(BATCH):
-        batch = plain(store.gather(index), NORMALIZATIONS[recipe.normalization])
+        batch = plain(store.gather(index), normalization)
         with autocast(trainer.device, recipe.precision):
             pixels = trained.head(tower(batch.image, batch.camera))
         grid = pixels.shape[-2:]
@@ -143,9 +143,8 @@ def _measure_alignment(trainer: Trainer, trained: Trained, texts: Tensor, store:
         background += int((every == BACKGROUND).sum())
         cells += int((every != IGNORE).sum())
         labels = cell_labels(recipe, tower, batch.part_map, grid, texts.shape[1])
-        sure = cell_confidence(batch.confidence, grid) if recipe.align_pixels == "confidence" else None
-        weight = cell_weights(labels, sure)
-        total += float(alignment(pixels, texts[batch.person], labels, sure)) * float(weight.sum())
+        weight = weigh_cells(recipe, labels, batch.confidence, texts.shape[1])
+        total += float(alignment(pixels, texts[batch.person], labels, weight)) * float(weight.sum())
         person = batch.person[:, None].expand_as(weight)
         kind = labels.flatten(1).masked_fill(weight == 0, 0)
         weights.index_put_((person, kind), weight.double(), accumulate=True)

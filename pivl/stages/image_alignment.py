@@ -7,8 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from pivl.data.part_maps.confidence import cell_confidence
-from pivl.data.part_maps.labels import IGNORE
+from pivl.data.store import Batch
+from pivl.fusion import Head
 from pivl.loop import (
     Fit,
     Schedule,
@@ -18,19 +18,28 @@ from pivl.loop import (
     smooth_cosine,
     warm_steps,
 )
-from pivl.losses import alignment, hard_triplet, identity_loss
+from pivl.losses import (
+    CellErrors,
+    alignment,
+    class_errors,
+    hard_triplet,
+    identity_loss,
+    raw_errors,
+    unit_errors,
+)
 from pivl.model import ReIDModel
 from pivl.recipe import Recipe
 from pivl.stages.target_texts import Texts
-from pivl.stages.training_data import BatchSource, Similarity, cell_labels
+from pivl.stages.training_data import BatchSource, Similarity, cell_labels, weigh_cells
 from pivl.system import data_parallel
 from pivl.towers.features import Features
+from pivl.towers.student import Tower
 
 
 def align_images(
     recipe: Recipe,
     model: ReIDModel,
-    head: nn.Module,
+    head: Head,
     texts: Texts,
     similarity: Similarity,
     data: BatchSource,
@@ -54,7 +63,7 @@ def align_images(
         with autocast(batch.image.device, recipe.precision):
             features = model.tower(batch.image, batch.camera)
             logits = model.logits(features)
-            pixels = None if texts.parts is None else head(features)
+            levels = () if texts.parts is None else head.levels(features)
         seen[:] = [features.shared]
         fit.observe("forward")
         whole = partial(data_parallel.gather, whole=len(index))
@@ -69,15 +78,9 @@ def align_images(
         }
         if losses.image_to_text is not None:
             named["image_to_text"] = recipe.image_to_text_weight * losses.image_to_text
-        if texts.parts is not None and pixels is not None:
-            labels = cell_labels(recipe, model.tower, batch.part_map, pixels.shape[-2:], texts.parts.shape[1])
-            sure = None
-            if recipe.align_pixels == "confidence":
-                sure = cell_confidence(batch.confidence, pixels.shape[-2:])
-            loss = alignment(pixels, texts.parts[batch.person], labels, sure)
-            counted = (labels != IGNORE).flatten(1)
-            named["alignment"] = recipe.align_weight * data_parallel.mean(
-                loss, counted.sum() if sure is None else counted.any(dim=1).sum()
+        if texts.parts is not None:
+            named["alignment"] = recipe.align_weight * level_alignment(
+                recipe, model.tower, levels, texts.parts[batch.person], batch
             )
         return named
 
@@ -85,6 +88,25 @@ def align_images(
     fit = Fit(recipe.epochs, data.batches, terms, optimizer, image_schedule(recipe), recipe.precision)
     fit.gradients = lambda named: gradient_norms(named, seen.pop())
     return fit
+
+
+def level_alignment(
+    recipe: Recipe, tower: Tower, levels: Sequence[Tensor], texts: Tensor, batch: Batch
+) -> Tensor:
+    """Returns the alignment of maps [B, D, h, w], their mean, with the texts [B, parts, D] of their people (Eq. 11).
+
+    All maps have one grid. Every rank has the mean over all ranks.
+    """
+    grid, parts = levels[0].shape[-2:], texts.shape[1]
+    labels = cell_labels(recipe, tower, batch.part_map, grid, parts)
+    weights = weigh_cells(recipe, labels, batch.confidence, parts)
+    errors: dict[str, CellErrors] = {
+        "unit": unit_errors,
+        "raw": raw_errors,
+        "classes": partial(class_errors, temperature=recipe.part_temperature),
+    }
+    losses = [alignment(one, texts, labels, weights, errors[recipe.align_loss]) for one in levels]
+    return data_parallel.mean(torch.stack(losses).mean(), weights.sum())
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,15 @@ from torch.nn import functional
 
 from pivl.data.augmentation.augment import augment
 from pivl.data.augmentation.draws import Augmentation, draw_rows
-from pivl.data.normalization import NORMALIZATIONS, Normalization
+from pivl.data.normalization import NORMALIZATIONS
+from pivl.data.part_maps.confidence import cell_confidence
 from pivl.data.part_maps.labels import IGNORE
 from pivl.data.part_maps.voting import BACKGROUND, Patches, vote
 from pivl.data.pictures import Split
 from pivl.data.sampler import identity_batches, shuffled_batches
 from pivl.data.store import Batch, Store, plain
 from pivl.loop import autocast
+from pivl.losses import balance_parts, cell_weights
 from pivl.recipe import Recipe, Stage
 from pivl.system.data_parallel import share
 from pivl.system.random_streams import Streams
@@ -98,27 +100,34 @@ class TrainingData:
         labels = cell_labels(self.recipe, self.clip.vision, self.store.part_map, dense.shape[-2:], parts)
         return PromptData(data.person, data.batches, data.similarity, image, dense, labels)
 
+    def mean_features(self) -> Tensor:
+        """Returns the mean of the frozen tower's features, in the space of texts, over each person's pictures: [P, D]."""
+        image, person = self._describe(lambda features: features.proj).float(), self.store.person
+        total = image.new_zeros(int(person.max()) + 1, image.shape[1]).index_add_(0, person, image)
+        return total / person.bincount()[:, None]
+
     def for_images(self) -> BatchSource:
         """Returns the augmented batches of stage 2."""
         recipe = self.recipe
         batches = self._identity_batches("image-batches", recipe.people_per_batch)
         generator = self.streams.open("augmentation")
-        augmentation = Augmentation(recipe.flip_probability, recipe.padding, recipe.erase_probability)
+        augmentation = Augmentation(
+            recipe.flip_probability, recipe.padding, recipe.erase_probability,
+            erase_labels=recipe.erased_labels == "ignore",
+        )  # fmt: skip
+        normalization = NORMALIZATIONS[recipe.normalization_of("image-tower")]
         mirror_table = torch.from_numpy(self.split.labels.mirror_table())
 
         def fetch(index: Tensor) -> Batch:
             draws = share(draw_rows(len(index), generator))
             stored = self.store.gather(share(index))
-            return augment(stored, augmentation, self._normalization(), mirror_table, draws)
+            return augment(stored, augmentation, normalization, mirror_table, draws)
 
         return BatchSource(batches, fetch)
 
-    def _normalization(self) -> Normalization:
-        return NORMALIZATIONS[self.recipe.normalization]
-
     def _prompt_batches(self, stage: Stage) -> Batches:
         recipe = self.recipe
-        if recipe.prompt_sampling == "identity" or stage == "part-prompts":
+        if recipe.draws_people(stage):
             return self._identity_batches(stage, recipe.prompt_batch // recipe.images_per_person)
         count, stream = len(self.split.train), self.streams.open(stage)
         return lambda _: shuffled_batches(count, recipe.prompt_batch, self.streams.mark(stream))
@@ -135,11 +144,12 @@ class TrainingData:
     def _describe(self, read: Callable[[Features], Tensor]) -> Tensor:
         """Returns what `read` takes from the frozen tower's features of all training pictures, not augmented."""
         store, device = self.store, self.store.person.device
+        normalization = NORMALIZATIONS[self.recipe.normalization]
         vision = self.clip.vision.to(device).eval()
         cached: Tensor | None = None
         for index in torch.arange(len(store)).split(CHUNK):
             with autocast(device, self.recipe.precision):
-                seen = read(vision(plain(store.gather(index), self._normalization()).image))
+                seen = read(vision(plain(store.gather(index), normalization).image))
             if cached is None:  # filled in place: gathering the chunks at the end would need twice the memory
                 cached = seen.new_empty(len(store), *seen.shape[1:])
             cached[index.to(cached.device)] = seen
@@ -174,3 +184,15 @@ def evenly_spaced(count: int, most: int) -> Tensor:
     """Returns at most `most` of `count` indices, evenly spaced, int64."""
     taken = min(count, most)
     return torch.arange(taken) * count // max(1, taken)
+
+
+def weigh_cells(recipe: Recipe, labels: Tensor, confidence: Tensor | None, parts: int) -> Tensor:
+    """Returns how much stage 2 counts each cell of labels [B, h, w]: float32 [B, h*w], 0 where IGNORE.
+
+    `confidence` uint8 [B, H, W]: of the part maps, ValueError where a recipe wants it and there is none.
+    """
+    if recipe.align_pixels == "confidence":
+        return cell_weights(labels, cell_confidence(confidence, labels.shape[1:]))
+    return (
+        balance_parts(labels.flatten(1), parts) if recipe.background == "balanced" else cell_weights(labels)
+    )

@@ -22,6 +22,7 @@ from pivl.data.pictures import Pictures, Split
 from pivl.synthped.names import EMBEDDED_SETS
 from pivl.synthped.person.wardrobe import People, draw_families, draw_people
 from pivl.synthped.picture_cache import CachedPictures, Report, ShotList, load_pictures
+from pivl.synthped.pretraining.captions import describe_parts
 from pivl.synthped.rendering.camera import draw_cameras
 from pivl.synthped.rendering.picture import World
 from pivl.system.random_streams import numpy_stream
@@ -110,7 +111,8 @@ def load(
     )
     content = sha256(json.dumps(facts, sort_keys=True).encode())
     content.update(album.part_map.tobytes())
-    return Split(name, train, gallery, gallery, LIP, content.hexdigest()[:12])
+    described = describe_parts(draw_benchmark_people(config)[0])
+    return Split(name, train, gallery, gallery, LIP, content.hexdigest()[:12], descriptions=described)
 
 
 def pretraining_people(

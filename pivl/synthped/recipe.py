@@ -13,6 +13,7 @@ EMBEDDED = Recipe(
     label_vote="foreground",  # a plain majority deletes most small parts of a small image
     identity_weight=0.25,
     triplet_weight=0.3,
+    depth_wise_start="channels",  # what its few steps can move
     align_stride=4,  # 128 x 64 at stride 4 is the paper's 32 x 16 grid of 256 x 128
     epochs=8,
     rate=1.5e-3,

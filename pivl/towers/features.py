@@ -16,6 +16,7 @@ class Features:
     proj [B, D]: attention-pool token 0, or feat projected; the joint space of image and text.
     maps: [B, C_i, h_i, w_i] for hierarchical fusion: layer1..3, or the last block's patches before ln_post.
     shared: the deepest tensor that all of the above come from: the last of several maps, or what the last block reads.
+    deepest [B, C, h, w]: layer4; a ViT has none.
     """
 
     last: Tensor
@@ -24,6 +25,7 @@ class Features:
     maps: tuple[Tensor, ...]
     make_tokens: Callable[[], Tensor]
     shared: Tensor
+    deepest: Tensor | None = None
 
     @cached_property
     def tokens(self) -> Tensor:

@@ -67,6 +67,7 @@ class ResNetTower(ConvolutionalTower):
             maps=tuple(maps),
             make_tokens=lambda: self._on_grid(pool_cells(self.net.attnpool, tokens)),
             shared=maps[2],
+            deepest=layer4,
         )
 
     def embed(self, image: Tensor, camera: Tensor | None = None) -> Tensor:

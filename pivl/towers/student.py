@@ -50,6 +50,7 @@ class StudentTower(ConvolutionalTower):
             maps=tuple(maps),
             make_tokens=lambda: tokens,
             shared=maps[-1],
+            deepest=deepest,
         )
 
     def embed(self, image: Tensor, camera: Tensor | None = None) -> Tensor:

@@ -97,7 +97,7 @@ def learning_rates(recipe: Recipe) -> Iterator[Recomputed]:
         "lr.stage1": (
             recipe.identity_epochs,
             recipe.prompt_rate,
-            prompt_schedule(recipe, recipe.identity_epochs),
+            prompt_schedule(recipe, "identity-prompts"),
         ),
         "lr.stage2": (recipe.epochs, recipe.rate, image_schedule(recipe)),
     }

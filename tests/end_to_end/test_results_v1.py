@@ -23,7 +23,8 @@ from tests.support.commands import run_main
 from tests.support.recorded_runs import complain
 
 DATA = Path(__file__).parents[1] / "data"
-SMOKE = ("ablation", "--preset", "smoke", "--seeds", "0", "--set", "global_text=tuned")  # the default of then
+THEN = ("--set", "global_text=tuned", "--set", "depth_wise_start=unit")  # as it was then
+SMOKE = ("ablation", "--preset", "smoke", "--seeds", "0", *THEN)
 RENDERED = DataIdentity("b36c93267774", "")  # synthped-mini, which this test does not render
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 

@@ -1,13 +1,24 @@
 """The losses against written-out loops, cases computed by hand, invariances and gradients (Eq. 2-4, 7-8, 11)."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from torch.nn import functional
 
 from pivl.data.part_maps.labels import IGNORE
-from pivl.losses import alignment, cell_weights, contrast, dense_contrast, hard_triplet, identity_loss
+from pivl.losses import (
+    alignment,
+    balance_parts,
+    cell_weights,
+    class_errors,
+    contrast,
+    dense_contrast,
+    hard_triplet,
+    identity_loss,
+    raw_errors,
+)
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -131,6 +142,64 @@ def test_cells_count_as_alignment_counts_them():
     assert cell_weights(labels).tolist() == [[1, 1, 1, 0], [0, 0, 0, 0]]
     sure = cell_weights(labels, torch.tensor([0.0, math.log(2), 0.0, 9.0]).view(1, 2, 2).expand(2, -1, -1))
     torch.testing.assert_close(sure, torch.tensor([[0.25, 0.5, 0.25, 0], [0, 0, 0, 0]]))
+
+
+def _written_out(pixels, texts, labels, error):
+    """The mean of `error`(pixel, all texts of the picture, own) over labelled pixels, one by one."""
+    found = [
+        error(pixels[b, :, y, x], texts[b], int(labels[b, y, x]))
+        for b, y, x in (labels != IGNORE).nonzero().tolist()
+    ]
+    return torch.stack(found).mean()
+
+
+@pytest.mark.parametrize(
+    ("ours", "error"),
+    [
+        (raw_errors, lambda pixel, texts, own: (pixel - texts[own]).square().sum()),
+        (
+            partial(class_errors, temperature=0.07),
+            lambda pixel, texts, own: (
+                -(functional.cosine_similarity(pixel[None], texts) / 0.07).log_softmax(0)[own]
+            ),
+        ),
+    ],
+    ids=["raw", "classes"],
+)
+def test_other_errors_and_their_gradients_equal_those_written_out(ours, error):
+    pixels, texts = _random(2, 3, 2, 4).requires_grad_(), 3 * _random(2, 5, 3, seed=1)
+    labels = torch.randint(0, 5, (2, 2, 4)).masked_fill(_random(2, 2, 4) > 0.5, IGNORE)
+    losses = alignment(pixels, texts, labels, errors=ours), _written_out(pixels, texts, labels, error)
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(loss, pixels)[0] for loss in losses), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_balanced_parts_of_a_picture_weigh_the_same_by_hand():
+    label = torch.tensor([[0, 0, 0, 2, IGNORE], [1, 1, 1, 1, 1], [IGNORE] * 5])
+    expected = torch.tensor([[1 / 6] * 3 + [1 / 2, 0], [1 / 5] * 5, [0] * 5])
+    torch.testing.assert_close(balance_parts(label, 3), expected)
+    pixels, texts = _random(3, 4, 1, 5), _random(3, 3, 4, seed=1)
+    one, other = (
+        2
+        - 2
+        * functional.cosine_similarity(pixels[picture, :, 0].T, texts[picture][label[picture].clamp(max=2)])
+        for picture in (0, 1)
+    )
+    by_hand = ((one[:3].mean() + one[3]) / 2 + other.mean()) / 2  # the third picture has no part
+    torch.testing.assert_close(alignment(pixels, texts, label[:, None], balance_parts(label, 3)), by_hand)
+
+
+def test_the_dense_contrast_by_weights_is_that_of_repeated_pixels():
+    texts, pixels, own = _random(2, 4), _random(3, 4, seed=1), torch.tensor([0, 1, 1])
+    weighted = dense_contrast(texts, pixels, own, 0.5, torch.tensor([2.0, 1.0, 1.0]))
+    plain = dense_contrast(texts, pixels, own, 0.5)
+    assert weighted[0] == plain[0]  # every text counts the same already
+    costs = torch.stack(
+        [contrast(pixels[i : i + 1], texts, (own[i] == torch.arange(2))[None], 0.5) for i in range(3)]
+    )
+    torch.testing.assert_close(weighted[1], (2 * costs[0] + costs[1] + costs[2]) / 4)
 
 
 def test_unlabelled_pixels_get_no_gradient():

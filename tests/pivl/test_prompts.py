@@ -1,5 +1,6 @@
 """The texts of people and parts: worded as in method.md 0, encoded as the whole sentence would be, tunable."""
 
+import pytest
 import torch
 
 from pivl.data.part_maps.labels import LIP
@@ -64,3 +65,28 @@ def test_fresh_tokens_have_the_spread_of_clip_reid():
     tokens = draw_identity_tokens(200, 4, 64, torch.Generator().manual_seed(0))
     assert tokens.shape == (200, 4, 64)
     assert abs(float(tokens.std()) - 0.02) < 0.0005  # 51,200 draws: a standard error of 0.00006
+
+
+@pytest.mark.parametrize(
+    ("template", "wording", "words"),
+    [
+        ("comma", "spaces", "A photo of a person, upper clothes."),
+        ("sentence", "spaces", "A photo of a person. upper clothes."),
+        ("possessive", "hyphens", "A photo of a person's upper-clothes."),
+        ("comma", "hyphens", "A photo of a person, upper-clothes."),
+    ],
+)
+def test_templates_and_wordings_are_the_sentences_that_they_say(template, wording, words):
+    prompts = Prompts(CLIP.text, CLIP.vocabulary, LIP, template, wording)
+    torch.testing.assert_close(prompts.part_labels()[5], _encode_whole(words))
+
+
+def test_written_texts_are_the_whole_sentences_whatever_their_length():
+    texts = [
+        "A photo of a person's hat.",
+        "A photo of a person's upper clothes, left arm.",
+        "A photo of a person.",
+    ]
+    encoded = _prompts().written(texts)
+    for text, one in zip(texts, encoded, strict=True):
+        torch.testing.assert_close(one, _encode_whole(text))

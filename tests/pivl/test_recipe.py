@@ -125,6 +125,7 @@ def test_only_the_stages_that_a_recipe_uses_are_run():
     assert replace(recipe, image_to_text_weight=0).stages() == ("image-tower",)
     assert recipe.stages() == ("identity-prompts", "image-tower")
     assert replace(recipe, part_text="label").stages() == ("identity-prompts", "image-tower")
+    assert replace(recipe, part_text="description").stages() == ("identity-prompts", "image-tower")
     assert replace(recipe, part_text="identity+label").stages() == STAGES
 
 
@@ -145,8 +146,33 @@ def test_the_last_stage_depends_on_every_choice():
         align_pixels="confidence",
         channel_alignment="point-wise",
         student="mobilenetv2-0.25",
+        prompt_cosine="one",
+        part_template="comma",
+        part_wording="hyphens",
+        part_similarity="dot",
+        part_sampling="shuffle",
+        part_warmup_epochs=0,
+        global_targets="random",
+        fused_stages="4",
+        fuse="levels",
+        align_loss="raw",
+        depth_wise_start="channels",
+        erased_labels="keep",
+        image_normalization="half",
     )
     assert set(recipe.stage_choices("image-tower")) == {item.name for item in fields(Recipe)}
+
+
+def test_a_student_may_be_normalised_unlike_its_teacher():
+    recipe = replace(EMBEDDED, image_normalization="imagenet")
+    assert [recipe.normalization_of(stage) for stage in STAGES] == ["clip", "clip", "imagenet"]
+    assert {EMBEDDED.normalization_of(stage) for stage in STAGES} == {"clip"}
+    assert recipe.stage_choices("part-prompts") == EMBEDDED.stage_choices("part-prompts")
+
+
+def test_cells_are_weighted_once():
+    with pytest.raises(ValueError, match="both weight cells; leave one out"):
+        replace(EMBEDDED, background="balanced", align_pixels="confidence")
 
 
 def test_joint_tuning_has_no_tokens_before_parts():

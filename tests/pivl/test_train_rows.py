@@ -10,10 +10,25 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
+from pivl.data.normalization import NORMALIZATIONS
+from pivl.data.part_maps.labels import LIP
 from pivl.fusion import make_head
 from pivl.prompts import draw_identity_tokens
-from tests.support.tiny_models import PI_VL, RECIPE, RESNET, SIZE, VIT, tiny_clip, tiny_trainer, train
+from pivl.stages.target_texts import Texts, substitute
+from pivl.system.random_streams import torch_stream
+from tests.support.tiny_models import (
+    PI_VL,
+    RECIPE,
+    RESNET,
+    SIZE,
+    VIT,
+    tiny_clip,
+    tiny_split,
+    tiny_trainer,
+    train,
+)
 
 
 @pytest.mark.parametrize("vision", [RESNET, VIT], ids=["cnn", "vit"])
@@ -127,6 +142,80 @@ def test_controls_replace_only_the_targets():
     assert same_rows
     assert not torch.equal(right.parts, permuted.parts)
     assert not torch.equal(right.parts, random.parts)
+
+
+@pytest.mark.parametrize("targets", ["random", "permuted", "one-hot", "images"])
+def test_what_stands_for_texts_of_people_is_as_long_as_they_are_and_changes_no_other_text(targets):
+    tokens = draw_identity_tokens(8, 4, 32, torch.Generator().manual_seed(0))
+    right = tiny_trainer(PI_VL).texts(tokens, tokens)
+    made = tiny_trainer(replace(PI_VL, global_targets=targets))
+    found = made.texts(tokens, tokens)
+    assert torch.equal(found.parts, right.parts)
+    torch.testing.assert_close(found.people.norm(dim=1), right.people.norm(dim=1))
+    assert torch.equal(found.people, made.texts(tokens, tokens).people)
+    unit = functional.normalize(found.people, dim=1)
+    cosines = unit @ functional.normalize(right.people, dim=1).T
+    if targets == "permuted":
+        torch.testing.assert_close(cosines.max(dim=1).values, torch.ones(8))
+        assert sorted(cosines.argmax(dim=1).tolist()) == list(range(8))
+        assert cosines.argmax(dim=1).tolist() != list(range(8))
+    if targets == "one-hot":
+        torch.testing.assert_close(unit @ unit.T, torch.eye(8), atol=1e-5, rtol=0)
+    if targets == "images":
+        train, vision = made.split.train, made.clip.vision
+        normalized = NORMALIZATIONS[made.recipe.normalization].normalize(train.image)
+        with torch.no_grad():
+            features = vision(normalized).proj
+        means = torch.stack([features[train.person == person].mean(dim=0) for person in range(8)])
+        torch.testing.assert_close(unit, functional.normalize(means, dim=1), atol=1e-5, rtol=1e-4)
+
+
+def test_more_people_than_dimensions_have_one_hot_vectors_that_are_nearly_orthogonal():
+    """Welch's bound on the mean square of P unit vectors' cosines in D dimensions is reached by a tight frame."""
+    people = torch.randn(80, 32, generator=torch.Generator().manual_seed(0))
+    made = replace(PI_VL, global_targets="one-hot")
+    found = substitute(made, Texts(people, None), lambda name: torch_stream(0, name), lambda: people).people
+    unit = functional.normalize(found, dim=1)
+    square = (unit @ unit.T).square().mean()
+    assert float(square) == pytest.approx(1 / 32, rel=0.05)
+
+
+def test_described_parts_have_their_sentences_and_the_others_their_names():
+    split = tiny_split()
+    described = tuple(
+        tuple("A photo of a person's hat." if part == 5 and person else None for part in range(20))
+        for person in range(8)
+    )
+    recipe = replace(PI_VL, part_text="description")
+    tokens = draw_identity_tokens(8, 4, 32, torch.Generator().manual_seed(0))
+    found = tiny_trainer(recipe, split=replace(split, descriptions=described)).texts(tokens, None).parts
+    labels = tiny_trainer(replace(PI_VL, part_text="label")).texts(tokens, None).parts
+    assert torch.equal(found[0], labels[0])
+    torch.testing.assert_close(found[3, 5], labels[3, LIP.parts.index("hat")])
+    others = [part for part in range(20) if part != 5]
+    assert torch.equal(found[3, others], labels[3, others])
+    with pytest.raises(ValueError, match="exist for rendered people alone"):
+        tiny_trainer(recipe).texts(tokens, None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"align_loss": "raw"},
+        {"align_loss": "classes", "part_text": "label"},
+        {"fuse": "levels"},
+        {"fuse": "concat", "fused_stages": "2-5"},
+        {"background": "balanced"},
+        {"global_targets": "images", "erased_labels": "keep"},
+        {"part_similarity": "dot", "part_sampling": "shuffle", "prompt_cosine": "one"},
+    ],
+    ids=lambda changes: ",".join(changes),
+)
+def test_every_choice_trains(changes):
+    terms: dict[str, float] = {}
+    train(tiny_trainer(replace(PI_VL, **changes), report=lambda stage, step: terms.update(step.terms)))
+    assert all(torch.isfinite(value) for value in terms.values())
+    assert float(terms["alignment"]) > 0
 
 
 def test_without_text_there_is_no_stage_one_and_no_text():

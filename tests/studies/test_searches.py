@@ -20,7 +20,7 @@ from studies.searches import (
 
 def base_recipes(space: Space) -> list[Recipe]:
     return [
-        replace(base.recipes[space.base.method], **{**preset.changes, **space.base.changes})
+        replace(base.recipes[space.base.start], **{**preset.changes, **space.base.changes})
         for base in BACKBONES.values()
         for preset in SEARCH_PRESETS.values()
     ]
@@ -53,6 +53,13 @@ def test_the_spaces_are_those_that_the_issue_names():
     assert set(SEARCHES["fusion-head"].parameters) == {"head_rate", "channel_alignment", "background"}
 
 
+def test_clip_reid_is_searched_alike_with_and_without_text():
+    """One of two rows that is tuned less loses by that alone."""
+    with_text, without = SEARCHES["clip-reid"], SEARCHES["no-text"]
+    assert with_text.parameters == without.parameters
+    assert (with_text.base.name, without.base.name) == ("clip-reid", "no-text")
+
+
 def test_what_a_space_leaves_alone_says_which_stages_its_trials_share():
     shared = {
         name: {
@@ -66,18 +73,20 @@ def test_what_a_space_leaves_alone_says_which_stages_its_trials_share():
         "loss-weights": {"identity-prompts"},
         "fusion-head": {"identity-prompts"},
         "rates": set(),
+        "clip-reid": {"identity-prompts", "part-prompts"},
+        "no-text": {"identity-prompts", "part-prompts"},
     }
 
 
 def test_a_factor_is_a_range_around_the_recipes_own_value():
-    vit = replace(BACKBONES["vit-b-16"].recipes["PI-VL"])
+    vit = replace(BACKBONES["vit-b-16"].recipes["paper"])
     assert around(RATES, vit)["rate"] == Float(5e-6 / 10, 5e-6 * 10, log=True)
 
 
 def test_a_space_may_not_vary_what_makes_its_row():
     with pytest.raises(ValueError, match="mine: fusion are what makes the row"):
         around(
-            Space("mine", "Mine", {"fusion": Choice(("last", "pyramid"))}), BACKBONES["tiny"].recipes["PI-VL"]
+            Space("mine", "Mine", {"fusion": Choice(("last", "pyramid"))}), BACKBONES["tiny"].recipes["paper"]
         )
 
 

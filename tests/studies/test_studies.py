@@ -48,7 +48,7 @@ def _changes(one: Recipe, other: Recipe) -> dict[str, object]:
 
 def _recipe(study: Study, name: str, backbone: str = "tiny") -> Recipe:
     row = next(row for row in study.rows if row.name == name)
-    return replace(find_backbone(backbone).recipes[row.method], **row.changes)
+    return replace(find_backbone(backbone).recipes[row.start], **row.changes)
 
 
 def _recipes(study: Study, backbone: str = "tiny") -> list[Recipe]:
@@ -79,16 +79,44 @@ def test_each_row_of_the_ablation_changes_what_its_title_says_and_nothing_else()
 def test_each_control_changes_one_thing_and_its_other_rows_are_the_ablation_s() -> None:
     assert _recipe(CONTROLS, "clip-reid") == _recipe(ABLATION, "clip-reid")
     assert _recipe(CONTROLS, "pi-vl") == _recipe(ABLATION, "pi-vl")
+    own_weights = {"identity_weight": 1.0, "triplet_weight": 1.0}  # those of cnn_base.yml
     for name, base, change in (
-        ("no-text", "clip-reid", {"image_to_text_weight": 0.0}),
+        ("no-text", "clip-reid", {"image_to_text_weight": 0.0, **own_weights}),
+        (
+            "moved-texts",
+            "clip-reid",
+            {"part_text": "identity+label", "align_weight": 0.0, "global_text": "tuned"},
+        ),
+        ("random-people", "clip-reid", {"global_targets": "random"}),
+        ("permuted-people", "clip-reid", {"global_targets": "permuted"}),
+        ("one-hot-people", "clip-reid", {"global_targets": "one-hot"}),
+        ("mean-images", "clip-reid", {"global_targets": "images"}),
+        ("pi-vl-moved", "pi-vl", {"global_text": "tuned"}),
         ("random-targets", "pi-vl", {"part_targets": "random"}),
         ("permuted-texts", "pi-vl", {"part_targets": "permuted"}),
+        ("part-names", "pi-vl", {"part_text": "label", "align_loss": "classes"}),
+        ("descriptions", "pi-vl", {"part_text": "description"}),
     ):
         assert _changes(_recipe(CONTROLS, base), _recipe(CONTROLS, name)) == change
 
 
+def test_each_choice_is_changed_alone() -> None:
+    """But for what a choice cannot do without: a temperature of its own, or texts of the only stage that there is."""
+    choices, pi_vl = STUDIES["choices"], _recipe(ABLATION, "pi-vl")
+    together = ({"part_similarity", "part_temperature"}, {"part_schedule", "global_text"})
+    changed = [_changes(pi_vl, recipe) for recipe in _recipes(choices)]
+    assert changed[0] == {}
+    assert all(len(one) == 1 or set(one) in together for one in changed[1:])
+    said = {(name, value) for one in changed for name, value in one.items()}
+    assert {name for name, _ in said} >= {
+        "align_loss", "part_similarity", "part_template", "part_wording", "fuse", "fused_stages", "background",
+        "prompt_cosine", "part_warmup_epochs", "part_sampling", "erased_labels", "label_vote",
+    }  # fmt: skip
+
+
 def test_rows_share_their_stages() -> None:
-    recipes = [recipe for study in STUDIES.values() for recipe in _usual(study)]
+    studies = [study for name, study in STUDIES.items() if name != "choices"]  # whose question these are
+    recipes = [recipe for study in studies for recipe in _usual(study)]
     for stage in ("identity-prompts", "part-prompts"):
         users = [recipe for recipe in recipes if stage in recipe.stages()]
         assert len(users) > 1

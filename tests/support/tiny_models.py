@@ -30,11 +30,11 @@ PI_VL = replace(RECIPE, part_text="identity+label", fusion="pyramid")
 RESNET = VisionArchitecture("resnet", (1, 1, 1, 1), 8, 4, 32)
 STUDENT = "mobilenetv2-0.25"
 VIT = VisionArchitecture("vit", (2,), 32, 2, 32, 8)
-TEXTS = ["A photo of a person.", *(f"A photo of a person's {part}." for part in LIP.parts)]
+TEXTS = ["A photo of a person, -", *(f"A photo of a person's {part}." for part in LIP.parts)]
 
 
 def tiny_clip(vision: VisionArchitecture = RESNET, seed: int = 0) -> Clip:
-    """A CLIP with random weights that knows the prompts of LIP's parts."""
+    """A CLIP with random weights that knows the prompts of LIP's parts, however they are put together."""
     vocabulary = Vocabulary.covering(TEXTS)
     text = TextArchitecture(2, 32, 2, vision.embed_dim, 24, len(vocabulary))
     generator = torch.Generator().manual_seed(seed)

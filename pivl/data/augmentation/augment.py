@@ -22,10 +22,11 @@ def augment(
     """Flip, zero-pad, crop back to size, normalise and erase every picture; all tensors new.
 
     `mirror_table` uint8 [256] gives the class id that an id becomes in a mirrored image
-    (LabelSet.mirror_table); padded and erased pixels of the map become IGNORE, of its confidence 0.
+    (LabelSet.mirror_table); padded pixels of the map become IGNORE, of its confidence 0, and so
+    do erased ones unless `augmentation` keeps their labels.
     `draws`, float64 [B, ROW] on the CPU, are uniform in [0, 1): those of `draw_rows`, or a rank's share of them.
     """
     size, device = (decoded.image.shape[-2], decoded.image.shape[-1]), decoded.image.device
     moves = draw_params(draws, size, augmentation, device)
     move = apply_by_slices if device.type == "cpu" else apply_by_index
-    return move(decoded, moves, augmentation.padding, normalization, mirror_table)
+    return move(decoded, moves, augmentation, normalization, mirror_table)

@@ -19,7 +19,8 @@ class Augmentation:
     """The augmentation of a training image; the defaults are CLIP-ReID's for 256 x 128 pixels.
 
     flip_probability, erase_probability in [0, 1]; padding in pixels on each side; erase_area as shares of
-    the image's area and erase_aspect as height / width, each (lowest, highest).
+    the image's area and erase_aspect as height / width, each (lowest, highest). erase_labels: erased pixels of a part map
+    lose their label and its confidence, too.
     """
 
     flip_probability: float = 0.5
@@ -27,6 +28,7 @@ class Augmentation:
     erase_probability: float = 0.5
     erase_area: tuple[float, float] = (0.02, 1 / 3)
     erase_aspect: tuple[float, float] = (0.3, 3.3)
+    erase_labels: bool = True
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pivl.data.augmentation.draws import AugmentationParams
+from pivl.data.augmentation.draws import Augmentation, AugmentationParams
 from pivl.data.augmentation.on_gpu import as_normal
 from pivl.data.normalization import Normalization
 from pivl.data.part_maps.labels import IGNORE
@@ -39,13 +39,13 @@ class Crop:
 def apply_by_slices(
     decoded: Decoded,
     moves: AugmentationParams,
-    padding: int,
+    augmentation: Augmentation,
     normalization: Normalization,
     mirror_table: Tensor,
 ) -> Batch:
     """Returns what pivl.data.augmentation.on_gpu.apply_by_index gives, for pictures on the CPU."""
     size = (decoded.image.shape[-2], decoded.image.shape[-1])
-    cuts = list(_crops(moves, size, padding))
+    cuts = list(_crops(moves, size, augmentation.padding))
     image, (scale, shift) = torch.empty(decoded.image.shape), normalization.factors(decoded.image.device)
     noises = _noises(cuts, image.shape[1:])
     for one, source, cut, noise in zip(image, decoded.image, cuts, noises, strict=True):
@@ -54,7 +54,7 @@ def apply_by_slices(
         one[(..., *cut.erased)] = noise
     kept = torch.arange(256, dtype=torch.uint8)
     part_map, confidence = (
-        None if planes is None else _move_plane(planes, cuts, fill, mirrored.cpu().numpy())
+        None if planes is None else _move_plane(planes, cuts, fill, mirrored.cpu().numpy(), augmentation)
         for planes, fill, mirrored in (
             (decoded.part_map, IGNORE, mirror_table),
             (decoded.confidence, 0, kept),
@@ -80,13 +80,16 @@ def _overlap(start: int, length: int) -> tuple[slice, slice]:
     return slice(max(0, -start), max(0, -start) + kept), slice(max(0, start), max(0, start) + kept)
 
 
-def _move_plane(planes: Tensor, cuts: Sequence[Crop], fill: int, mirrored: NDArray[np.uint8]) -> Tensor:
-    """Planes uint8 [B, H, W], `fill` where they have no pixel or an erased one; `mirrored`: values in a mirrored one."""
+def _move_plane(
+    planes: Tensor, cuts: Sequence[Crop], fill: int, mirrored: NDArray[np.uint8], augmentation: Augmentation
+) -> Tensor:
+    """Planes uint8 [B, H, W], `fill` where they have no pixel or no label; `mirrored`: values in a mirrored one."""
     moved = np.full(planes.shape, fill, np.uint8)
     for one, source, cut in zip(moved, planes, cuts, strict=True):
         taken = cut.take(source)
         one[cut.place] = mirrored[taken] if cut.mirrored else taken
-        one[cut.erased] = fill
+        if augmentation.erase_labels:
+            one[cut.erased] = fill
     return torch.from_numpy(moved)
 
 

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from pivl.data.augmentation.draws import AugmentationParams
+from pivl.data.augmentation.draws import Augmentation, AugmentationParams
 from pivl.data.normalization import Normalization
 from pivl.data.part_maps.labels import IGNORE
 from pivl.data.store import Batch, Decoded
@@ -17,26 +17,27 @@ from pivl.data.store import Batch, Decoded
 def apply_by_index(
     decoded: Decoded,
     moves: AugmentationParams,
-    padding: int,
+    augmentation: Augmentation,
     normalization: Normalization,
     mirror_table: Tensor,
 ) -> Batch:
     """Returns the pictures after their `moves`, normalised; arguments as in pivl.data.augmentation.augment.augment."""
     size = (decoded.image.shape[-2], decoded.image.shape[-1])
-    source, inside = _source_pixels(moves, size, padding)
+    source, inside = _source_pixels(moves, size, augmentation.padding)
     erased = _rectangles(moves, size)
     image = normalization.normalize(_take(decoded.image, source, inside, 0))
     _erase(image, erased, moves.noise)
+    unlabelled = erased & augmentation.erase_labels
     part_map = decoded.part_map
     if part_map is not None:
         table = mirror_table.to(part_map.device)
         swapped = table.index_select(0, part_map.flatten().int()).view_as(part_map)
         part_map = torch.where(moves.mirrored.bool().view(-1, 1, 1), swapped, part_map)
         part_map = _take(part_map.unsqueeze(1), source, inside, IGNORE).squeeze(1)
-        part_map.masked_fill_(erased, IGNORE)
+        part_map.masked_fill_(unlabelled, IGNORE)
     confidence = decoded.confidence
     if confidence is not None:
-        confidence = _take(confidence.unsqueeze(1), source, inside, 0).squeeze(1).masked_fill_(erased, 0)
+        confidence = _take(confidence.unsqueeze(1), source, inside, 0).squeeze(1).masked_fill_(unlabelled, 0)
     return Batch(image, decoded.person, decoded.camera, part_map, confidence)
 
 

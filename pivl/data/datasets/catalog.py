@@ -63,7 +63,9 @@ def load(
     }
     return Split(
         listing.name,
-        **sets,
+        sets["train"],
+        sets["query"],
+        sets["gallery"],
         labels=maps.labels if maps else LIP,
         fingerprint=fingerprint(listing),
         maps=digest_maps(listing, maps, confidence),

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from pivl.data.part_maps.labels import LIP
+from pivl.data.pictures import Descriptions
 from pivl.synthped.person.palette import COLORS, PATTERNS, SKINS
 from pivl.synthped.person.wardrobe import ITEM, KINDS, People
 
@@ -49,6 +50,11 @@ def part_caption(people: People, i: int, part: str) -> str | None:
     """Returns the caption of one LIP part of person i, or None if it cannot be seen on that person."""
     phrase = _part_phrase(people, i, part)
     return None if phrase is None else f"{OWNER} {phrase}."
+
+
+def describe_parts(people: People) -> Descriptions:
+    """Returns the caption of each of LIP's parts of each person, None where it cannot be seen."""
+    return tuple(tuple(part_caption(people, i, part) for part in LIP.parts) for i in range(len(people.skin)))
 
 
 def zoom_caption(people: People, i: int, parts: Iterable[str], generator: np.random.Generator) -> str | None:

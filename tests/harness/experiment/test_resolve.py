@@ -15,8 +15,8 @@ from pivl.towers.clip_catalog import named_clips
 from studies.published import DATASETS, TABLE_2
 
 
-def recipe(row="clip-reid", **typed):
-    experiment = resolve(Request("ablation", **typed))
+def recipe(row="clip-reid", study="ablation", **typed):
+    experiment = resolve(Request(study, **typed))
     return experiment.recipe(next(one for one in experiment.study.rows if one.name == row))
 
 
@@ -24,21 +24,44 @@ def recipe(row="clip-reid", **typed):
     ("backbone", "config"),
     [("rn50", CLIP_REID_CNN), ("vit-b-16", CLIP_REID_VIT), ("vit-b-16-sie-olp", CLIP_REID_VIT_SIE_OLP)],
 )
-def test_clip_reids_row_is_clip_reids_configuration(backbone, config):
-    assert recipe(dataset="market1501", backbone=backbone, precision="fp32") == config
+def test_clip_reids_row_of_table_2_is_its_codes_and_that_of_table_3_has_the_papers_stage_1(backbone, config):
+    """Without text it has the weights of its *_base.yml: 1 and 1, whatever the backbone."""
+    typed = {"dataset": "market1501", "backbone": backbone, "precision": "fp32"}
+    assert recipe(study="comparison", **typed) == config
+    assert recipe(**typed) == replace(config, prompt_sampling="identity", identity_epochs=60)
+    assert recipe("no-text", study="controls", **typed) == replace(
+        config, identity_weight=1.0, image_to_text_weight=0.0
+    )
 
 
-def test_on_clips_backbones_pi_vl_has_the_papers_stage_1_and_is_made_equal_when_asked():
+def test_the_rows_of_table_3_share_stage_1a_on_every_backbone():
     for backbone in backbones():
-        base = find_backbone(backbone)
-        ours, theirs = (asdict(base.recipes[method]) for method in ("PI-VL", "CLIP-ReID"))
-        differ = {name: ours[name] for name in ours if ours[name] != theirs[name]}
-        epochs = {"identity_epochs": 60} if base.kind == "vit" else {}
-        wanted = {} if backbone == "tiny" else {"prompt_sampling": "identity", **epochs}
-        assert differ == wanted, backbone
-    typed = {"dataset": "market1501", "backbone": "rn50", "overrides": ("prompt_sampling=shuffle",)}
-    labels, base = recipe("part-labels", **typed), recipe(**typed)
-    assert labels == replace(base, part_text="label")
+        paper, code = (find_backbone(backbone).recipes[start] for start in ("paper", "code"))
+        differ = {name: value for name, value in asdict(paper).items() if value != asdict(code)[name]}
+        epochs = {"identity_epochs": 60} if find_backbone(backbone).kind == "vit" else {}
+        assert differ == ({} if backbone == "tiny" else {"prompt_sampling": "identity", **epochs}), backbone
+    experiment = resolve(Request("ablation", dataset="market1501", backbone="vit-b-16"))
+    first, *others = [
+        experiment.recipe(row).stage_choices("identity-prompts") for row in experiment.study.rows
+    ]
+    assert all(other == first for other in others)
+
+
+def test_students_of_a_vit_see_pictures_as_imagenets_weights_did():
+    experiment = resolve(Request("transfer", dataset="market1501", backbone="vit-b-16"))
+    seen = {row.name: experiment.recipe(row) for row in experiment.study.rows}
+    for name, made in seen.items():
+        assert made.normalization_of("image-tower") == ("imagenet" if name.startswith("student") else "half")
+        assert made.stage_choices("part-prompts") == seen["pi-vl"].stage_choices("part-prompts")
+
+
+def test_a_row_that_only_rendered_people_can_have_is_left_out_or_refused_elsewhere():
+    rendered, disk = (resolve(Request("controls", dataset=name)) for name in (None, "market1501"))
+    assert {*rendered.rows} - {*disk.rows} == {"descriptions"}
+    with pytest.raises(
+        UserError, match="--rows descriptions: only rendered people can have that; leave it out"
+    ):
+        resolve(Request("controls", dataset="market1501", rows="descriptions"))
 
 
 def test_a_backbone_of_a_name_has_its_patches_and_its_architecture():
@@ -50,7 +73,7 @@ def test_a_backbone_of_a_name_has_its_patches_and_its_architecture():
         vision = named_clips()[base.clip].architecture.vision
         assert vision.kind == base.kind
         if base.kind == "vit" and not name.endswith("olp"):
-            assert base.recipes["CLIP-ReID"].patch_stride == vision.patch
+            assert base.recipes["paper"].patch_stride == vision.patch
 
 
 @pytest.mark.parametrize(

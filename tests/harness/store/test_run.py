@@ -19,7 +19,6 @@ IDS = {  # of the run and of the stages before it, as they were when records wer
     ("ablation", "pi-vl"): PI_VL,
     ("ablation", "pi-vl-joint"): ("0f8ccc530f63bb1f", ["b2076af306e53f37"]),
     ("ablation", "pi-vl-v2"): ("3ff94ad24749abe9", ["b2076af306e53f37"]),
-    ("controls", "no-text"): ("926fb1f8e9f530da", []),
     ("controls", "clip-reid"): CLIP_REID,
     ("controls", "pi-vl"): PI_VL,
     ("controls", "random-targets"): ("394d0e9afcce7a5a", ["819cd2a47d7f99e2", "47f6e44df8623eac"]),
@@ -28,7 +27,7 @@ IDS = {  # of the run and of the stages before it, as they were when records wer
     ("transfer", "student-clip-reid"): ("8b46a77eb07d802c", ["819cd2a47d7f99e2"]),
     ("transfer", "student-pi-vl"): ("e2024ec343c5f2c0", ["819cd2a47d7f99e2", "47f6e44df8623eac"]),
 }
-THEN = ("global_text=tuned",)  # its default of then
+THEN = ("global_text=tuned", "depth_wise_start=unit")  # as it was then
 ON_VIT = {
     "clip-reid": ("990bbf19ca8ad68f", ["99fce531c79cd892"]),
     "pi-vl": ("7d931ff41e33ca19", ["1c3537c2c114a43b", "2d3638ef57a68523"]),
@@ -59,7 +58,7 @@ def test_ids_are_those_of_the_first_records(kind):
         assert ids(run_of(study, row, kind)) == wanted, (study, row)
     vit = {"dataset": "market1501", "backbone": "vit-b-16-sie-olp", "maps": "abc"}
     for row, wanted in ON_VIT.items():
-        assert ids(run_of("ablation", row, kind, **vit)) == wanted, row
+        assert ids(run_of("comparison", row, kind, **vit)) == wanted, row
 
 
 def test_a_new_choice_off_its_default_is_part_of_the_ids_from_its_stage_on():

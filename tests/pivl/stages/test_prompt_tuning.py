@@ -1,6 +1,7 @@
 """The training of prompts: what trains, and by which targets."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -10,11 +11,11 @@ from pivl.data.normalization import NORMALIZATIONS
 from pivl.data.part_maps.labels import IGNORE, LIP
 from pivl.data.store import plain
 from pivl.prompts import Prompts, draw_identity_tokens
-from pivl.stages.prompt_tuning import identity_terms, part_terms, tune_prompts
+from pivl.stages.prompt_tuning import identity_terms, part_terms, prompt_schedule, tune_prompts
 from pivl.stages.training_data import PromptData, Similarity, TrainingData, cell_labels, similarity
 from pivl.system.random_streams import torch_stream
 from pivl.train import run_stage
-from tests.support.tiny_models import PI_VL, RECIPE, tiny_clip, tiny_trainer
+from tests.support.tiny_models import PI_VL, RECIPE, tiny_clip, tiny_split, tiny_trainer
 
 COSINE = Similarity(True, 0.07)
 
@@ -55,14 +56,23 @@ def test_stage_one_learns_texts_that_tell_people_and_parts_apart():
         assert last < 0.7 * first
 
 
-def test_the_dense_contrast_pairs_same_person_and_same_part_by_hand():
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+@pytest.mark.parametrize("background", ["class", "balanced"])
+def test_the_dense_contrast_pairs_same_person_and_same_part_by_hand(similarity, background):
     """One step at rate 0 gives the loss of the drawn tokens, compared with a loop over texts and pixels."""
     clip = tiny_clip()
     prompts = Prompts(clip.text, clip.vocabulary, LIP)
     tokens = nn.Parameter(draw_identity_tokens(2, 4, 32, torch.Generator().manual_seed(0)))
     dense = torch.randn(2, 32, 1, 3, generator=torch.Generator().manual_seed(1))
     labels = torch.tensor([[[2, 2, 5]], [[2, IGNORE, 5]]])
-    recipe = replace(RECIPE, part_epochs=1, part_rate=1e-12, prompt_warmup_epochs=0)
+    recipe = replace(
+        RECIPE,
+        part_epochs=1,
+        part_rate=1e-12,
+        part_warmup_epochs=0,
+        part_similarity=similarity,
+        background=background,
+    )
     everything = torch.tensor([0, 1])
     data = PromptData(everything, lambda _: [everything], COSINE, None, dense, labels)
     (step,) = tune_prompts("part-prompts", recipe, prompts, tokens, data)
@@ -74,20 +84,57 @@ def test_the_dense_contrast_pairs_same_person_and_same_part_by_hand():
     pairs = sorted({pixel[:2] for pixel in pixels})
     drawn = tokens.detach()
     texts = [prompts.parts(drawn, torch.tensor([person]), torch.tensor([part]))[0] for person, part in pairs]
-    cosine = torch.tensor(
-        [
-            [float(nn.functional.cosine_similarity(text, pixel[2], dim=0)) for pixel in pixels]
-            for text in texts
-        ]
-    )
+    compare = partial(nn.functional.cosine_similarity, dim=0) if similarity == "cosine" else torch.dot
+    cosine = torch.tensor([[float(compare(text, pixel[2])) for pixel in pixels] for text in texts])
     scaled = cosine / recipe.part_temperature
     match = torch.tensor([[pair == pixel[:2] for pixel in pixels] for pair in pairs])
     to_pixel = -torch.stack(
         [scaled.log_softmax(1)[row][match[row]].mean() for row in range(len(pairs))]
     ).mean()
-    to_text = -scaled.log_softmax(0)[match].mean()
+    costs = -scaled.log_softmax(0).T[match.T]
+    shares = torch.tensor([1 / 4, 1 / 4, 1 / 2, 1 / 2, 1 / 2]) / 2  # each picture's two parts the same
+    to_text = costs.mean() if background == "class" else (shares * costs).sum()
     assert float(step.terms["text_to_pixel"]) == pytest.approx(float(to_pixel), rel=1e-4)
     assert float(step.terms["pixel_to_text"]) == pytest.approx(float(to_text), rel=1e-4)
+
+
+def _factors(recipe, stage):
+    schedule = prompt_schedule(recipe, stage)
+    epochs = recipe.identity_epochs if stage == "identity-prompts" else recipe.part_epochs
+    return [schedule(epoch, 0.0) for epoch in range(1, epochs + 1)]
+
+
+def test_one_cosine_goes_on_where_stage_1a_ends_and_two_begin_anew():
+    recipe = replace(PI_VL, identity_epochs=60, part_epochs=20)
+    first, second = (_factors(recipe, stage) for stage in ("identity-prompts", "part-prompts"))
+    one = replace(recipe, prompt_cosine="one")
+    through = _factors(one, "identity-prompts") + _factors(one, "part-prompts")
+    assert through == _factors(replace(recipe, identity_epochs=80), "identity-prompts")
+    least = recipe.prompt_least_rate / recipe.prompt_rate
+    assert first[-1] == second[-1] == through[-1] == pytest.approx(least)
+    assert through[59] > 0.1 > first[59]
+    assert second[5] > 0.7 > 0.15 > through[65]
+    stages = {made.stage_choices("identity-prompts").get("part_epochs") for made in (recipe, one)}
+    assert stages == {None, 20}  # 1a then depends on how long 1b will be
+
+
+def test_stage_1b_warms_up_as_1a_unless_told_otherwise():
+    recipe = replace(PI_VL, part_epochs=20, prompt_warmup_epochs=8)
+    for epochs, warm in ((-1, 8), (0, 0), (3, 3)):
+        factors = _factors(replace(recipe, part_warmup_epochs=epochs), "part-prompts")
+        of_1a = replace(recipe, identity_epochs=20, prompt_warmup_epochs=warm)
+        assert factors == _factors(of_1a, "identity-prompts"), epochs
+
+
+def test_stage_1b_may_be_shuffled():
+    pictures = len(tiny_split().train)
+    for sampling, drawn in (("identity", False), ("shuffle", True)):
+        trainer = tiny_trainer(replace(PI_VL, part_sampling=sampling))
+        data = TrainingData.hold(trainer.recipe, trainer.split, trainer.clip, 0, trainer.device)
+        batches = data.for_prompts("part-prompts").batches(1)
+        people = [len(data.store.person[index].unique()) for index in batches]
+        assert (set(people) != {4}) == drawn  # 16 pictures of 4 people
+        assert len(torch.cat(list(batches)).unique()) <= pictures
 
 
 def test_joint_tuning_steps_on_both_losses_from_fresh_tokens():

@@ -2,7 +2,6 @@
 
 import math
 import statistics
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +10,7 @@ from torch import Tensor
 
 from pivl.data.augmentation.augment import augment
 from pivl.data.augmentation.draws import ROW, Augmentation, draw_params, draw_rows
-from pivl.data.augmentation.on_cpu import apply_by_slices
-from pivl.data.augmentation.on_gpu import apply_by_index, standard_normal
+from pivl.data.augmentation.on_gpu import standard_normal
 from pivl.data.normalization import HALF, IMAGENET, Normalization
 from pivl.data.part_maps.labels import IGNORE, LIP
 from pivl.data.pictures import Pictures
@@ -105,21 +103,6 @@ def test_a_batch_equals_its_images_augmented_one_by_one() -> None:
     assert torch.equal(batch.part_map.long(), part_map.long())
     assert torch.equal(batch.person, decoded.person)
     assert torch.equal(batch.camera, decoded.camera)
-
-
-@pytest.mark.parametrize("padding", [0, 4])
-def test_slices_and_indices_give_the_same_bits(padding: int) -> None:
-    """What a CPU and a GPU do: the same rectangles, the same noise, the same labels."""
-    decoded = pictures_of(40)
-    decoded = replace(decoded, confidence=decoded.part_map)
-    draws = torch.rand(40, ROW, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    moves = draw_params(draws, SIZE, Augmentation(padding=padding), torch.device("cpu"))
-    assert (moves.height > 0).any()
-    slices, indices = (
-        move(decoded, moves, padding, IMAGENET, LIP_MIRROR) for move in (apply_by_slices, apply_by_index)
-    )
-    for name in ("image", "part_map", "confidence"):
-        assert torch.equal(getattr(slices, name), getattr(indices, name)), name
 
 
 def test_a_pixel_and_its_label_stay_together() -> None:

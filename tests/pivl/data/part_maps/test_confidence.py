@@ -18,7 +18,7 @@ from pivl.data.part_maps.confidence import beside, cell_confidence, read_confide
 from pivl.data.part_maps.labels import IGNORE, LIP
 from pivl.data.store import Store
 from pivl.errors import UserError
-from pivl.losses import alignment
+from pivl.losses import alignment, cell_weights
 from pivl.system.random_streams import torch_stream
 from tests.support.mutations import COUNTS, check_reader
 from tests.support.small_datasets import CSV_ROWS, SIZE, write_csv, write_map, write_meta
@@ -145,12 +145,13 @@ def test_alignment_weighs_the_pixels_of_a_picture_by_a_softmax_of_their_confiden
             )
             loss += float(confidence[picture, row, column].exp()) / total * distance
         pictures.append(loss)
+    weights = cell_weights(labels, confidence)
     pixels.requires_grad_()
-    loss = alignment(pixels, texts, labels, confidence)
+    loss = alignment(pixels, texts, labels, weights)
     assert float(loss.detach()) == pytest.approx(sum(pictures) / 2, rel=1e-5)
     loss.backward()
     assert pixels.grad.isfinite().all()
-    assert float(alignment(pixels[2:].detach(), texts[2:], labels[2:], confidence[2:])) == 0.0
+    assert float(alignment(pixels[2:].detach(), texts[2:], labels[2:], weights[2:])) == 0.0
 
 
 def test_a_cell_has_the_mean_of_its_pixels():
