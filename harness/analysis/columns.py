@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from harness.analysis.outcomes import Recorded
 from harness.analysis.statistics import Estimate
-from harness.analysis.table import Column
+from harness.analysis.table import CLUSTER_WORDS, Column
 from harness.store.manifest import name_maps, read_note
 from harness.store.records import Finished, Results
 from studies.study import ColumnName
@@ -24,7 +24,7 @@ def find_columns(names: Sequence[ColumnName], recorded: Recorded, results: Resul
 
 def _miou(recorded: Recorded, results: Results) -> Column:
     """The column of mIoU: the part maps that each row was trained on against the exact ones, from notes."""
-    notes, values, single = read_note(results), {}, []
+    notes, values, single, over = read_note(results), {}, [], set()
     for row, seeds in recorded.items():
         run = next((run for run in seeds.values() if isinstance(run, Finished)), None)
         if run is None or run.record["recipe"]["part_text"] == "none":
@@ -32,10 +32,11 @@ def _miou(recorded: Recorded, results: Results) -> Column:
         note = notes.get(name_maps(run.record["fingerprint"], run.record.get("maps", "")))
         if note is not None:
             values[row] = Estimate(note["mean"], note["low"], note["high"], note["error"], float("inf"))
+            over.add(CLUSTER_WORDS[note.get("clusters", "person")][1])
             single.append(f"{row} {note['each']:.1f} ± {note['deviation']:.1f}")
     of_single = f" Of single images, mean ± standard deviation: {'; '.join(single)}." if single else ""
     note_text = (
         "the part maps that the row is trained on against the exact ones of the same images, all images together "
-        f"[95 % interval over identities].{of_single}"
+        f"[95 % interval over {' or '.join(sorted(over)) or 'identities'}].{of_single}"
     )
     return Column("miou", MIOU, values, 1, note_text)

@@ -16,6 +16,11 @@ from studies.study import Contrast, Row, Study
 MEAN_AP, RANK1 = "mAP", "Rank-1"
 METRICS = (RANK1, MEAN_AP)  # in the order of the paper's Table 3
 ClusterName = Literal["family", "person"]
+CLUSTER_WORDS: Mapping[str, tuple[str, str]] = {
+    "family": ("family", "families"),
+    "person": ("identity", "identities"),
+}
+"""The words for a cluster of queries, and for several."""
 UNLEARNED = "not learned"  # before the verdict of a row with a fault of health
 BASELINE = "baseline"  # the verdict of the row that the others are compared with
 
@@ -185,6 +190,11 @@ class Table:
         """The title of the baseline row, or its name if the table leaves it out."""
         titles = {row.name: row.title for row in self.study.rows}
         return titles.get(self.study.reference, self.study.reference)
+
+    @property
+    def clusters(self) -> ClusterName:
+        """The groups of queries that hang together; people where nothing was scored."""
+        return self.footer.clusters if self.footer else "person"
 
     @property
     def caution(self) -> str:

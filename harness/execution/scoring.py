@@ -8,7 +8,7 @@ import pandas as pd
 from torch import Tensor
 
 from harness.store.record_file import Record
-from pivl.data.pictures import Split
+from pivl.data.pictures import Pictures, Split
 from pivl.evaluation.assessment import Assessment, assess, restore, retrieve
 from pivl.evaluation.health import FrozenView, Tokens, measure_health
 from pivl.evaluation.inference_cost import measure_inference
@@ -52,10 +52,11 @@ def _scored(split: Split, assessment: Assessment, method: str) -> Record:
     }
 
 
-def query_table(retrieval: Retrieval) -> pd.DataFrame:
-    """A line per scored query: query, person, camera, average_precision, first_match, inp."""
+def query_table(retrieval: Retrieval, queries: Pictures) -> pd.DataFrame:
+    """A line per scored query: query, person, camera, average_precision, first_match, inp, and its cluster."""
     names = ("query", "person", "camera", "average_precision", "first_match", "inp")
-    return pd.DataFrame({name: getattr(retrieval, name) for name in names})
+    table = pd.DataFrame({name: getattr(retrieval, name) for name in names})
+    return table.assign(cluster=queries.cluster.cpu().numpy()[retrieval.query])
 
 
 def summarize(assessment: Assessment, split: Split) -> dict[str, float]:

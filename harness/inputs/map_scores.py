@@ -36,8 +36,9 @@ def _score(split: "Split", exact: "Split") -> dict[str, Any]:
     assert split.train.part_map is not None
     assert exact.train.part_map is not None
     maps = split.train.part_map.numpy(), exact.train.part_map.numpy()
-    person, draws = exact.train.person.numpy(), numpy_stream(0, "people of a parser's score")
-    found = score_interval(*maps, person, exact.labels, draws)
+    cluster, draws = exact.train.cluster.numpy(), numpy_stream(0, "people of a parser's score")
+    found = score_interval(*maps, cluster, exact.labels, draws)
     interval = {"mean": found.score.mean_iou, "low": found.low, "high": found.high, "error": found.error}
     each = {"each": float(found.each.mean()), "deviation": float(found.each.std(ddof=1))}
-    return {name: round(100 * value, 4) for name, value in {**interval, **each}.items()}
+    scores = {name: round(100 * value, 4) for name, value in {**interval, **each}.items()}
+    return {**scores, "clusters": "person" if exact.train.family is None else "family"}

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from harness.analysis import costs
 from harness.analysis.statistics import Estimate
 from harness.analysis.table import (
+    CLUSTER_WORDS,
     CONSISTENCY,
     MAJORITIES,
     METRICS,
@@ -17,7 +18,7 @@ from harness.report import contrasts, health
 from harness.report import published as published_table
 from harness.report.export import to_csv, to_json
 from harness.report.grid import gain, grid, interval, number
-from harness.report.notes import cluster_words, notes
+from harness.report.notes import notes
 
 
 def markdown(table: Table) -> str:
@@ -56,7 +57,9 @@ def _results(table: Table, section: str) -> str:
     for line in lines:
         cells = [line.row.title, *(_further(column, line.row.name) for column in table.columns)]
         cells += [_paper_cell(line, metric) for metric in METRICS if printed]
-        cells += [interval(line.means.get(metric), 1, f"1 {cluster_words(table)[0]}") for metric in METRICS]
+        cells += [
+            interval(line.means.get(metric), 1, f"1 {CLUSTER_WORDS[table.clusters][0]}") for metric in METRICS
+        ]
         cells += [_difference(line, metric) for metric in METRICS if compared]
         cells += ["" if line.is_baseline else gain(line.gains.get(metric)) for metric in METRICS]
         rows.append([*cells, line.standing, _seeds(line)])

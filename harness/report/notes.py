@@ -1,7 +1,7 @@
 """The notes below a table: what its numbers mean, how sure they are, and where they come from."""
 
 from harness.analysis.statistics import COVERAGE, LEAST_CLUSTERS, LEAST_SEEDS, TOO_FEW
-from harness.analysis.table import METRICS, RANK1, Footer, Line, Table
+from harness.analysis.table import CLUSTER_WORDS, METRICS, RANK1, Footer, Line, Table
 from harness.report import published as published_table
 
 
@@ -42,7 +42,7 @@ def notes(table: Table) -> list[str]:
 
 def _statistics(table: Table) -> list[str]:
     """Notes on intervals, p values and verdicts."""
-    margin, primary, (_, clusters) = table.study.margin, table.study.primary, cluster_words(table)
+    margin, primary, clusters = table.study.margin, table.study.primary, CLUSTER_WORDS[table.clusters][1]
     covered = " and ".join(f"{100 * share:.0f} % with {seeds} seeds" for seeds, share in COVERAGE.items())
     found = table.footer.degrees if table.footer else None
     degrees = f", here {_most(found[0], 1)} to {_most(found[1], 1)}" if found else ""
@@ -105,9 +105,3 @@ def _codes(footer: Footer) -> list[str]:
     return [
         f"**Rows come from different code**, by its digest: {named}. Gains over other code may be the code's."
     ]
-
-
-def cluster_words(table: Table) -> tuple[str, str]:
-    """The word for a cluster of queries, and for several."""
-    families = table.footer is not None and table.footer.clusters == "family"
-    return ("family", "families") if families else ("identity", "identities")

@@ -12,6 +12,8 @@ from harness.search.spec import Search
 from harness.search.trials import AT_LEAST, FEWEST, QUANTILE, Trial, best
 from studies.searches import SEARCHES
 
+HELD_OUT = {1: "training people", 2: "whole families of training people"}  # by the rule of pivl.data.holdout
+
 
 def markdown(
     search: Search, trials: Sequence[Trial], importance: Mapping[str, float], figures: Sequence[str]
@@ -105,7 +107,8 @@ def notes(search: Search) -> str:
     """The notes below the report."""
     sampler, pruner = search.identity()["sampler"], search.identity()["pruner"]
     said = [
-        f"- **mAP** in percent, of training people held out by seed {search.run.seed}, after the last epoch; one seed.",
+        f"- **mAP** in percent, of {HELD_OUT[search.rule]} held out by seed {search.run.seed}, after the last epoch; "
+        "one seed.",
         f"- **Sampler** {_options(sampler)}; **pruner** {_options(pruner)}.",
         f"- **Importance** by PED-ANOVA, of what tells the best {QUANTILE:.0%} of the trials, and at least {AT_LEAST} "
         "of them, from all.",

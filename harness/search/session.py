@@ -94,7 +94,7 @@ def prepare(topic: SearchRequest, results: Results, progress: Progress) -> Searc
     """
     from harness.inputs.loading import load, load_start
     from pivl.data.datasets.enough import check_enough
-    from pivl.data.holdout import hold_out, seal
+    from pivl.data.holdout import hold_out, rule_of, seal
 
     experiment = topic.experiment
     recipe = experiment.recipe(topic.space.base)
@@ -117,6 +117,7 @@ def prepare(topic: SearchRequest, results: Results, progress: Progress) -> Searc
         inputs=replace(experiment.inputs, held_out=topic.seed),
         sampler=topic.sampler,
         pruner=topic.pruner,
+        rule=rule_of(split.train),
     )
 
 

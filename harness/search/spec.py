@@ -42,7 +42,8 @@ Setting = Mapping[str, Any]
 class Search:
     """A search varies `parameters` in the recipe of `run`, on the data and weights of `inputs`.
 
-    The seed of `run` is that of the search: of the people held out, of the sampler and of every training.
+    The seed of `run` is that of the search: of the people held out, of the sampler and of every training. `rule`: the
+    rule of pivl.data.holdout by which they were drawn.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Search:
     inputs: Inputs
     sampler: str
     pruner: str
+    rule: int = 1
 
     def __post_init__(self) -> None:
         if self.inputs.held_out != self.run.seed:
@@ -127,6 +129,12 @@ class Place:
 
 def check_same(begun: Search, search: Search, place: Place) -> None:
     """Raises UserError if the search that was `begun` in `place` is not this one."""
+    where = "that database" if place.url else place.folder
+    if begun.rule != search.rule:
+        raise UserError(
+            f"{search.name} was begun in {where} when people were held out one by one, with look-alikes among those "
+            "trained on; whole families are held out now: begin another with --results"
+        )
     before = begun.identity()
     for what, wanted in search.identity().items():
         if before[what] != wanted:
@@ -136,7 +144,6 @@ def check_same(begun: Search, search: Search, place: Place) -> None:
                     {k: v for k, v in one.items() if other.get(k) != v}
                     for one, other in ((before[what], wanted), (wanted, before[what]))
                 )
-            where = "that database" if place.url else place.folder
             raise UserError(
                 f"{search.name} was begun in {where} with {what} {had}, not {asked}; go on as it was begun, or begin "
                 "another with --results"

@@ -16,7 +16,7 @@ from pivl.errors import UserError
 from pivl.system.random_streams import torch_stream
 
 SHARE, LEAST = 0.15, 20  # of the training people
-RULE = 1  # raised when another rule would hold out others, so that the fingerprints differ
+PEOPLE, FAMILIES = 1, 2  # rules of drawing them: each hold out others, so that the fingerprints differ
 
 
 class TestSplitTouched(Exception):
@@ -44,20 +44,20 @@ def seal(split: Split) -> Split:
 def hold_out(split: Split, seed: int) -> Split:
     """15 % of the training people, at least 20, drawn by `seed`, as query and gallery; the others to train on.
 
+    Where the data have families, whole ones are drawn until there are enough people: a held-out person must not have a
+    look-alike among those trained on, as no test person has.
     All pictures of the held-out people are both, as in the embedded benchmark: the market protocol leaves a query's
     own camera out, and a query without a match under another camera is not scored. Of `split` only the training set
     is read. Raises UserError where fewer than two people would be left, or none held out has pictures by two cameras.
     """
     train = split.train
     people = int(train.person.max()) + 1
-    count = max(LEAST, round(SHARE * people))
-    if people - count < 2:
+    chosen = _draw(train, max(LEAST, round(SHARE * people)), seed)
+    if people - int(chosen.sum()) < 2:
         raise UserError(
-            f"{split.name} has {people} training people; {count} of them are held out by a search, which leaves "
-            "too few to train on"
+            f"{split.name} has {people} training people; {int(chosen.sum())} of them are held out by a search, which "
+            "leaves too few to train on"
         )
-    chosen = torch.zeros(people, dtype=torch.bool)
-    chosen[torch.randperm(people, generator=torch_stream(seed, "held-out people"))[:count]] = True
     held = chosen[train.person]
     validation = _select(train, held)
     if not _has_match(validation):
@@ -66,7 +66,7 @@ def hold_out(split: Split, seed: int) -> Split:
         )
     number = chosen.logical_not().cumsum(0) - 1  # of the people who are left, from 0 in their order
     rest = _select(train, ~held, number)
-    fingerprint = held_out_fingerprint(split.fingerprint, seed)
+    fingerprint = held_out_fingerprint(split.fingerprint, seed, rule_of(train))
     described = split.descriptions and tuple(compress(split.descriptions, chosen.logical_not().tolist()))
     return Split(
         f"{split.name}-held-out",
@@ -80,9 +80,24 @@ def hold_out(split: Split, seed: int) -> Split:
     )
 
 
-def held_out_fingerprint(fingerprint: str, seed: int) -> str:
-    """Returns what `hold_out` makes of the fingerprint of a data set; needs no pictures."""
-    said = f"{fingerprint}/held out/{RULE}/{SHARE}/{LEAST}/{seed}"
+def rule_of(train: Pictures) -> int:
+    """Returns the rule by which `hold_out` draws from a training set: PEOPLE one by one, or FAMILIES."""
+    return PEOPLE if train.family is None else FAMILIES
+
+
+def _draw(train: Pictures, count: int, seed: int) -> Tensor:
+    """Returns who is held out, bool [P]: whole clusters in an order drawn by `seed`, until they are `count` people."""
+    cluster = torch.zeros(int(train.person.max()) + 1, dtype=torch.int64)
+    cluster[train.person] = train.cluster.unique(return_inverse=True)[1]
+    people = cluster.bincount()
+    order = torch.randperm(len(people), generator=torch_stream(seed, "held-out people"))
+    enough = int((people[order].cumsum(0) < count).sum()) + 1
+    return torch.isin(cluster, order[:enough])
+
+
+def held_out_fingerprint(fingerprint: str, seed: int, rule: int) -> str:
+    """Returns what `hold_out` by a rule makes of the fingerprint of a data set; needs no pictures."""
+    said = f"{fingerprint}/held out/{rule}/{SHARE}/{LEAST}/{seed}"
     return hashlib.sha256(said.encode()).hexdigest()[: len(fingerprint)]
 
 
@@ -96,6 +111,7 @@ def _select(pictures: Pictures, kept: Tensor, number: Tensor | None = None) -> P
         part_map=None if pictures.part_map is None else pictures.part_map[kept],
         names=tuple(name for name, keep in zip(pictures.names, kept.tolist(), strict=True) if keep),
         confidence=None if pictures.confidence is None else pictures.confidence[kept],
+        family=None if pictures.family is None else pictures.family[kept],
     )
 
 

@@ -11,7 +11,8 @@ from pivl.data.part_maps.labels import LabelSet
 class Pictures:
     """N decoded pictures: image uint8 [N, 3, H, W] (RGB), person and camera int64 [N], part_map uint8 [N, H, W] or None.
 
-    confidence: of the part map, uint8 [N, H, W] in 255ths, where it was asked for.
+    confidence: of the part map, uint8 [N, H, W] in 255ths, where it was asked for. family: int64 [N], the same for people
+    who were made look-alikes, where the data know of any.
     In a training set people are numbered 0..P-1 in sorted order; elsewhere -1 marks a distractor that is never a match.
     """
 
@@ -21,6 +22,12 @@ class Pictures:
     part_map: Tensor | None
     names: tuple[str, ...]
     confidence: Tensor | None = None
+    family: Tensor | None = None
+
+    @property
+    def cluster(self) -> Tensor:
+        """The largest group that each picture hangs together with, int64 [N]: its family, or else its person."""
+        return self.person if self.family is None else self.family
 
     def __len__(self) -> int:
         return len(self.names)

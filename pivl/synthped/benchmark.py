@@ -107,7 +107,8 @@ def load(
     name = f"{config.name}-v{VERSION}"
     album = load_pictures(name, facts, training.join(test), lambda: build_world(config), report)
     train, gallery = (
-        _pictures(album, shots, start) for shots, start in ((training, 0), (test, len(training)))
+        _pictures(album, shots, start, config.family)
+        for shots, start in ((training, 0), (test, len(training)))
     )
     content = sha256(json.dumps(facts, sort_keys=True).encode())
     content.update(album.part_map.tobytes())
@@ -124,7 +125,7 @@ def pretraining_people(
     album = load_pictures(
         f"{config.name}-v{VERSION}", facts, shots, lambda: surround(people, config, config.name), report
     )
-    return PretrainingSet(people, _pictures(album, shots, 0))
+    return PretrainingSet(people, _pictures(album, shots, 0, config.family))
 
 
 def draw_pretraining_people(config: PretrainingConfig) -> People:
@@ -188,8 +189,11 @@ def surround(people: People, config: SynthpedConfig | PretrainingConfig, cameras
     return World(people, passers_by, draw_cameras(config.cameras, draw, config.severity, config.yaw_spread))
 
 
-def _pictures(album: CachedPictures, shots: ShotList, start: int) -> Pictures:
-    """Returns the pictures of `shots`, which begin at `start` in the album, named as Market-1501 names its files."""
+def _pictures(album: CachedPictures, shots: ShotList, start: int, family: int) -> Pictures:
+    """Returns the pictures of `shots`, which begin at `start` in the album, named as Market-1501 names its files.
+
+    Families of `family` people stand side by side, as draw_families has them.
+    """
     end = start + len(shots)
     return Pictures(
         torch.from_numpy(album.image[start:end]),
@@ -200,4 +204,5 @@ def _pictures(album: CachedPictures, shots: ShotList, start: int) -> Pictures:
             f"{person + 1:04d}_c{camera + 1}s1_{number:06d}_00.jpg"
             for number, (person, camera) in enumerate(zip(shots.person, shots.camera, strict=True), start + 1)
         ),
+        family=torch.from_numpy(shots.person // family),
     )

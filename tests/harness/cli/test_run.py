@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.store.records import Finished, Results
+from pivl.synthped.benchmark import SYNTHPED_MINI
 from tests.support.commands import (
     children,
     is_running,
@@ -51,6 +52,8 @@ def test_a_study_is_answered_recorded_and_shown(answered):
         assert found.metrics["mAP"] == pytest.approx(100 * found.queries["average_precision"].mean())
         assert found.metrics["rank1"] == pytest.approx(100 * (found.queries["first_match"] == 0).mean())
         assert f"q{len(found.queries)} " in found.signature
+        look_alikes = found.queries.groupby("cluster")["person"].unique()
+        assert {len(people) for people in look_alikes} == {SYNTHPED_MINI.family}
         steps = results.read_history(results.run_folder(found.id))
         assert steps[-1]["epoch"] == found.record["recipe"]["epochs"]
     assert (folder / "results" / "mlflow.db").exists()

@@ -225,5 +225,21 @@ def test_a_search_never_sees_the_test_people():
 
 
 def test_a_search_comes_back_from_json():
-    search = search_of(seed=3)
+    search = replace(search_of(seed=3), rule=2)
     assert Search.from_json(json.loads(json.dumps(search.to_json()))) == search
+
+
+def test_a_search_of_people_held_out_with_look_alikes_left_is_not_gone_on_with(tmp_path):
+    """Earlier versions wrote no rule: theirs drew people one by one. It is read all the same."""
+    before, now = search_of(), replace(search_of(), rule=2)
+    written = before.to_json()
+    assert written.pop("rule") == 1
+    assert Search.from_json(json.loads(json.dumps(written))) == before
+    ledger.begin(before, Place(tmp_path))
+    with pytest.raises(
+        UserError, match=r"mine was begun in .* one by one, .*; whole families .*: .*--results$"
+    ):
+        ledger.begin(now, Place(tmp_path))
+    found = ledger.find("mine", Place(tmp_path))
+    assert found is not None
+    assert found[0] == before

@@ -9,12 +9,21 @@ from harness.execution.task_runner import execute
 from harness.inputs import loading, spec
 from harness.plan.task import Task
 from harness.store.records import Results
-from pivl.data.holdout import TestSplitTouched, held_out_fingerprint, hold_out, seal
+from pivl.data.holdout import (
+    FAMILIES,
+    PEOPLE,
+    TestSplitTouched,
+    held_out_fingerprint,
+    hold_out,
+    rule_of,
+    seal,
+)
 from pivl.data.part_maps.labels import LIP
 from pivl.data.pictures import Pictures, Split
 from pivl.errors import UserError
 from pivl.evaluation.assessment import assess
 from pivl.synthped import benchmark
+from pivl.system.random_streams import torch_stream
 from tests.support.recorded_runs import complain, draw_run
 from tests.support.tiny_models import PI_VL, tiny_pictures, tiny_split, tiny_trainer, train
 
@@ -55,8 +64,36 @@ def test_a_picture_keeps_its_pixels_and_maps_and_people_are_numbered_anew_in_the
 def test_the_seed_draws_the_people_and_is_part_of_the_fingerprint():
     one, same, other = (hold_out(split_of(40), seed) for seed in (0, 0, 1))
     assert one.query.names == same.query.names != other.query.names
-    assert one.fingerprint == same.fingerprint == held_out_fingerprint("0123456789ab", 0)
+    assert one.fingerprint == same.fingerprint == held_out_fingerprint("0123456789ab", 0, PEOPLE)
     assert len({one.fingerprint, other.fingerprint, "0123456789ab"}) == 3
+
+
+def in_families(split, sizes):
+    """The split whose training people stand in families of these sizes, side by side; families are numbered from 100."""
+    of_person = torch.repeat_interleave(100 + torch.arange(len(sizes)), torch.tensor(sizes))
+    return replace(split, train=replace(split.train, family=of_person[split.train.person]))
+
+
+@pytest.mark.parametrize(("sizes", "count"), [((4,) * 38, 24), ((4,) * 10, 20), ((3, 5) * 12, 20)])
+def test_look_alikes_are_held_out_together_or_not_at_all(sizes, count):
+    split = in_families(split_of(sum(sizes), 2), sizes)
+    for seed in range(5):
+        held = hold_out(split, seed)
+        assert not set(held.train.family.tolist()) & set(held.query.family.tolist())
+        people = len(people_in(held.query.names))
+        assert (
+            count <= people <= count + max(sizes) - 1
+        )  # as many as are asked for, and the rest of the last family
+        assert len(people_in(held.train.names)) == sum(sizes) - people
+        assert held.fingerprint == held_out_fingerprint("0123456789ab", seed, FAMILIES)
+        assert held.fingerprint != hold_out(split_of(sum(sizes), 2), seed).fingerprint
+    assert (rule_of(split.train), rule_of(split_of(8).train)) == (FAMILIES, PEOPLE)
+
+
+def test_without_families_the_people_are_those_of_before():
+    drawn = torch.randperm(152, generator=torch_stream(3, "held-out people"))[:23]
+    held = hold_out(split_of(152, 2), seed=3)
+    assert people_in(held.query.names) == {f"{person:04d}" for person in drawn.tolist()}
 
 
 def test_too_few_people_or_cameras_are_said_in_one_line():

@@ -126,6 +126,19 @@ def test_every_person_has_the_promised_pictures_and_every_query_a_match_by_anoth
     assert len(set(np.concatenate([training.seed, test.seed]).tolist())) == 152 * 8 + 200 * 6
 
 
+def test_a_family_s_pictures_say_so(mini):
+    """Whoever shares a texture shares a number, and nobody else."""
+    people = np.concatenate(
+        [of.texture_seed for of in benchmark.draw_benchmark_people(benchmark.SYNTHPED_MINI)]
+    )
+    for pictures in (mini.train, mini.query):
+        texture = torch.from_numpy(people)[pictures.person]
+        assert torch.equal(texture[:, None] == texture, pictures.family[:, None] == pictures.family)
+        assert pictures.cluster is pictures.family
+    assert not set(mini.train.family.tolist()) & set(mini.query.family.tolist())
+    assert replace(mini.train, family=None).cluster is mini.train.person
+
+
 def test_the_split_says_what_it_holds(mini):
     assert mini.train.image.shape == (256, 3, *FEW_SIZE)
     assert mini.query.part_map.shape == (144, *FEW_SIZE)
