@@ -15,6 +15,7 @@ import click
 
 from harness.cli.claims import claims
 from harness.cli.data import data
+from harness.cli.extract import extract
 from harness.cli.mlflow import mlflow
 from harness.cli.parse import parse
 from harness.cli.perf import perf
@@ -55,7 +56,9 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (run, plan, table, claims, search, data, parse, pretrain, results_group, mlflow, verify, perf):
+for command in (
+    run, plan, table, claims, search, extract, data, parse, pretrain, results_group, mlflow, verify, perf,
+):  # fmt: skip
     commands.add_command(command)
 
 

@@ -3,17 +3,19 @@
 import json
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
+from harness.display.text import describe_commit
 from harness.execution.distributed import together
 from harness.execution.health import gradient_shares, read_tokens, view
-from harness.execution.scoring import finite, query_table, score_model, score_reranked
+from harness.execution.scoring import finite, name_data, query_table, score_model, score_reranked
 from harness.execution.training import StageTraining, Watch, prepare
 from harness.execution.training_log import Send, TrainingLog
 from harness.plan.task import Task
@@ -24,8 +26,10 @@ from harness.store.records import Results
 from harness.system.devices import peak_memory
 from harness.system.provenance import describe_origin
 from harness.system.worker_process import LAST_LINES
+from pivl.deployment.card import ModelCard, describe_model
 from pivl.errors import TrainingFailed, UserError, first_line
 from pivl.recipe import Recipe, Stage
+from pivl.train import Trainer
 
 
 def execute(
@@ -67,11 +71,26 @@ def execute(
         folder = results.reranked_folder(run.id) if task.rerank else results.run_folder(run.id)
         metrics = found["metrics"]
         record |= found
+    if task.is_run and watch is None:
+        files["model.json"] = _describe(trainer, state, record).write
     record["codes"] = _codes(task, record, results)
     record["cost"] = _cost(monitor, device)
     results.write(folder, record, files)
     Checkpoints.of(task.id, task.interval, results).remove()
     return metrics
+
+
+def _describe(trainer: Trainer, state: Mapping[str, Tensor], record: Record) -> ModelCard:
+    """The description by which the model is loaded without its record."""
+    recipe = trainer.recipe
+    return describe_model(
+        recipe,
+        None if recipe.student else trainer.clip.architecture.vision,
+        state,
+        training_data=name_data(trainer.split),
+        signature=record["signature"],
+        commit=describe_commit(record["commit"], record["dirty"]),
+    )
 
 
 def _what(task: Task) -> Record:

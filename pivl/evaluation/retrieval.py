@@ -22,6 +22,7 @@ from pivl.data.cache.memory_map import release
 from pivl.data.normalization import Normalization
 from pivl.data.pictures import Pictures, Split
 from pivl.errors import TrainingFailed, UserError
+from pivl.evaluation.average_precision import step
 
 Embed = Callable[[Tensor, Tensor], Tensor]  # image [B, 3, H, W], camera int64 [B] -> descriptors [B, D]
 Distances = Callable[[slice], Tensor]  # some of Q queries -> float32 [q, G]
@@ -51,10 +52,10 @@ class Descriptors:
 class Retrieval:
     """The outcome of each of Q scored queries, in their order, as arrays [Q].
 
-    query: its index in the query set; person, camera: its own (int64). average_precision: not interpolated
-    (float64). first_match: wrong answers before the first right one, so 0 is a hit at rank 1 (int64). inp:
-    matches / rank of the last one, the inverse negative penalty of Ye et al. 2021 (float64). `excluded`:
-    queries that have no match.
+    query: its index in the query set; person, camera: its own (int64). average_precision: not interpolated,
+    or as `rank_distances` was told (float64). first_match: wrong answers before the first right one, so 0 is
+    a hit at rank 1 (int64). inp: matches / rank of the last one, the inverse negative penalty of Ye et al.
+    2021 (float64). `excluded`: queries that have no match.
     """
 
     query: NDArray[np.int64]
@@ -94,23 +95,39 @@ def unit(feature: Tensor) -> Tensor:
 def extract(
     embed: Embed, pictures: Pictures, normalization: Normalization, batch: int, device: torch.device
 ) -> Descriptors:
-    """Returns all pictures by their descriptors on `device`, `batch` at a time, without gradients; see `unit` for errors.
+    """Returns all pictures by their descriptors on `device`, at length 1; see `describe`, and `unit` for errors."""
+    found = describe(lambda image, camera: unit(embed(image, camera)), pictures, normalization, batch, device)
+    return Descriptors(found, pictures.person, pictures.camera)
 
-    `embed` belongs to a model on `device` in eval mode: this sees only the function and cannot switch it.
+
+def describe(
+    embed: Embed,
+    pictures: Pictures,
+    normalization: Normalization,
+    batch: int,
+    device: torch.device,
+    report: Callable[[int, int], object] | None = None,
+) -> Tensor:
+    """Returns what `embed` makes of all pictures [N, D] on `device`, `batch` at a time, without gradients.
+
+    `embed` belongs to a model on `device` in eval mode: this sees only the function and cannot switch it. `report` is
+    called with the pictures done and the total.
     """
     found: Tensor | None = None
     with torch.no_grad():
         for start in range(0, len(pictures), batch):
             some = slice(start, start + batch)
             image, camera = pictures.image[some].to(device), pictures.camera[some].to(device)
-            described = unit(embed(normalization.normalize(image), camera))
+            described = embed(normalization.normalize(image), camera)
             if found is None:  # filled in place: gathering the batches at the end would need twice the memory
                 found = described.new_empty(len(pictures), described.shape[1])
             found[some] = described
             release(pictures.image)  # a gallery on disk need not stay in memory once it was looked at
+            if report is not None:
+                report(min(start + batch, len(pictures)), len(pictures))
     if found is None:
         raise UserError("there are no pictures to describe; check the split")
-    return Descriptors(found, pictures.person, pictures.camera)
+    return found
 
 
 def squared_distances(query: Descriptors, gallery: Descriptors) -> Distances:
@@ -145,11 +162,15 @@ def rank(query: Descriptors, gallery: Descriptors, at_once: int = AT_ONCE) -> Re
 
 
 def rank_distances(
-    distances: Distances, query: Descriptors, gallery: Descriptors, at_once: int = AT_ONCE
+    distances: Distances,
+    query: Descriptors,
+    gallery: Descriptors,
+    at_once: int = AT_ONCE,
+    average_precision: Callable[[Indices], float] = step,
 ) -> Retrieval:
     """Score queries against a gallery by any distance, smaller is nearer, of which about `at_once` are held.
 
-    Raises UserError when no query has a match.
+    `average_precision`: of a query's rising ranks. Raises UserError when no query has a match.
     """
     sought = matches_and_junk(query, gallery)
     step = max(1, at_once // len(gallery))
@@ -157,7 +178,7 @@ def rank_distances(
     for start in range(0, len(query), step):
         some = slice(start, start + step)
         ranks += rank_matches(distances(some), sought[some])
-    return _retrieval(ranks, query)
+    return _retrieval(ranks, query, average_precision)
 
 
 def matches_and_junk(query: Descriptors, gallery: Descriptors) -> list[tuple[Indices, Indices]]:
@@ -206,7 +227,9 @@ def score(
     return ranking(query, query if same else extract(embed, split.gallery, normalization, batch, device))
 
 
-def _retrieval(ranks: list[Indices], query: Descriptors) -> Retrieval:
+def _retrieval(
+    ranks: list[Indices], query: Descriptors, average_precision: Callable[[Indices], float]
+) -> Retrieval:
     """Per-query scores from the ranks of each query's matches."""
     scored = np.array([place for place, right in enumerate(ranks) if len(right)], dtype=np.int64)
     if not len(scored):
@@ -218,7 +241,7 @@ def _retrieval(ranks: list[Indices], query: Descriptors) -> Retrieval:
         query=scored,
         person=query.person.cpu().numpy()[scored],
         camera=query.camera.cpu().numpy()[scored],
-        average_precision=np.array([(np.arange(1, len(right) + 1) / right).mean() for right in found]),
+        average_precision=np.array([average_precision(right) for right in found]),
         first_match=np.array([right[0] - 1 for right in found]),
         inp=np.array([len(right) / right[-1] for right in found]),
         excluded=len(ranks) - len(scored),

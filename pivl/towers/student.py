@@ -117,14 +117,19 @@ def build_student(
     `state`: tensors for the network (student_weights.read_student), which leave only the linear layer as it was drawn.
     Raises UserError for an unknown name, or a network that does not make maps of such pictures.
     """
-    kind = parse_student(name)
     with drawing_from(generator):
-        net = TimmMaps(kind) if isinstance(kind, str) else MobileNetV2(kind)
-        tower = StudentTower(net, net.channels, embed_dim)
+        tower = shape_student(name, embed_dim)
     if state is not None:
         tower.net.load_state_dict(dict(state), strict=False)
     _try(tower, name, image_size)
     return tower
+
+
+def shape_student(name: str, embed_dim: int) -> StudentTower:
+    """Returns the student `name`, drawn from torch's global generator, not tried. Raises UserError for a wrong name."""
+    kind = parse_student(name)
+    net = TimmMaps(kind) if isinstance(kind, str) else MobileNetV2(kind)
+    return StudentTower(net, net.channels, embed_dim)
 
 
 @torch.no_grad()

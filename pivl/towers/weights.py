@@ -145,29 +145,34 @@ def read_architecture(state: State, metadata: dict[str, Any], source: str) -> Cl
 
 def infer_architecture(state: State) -> ClipArchitecture:
     """Returns the architecture of an OpenAI state dict as its tensors tell it (see as_seen). KeyError, ValueError."""
-
-    def blocks(prefix: str) -> int:
-        return len({name[len(prefix) :].partition(".")[0] for name in state if name.startswith(prefix)})
-
     context, text_width = state["positional_embedding"].shape
     embed_dim = state["text_projection"].shape[1]
     heads = max(text_width // HEAD_WIDTH, 1)
     vocabulary = state["token_embedding.weight"].shape[0]
-    text = TextArchitecture(
-        blocks("transformer.resblocks."), text_width, heads, embed_dim, context, vocabulary
+    blocks = _count_blocks(state, "transformer.resblocks.")
+    return ClipArchitecture(
+        infer_vision(state), TextArchitecture(blocks, text_width, heads, embed_dim, context, vocabulary)
     )
+
+
+def infer_vision(state: State) -> VisionArchitecture:
+    """Returns the image tower of an OpenAI state dict, without which it may stand alone. KeyError, ValueError."""
     if POSITIONS["vit"] in state:
         width, _, patch, _ = state["visual.conv1.weight"].shape
-        depth = blocks("visual.transformer.resblocks.")
+        depth = _count_blocks(state, "visual.transformer.resblocks.")
         hidden = state["visual.transformer.resblocks.0.mlp.c_fc.weight"].shape[0]
-        vision = VisionArchitecture(
+        embed_dim = state["visual.proj"].shape[1]
+        return VisionArchitecture(
             "vit", (depth,), width, max(width // HEAD_WIDTH, 1), embed_dim, patch, hidden
         )
-    else:
-        width = state["visual.layer1.0.conv1.weight"].shape[0]
-        layers = tuple(blocks(f"visual.layer{stage}.") for stage in (1, 2, 3, 4))
-        vision = VisionArchitecture("resnet", layers, width, max(width * 32 // HEAD_WIDTH, 1), embed_dim)
-    return ClipArchitecture(vision, text)
+    width = state["visual.layer1.0.conv1.weight"].shape[0]
+    layers = tuple(_count_blocks(state, f"visual.layer{stage}.") for stage in (1, 2, 3, 4))
+    embed_dim = state["visual.attnpool.c_proj.weight"].shape[0]
+    return VisionArchitecture("resnet", layers, width, max(width * 32 // HEAD_WIDTH, 1), embed_dim)
+
+
+def _count_blocks(state: State, prefix: str) -> int:
+    return len({name[len(prefix) :].partition(".")[0] for name in state if name.startswith(prefix)})
 
 
 def resize_positions(

@@ -1,0 +1,80 @@
+"""The command `pivl-bench extract`: descriptors of pictures by a trained model, as a file that `compare` reads."""
+
+from pathlib import Path
+
+import click
+
+from harness.cli import completion
+from harness.cli.options import (
+    DEVICES,
+    GroupedCommand,
+    collect,
+    debug_option,
+    disk_option,
+    path_option,
+)
+from harness.cli.paths import OutputFile, PathText, UserPath
+from harness.external.request import TestSet
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("model", metavar="RUN|CHECKPOINT", type=PathText())
+@click.argument("folder", required=False, type=UserPath(), metavar="[FOLDER]")
+@click.option("--dataset", type=PathText(completion.datasets), metavar="NAME",
+              help="Queries and gallery of a data set, or of a csv file, instead of a folder.")  # fmt: skip
+@disk_option("--data-root", "The folder that holds the data set.")
+@click.option("--allow-partial", is_flag=True, help="Accept missing images.")
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
+              help="auto: a GPU if CUDA has one, else the CPU.")  # fmt: skip
+@click.option(
+    "--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Pictures at a time."
+)
+@path_option("--results", "results", "Where runs are recorded, to which RUN is an id.")
+@click.option("--output", required=True, type=OutputFile(), metavar="FILE",
+              help="feats.npz, feats.parquet, or feats.npy with people in feats.csv.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No progress; only warnings.")
+@debug_option
+@collect(wanted=TestSet)
+def extract(
+    wanted: TestSet,
+    model: str,
+    folder: Path | None,
+    device: str,
+    batch: int,
+    results: Path,
+    output: Path,
+    quiet: bool,
+) -> None:
+    """Write the descriptors of pictures by a trained model: of every picture below FOLDER, or of a data set.
+
+    RUN is a run's id or its folder. A data set's queries and gallery come with people and cameras, as pivl-bench
+    compare reads them, and descriptors equal what the record scored, to the bit; they are not normalised. A picture
+    that cannot be read is named, the others are done, and the exit status is 1.
+    """
+    from harness.display.progress import Progress
+    from harness.external.described import Described, Folder
+    from harness.external.extraction import describe_dataset, describe_folder
+    from harness.external.feature_files import check_name, write_features
+    from harness.external.models import find_model
+    from harness.system.devices import choose_device
+    from pivl.errors import UserError
+
+    if (folder is None) == (wanted.dataset is None):
+        raise UserError("name a folder of pictures, or --dataset NAME, and not both")
+    check_name(output)
+    progress = Progress.on_stderr(quiet)
+    found = find_model(model, results).to(choose_device(device))
+    described: Described | Folder
+    broken = 0
+    try:
+        if folder is None:
+            described = describe_dataset(found, wanted, batch, progress)
+        else:
+            described, broken = describe_folder(found, folder, batch, progress)
+    finally:
+        progress.close()
+    write_features(output, described)
+    failed = f", {broken} could not be read" if broken else ""
+    click.echo(f"{output}: {len(described)} pictures, {described.width} numbers each{failed}")
+    if broken:
+        raise click.exceptions.Exit(1)
