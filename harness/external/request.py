@@ -16,7 +16,7 @@ class TestSet:
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read: `people` is a csv file beside them; distances, and whether these are [G, Q] and not [Q, G]."""
+    """Choices of reading: `people`, a csv file beside; distances, not features; and these [G, Q], not [Q, G]."""
 
     people: Path | None = None
     distances: bool = False

@@ -74,6 +74,7 @@ HELD_BY = {
     "pivl/data/*.py": "pivl/data/datasets/test_catalog.py",
     "pivl/deployment/*": "pivl/deployment/test_loading.py",
     "pivl/errors.py": "harness/cli/test_main.py",
+    "pivl/evaluation/average_precision.py": "pivl/evaluation/test_retrieval.py",
     "pivl/evaluation/inference_cost.py": "harness/analysis/test_comparison_transfer.py",
     "pivl/model.py": "pivl/stages/test_prompt_tuning.py",
     "pivl/stages/target_texts.py": "pivl/stages/test_prompt_tuning.py",

@@ -54,7 +54,7 @@ class Element:
         yield from _elements(self.data, self.order)
 
     def numbers(self) -> Array:
-        """Its numbers, as they are stored."""
+        """The numbers of the element, as they are stored."""
         if self.kind not in TYPES:
             raise ValueError(f"numbers of type {self.kind}")
         return np.frombuffer(self.data, np.dtype(f"{self.order}{TYPES[self.kind]}"))

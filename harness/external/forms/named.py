@@ -87,7 +87,7 @@ def shapes(arrays: Mapping[str, Array]) -> str:
 
 
 def read_facts(path: Path, arrays: Mapping[str, Array]) -> dict[str, str]:
-    """What a file that `extract` wrote says of itself; empty for others."""
+    """The facts that a file which `extract` wrote says of itself; empty for others."""
     if META not in arrays:
         return {}
     try:

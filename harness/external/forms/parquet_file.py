@@ -8,7 +8,7 @@ from harness.external.feature_files import META
 from harness.external.forms.beside_csv import Row, by_rows
 from harness.external.forms.named import parse_facts
 from harness.external.request import Reading
-from pivl.errors import UserError
+from pivl.errors import Unreadable, UserError, explain
 from pivl.system.files import read_bytes
 
 LARGEST = 2**32  # bytes

@@ -13,6 +13,7 @@ from pivl.data.normalization import HALF
 from pivl.data.part_maps.labels import LIP
 from pivl.data.pictures import Pictures, Split
 from pivl.errors import TrainingFailed, UserError
+from pivl.evaluation.average_precision import step, trapezoid
 from pivl.evaluation.retrieval import (
     Descriptors,
     Retrieval,
@@ -228,3 +229,26 @@ def test_ranking_against_msmt17_takes_little_beside_the_descriptors() -> None:
     """64 MiB of distances at a time, however many the queries are: 500 of them take three blocks already."""
     process = subprocess.run([sys.executable, "-c", MSMT17], capture_output=True, text=True, check=True)
     assert 0.02 < float(process.stdout) < 0.15
+
+
+def market_average_precision(ranks: list[int], gallery: int) -> float:
+    """The area by trapezoids, place by place, as Market-1501's evaluation adds it up."""
+    area, recall, precision, found = 0.0, 0.0, 1.0, 0
+    for place in range(1, gallery + 1):
+        found += place in ranks
+        now, exact = found / len(ranks), found / place
+        area += (now - recall) * (precision + exact) / 2
+        recall, precision = now, exact
+    return area
+
+
+def test_both_conventions_of_average_precision_by_hand_and_by_place() -> None:
+    """Right answers at 1 and 3: steps (1 + 2/3) / 2, trapezoids (1 + (1/2 + 2/3) / 2) / 2."""
+    ranks = np.array([1, 3])
+    assert step(ranks) == pytest.approx(5 / 6)
+    assert trapezoid(ranks) == pytest.approx((1 + 7 / 12) / 2)
+    draw = np.random.default_rng(0)
+    for _ in range(50):
+        drawn = np.sort(draw.choice(30, draw.integers(1, 8), replace=False)) + 1
+        assert trapezoid(drawn) == pytest.approx(market_average_precision(drawn.tolist(), 30))
+    assert step(np.array([1, 2, 3])) == trapezoid(np.array([1, 2, 3])) == 1
