@@ -17,6 +17,7 @@ from harness.cli.paths import OutputFile, PathText, UserPath
 from harness.external.request import TestSet
 
 
+@collect(wanted=TestSet)
 @click.command(cls=GroupedCommand)
 @click.argument("model", metavar="RUN|CHECKPOINT", type=PathText())
 @click.argument("folder", required=False, type=UserPath(), metavar="[FOLDER]")
@@ -34,7 +35,6 @@ from harness.external.request import TestSet
               help="feats.npz, feats.parquet, or feats.npy with people in feats.csv.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress; only warnings.")
 @debug_option
-@collect(wanted=TestSet)
 def extract(
     wanted: TestSet,
     model: str,
