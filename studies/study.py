@@ -15,7 +15,8 @@ FigureName = Literal["mIoU", "effects"]
 ColumnName = Literal["mIoU"]
 """Columns in addition to scores; harness.analysis.columns computes them."""
 
-Method = Literal["CLIP-ReID", "PI-VL"]
+Method = Literal["CLIP-ReID", "PI-VL", "external"]
+"""Whose recipe a row begins with; external: it is not trained here, and has none."""
 
 MetricName = Literal["mAP", "Rank-1"]
 """Scores that rows are compared by."""

@@ -11,6 +11,7 @@ import numpy as np
 from harness.analysis import costs, health, statistics
 from harness.analysis.outcomes import Outcome, Outcomes, Problem, find_problems
 from harness.analysis.pairs import RunsBySeed, clusters_of, is_single, judge_pairs, people_of, scores_of
+from harness.analysis.protocol import comparable, shared
 from harness.analysis.statistics import LEAST_CLUSTERS, TOO_FEW, Estimate, Judgement
 from harness.analysis.table import (
     CONSISTENCY,
@@ -58,13 +59,19 @@ def build(
     clusters = clusters_of(every)
     judged = {metric: _judge(study, runs, metric, clusters) for metric in METRICS}
     lines = tuple(
-        _line(study, row, seeds, outcomes.get(row.name, {}), judged, clusters) for row in study.rows
+        _line(study, row, _planned(row, seeds, runs), outcomes.get(row.name, {}), judged, clusters)
+        for row in study.rows
     )
     lines = tuple(replace(line, differences=_differences(line, setting)) for line in lines)
     footer = _footer(seeds, runs, judged, clusters)
     unlearned = {line.row.name for line in lines if line.faults}
     contrasts = _contrast_lines(study, runs, clusters, unlearned)
     return Table(study, dataset, warning, lines, footer, setting, columns, contrasts)
+
+
+def _planned(row: Row, seeds: Sequence[int], runs: Mapping[str, RunsBySeed]) -> Sequence[int]:
+    """The seeds at which a row is wanted; a method that is not trained here has those that it was given with."""
+    return list(runs[row.name]) if row.method == "external" else seeds
 
 
 def _with_published(study: Study, row: Row, setting: Setting) -> Row:
@@ -87,7 +94,7 @@ def _finished(outcomes: Mapping[int, Outcome]) -> dict[int, Finished]:
 
 def _check_alike(runs: Sequence[Finished]) -> None:
     for run in runs[1:]:
-        if run.signature != runs[0].signature:
+        if comparable(run.signature) != comparable(runs[0].signature):
             raise UserError(
                 f"runs {runs[0].id} and {run.id} cannot share a table: {runs[0].signature} is not {run.signature}"
             )
@@ -214,17 +221,17 @@ def _footer(
     gains = {metric: [one.comparison.gain for one in of.values()] for metric, of in judged.items()}
     degrees = [gain.degrees for of_metric in gains.values() for gain in of_metric]
     return Footer(
-        signature=own[0].signature,
+        signature=shared([run.signature for run in own]),
         queries=len(people),
         people=len(np.unique(people)),
         clusters="person" if np.array_equal(clusters, people) else "family",
         cluster_count=count,
         degrees=(min(degrees), max(degrees)) if degrees else None,
         seeds=tuple(seeds),
-        devices=tuple(sorted({f"{run.device} in {run.record['recipe']['precision']}" for run in own})),
+        devices=tuple(sorted({" in ".join([run.device, *_precision(run)]) for run in own})),
         commits=tuple(sorted({run.commit for run in own})),
         dates=tuple(sorted({str(run.record["date"])[:10] for run in own})),
-        precisions=tuple(sorted({run.record["recipe"]["precision"] for run in own})),
+        precisions=tuple(sorted({one for run in own for one in _precision(run)})),
         weights=tuple(sorted({run.record.get("weights", "")[:12] for run in own} - {""})),
         codes={name: _codes(of_row.values()) for name, of_row in runs.items() if of_row},
         minimum_detectable={
@@ -233,6 +240,11 @@ def _footer(
             if of_metric and count >= LEAST_CLUSTERS  # fewer say nothing of others
         },
     )
+
+
+def _precision(run: Finished) -> list[str]:
+    """The precision that a run was trained in; none of what was trained elsewhere."""
+    return [run.record["recipe"]["precision"]] if "recipe" in run.record else []
 
 
 def _codes(runs: Iterable[Finished]) -> tuple[str, ...]:

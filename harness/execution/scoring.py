@@ -76,7 +76,7 @@ def finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
 def signature(split: Split, retrieval: Retrieval, reranking: str = "none") -> str:
     """The evaluation protocol in one string; only numbers of one protocol may share a table."""
     data = f"{name_data(split)}|q{len(retrieval.query)} g{len(split.gallery)}"
-    return f"mAP|{data}|junk:same-camera|feat:before-neck|dist:euclid-l2|rerank:{reranking}"
+    return f"mAP|{data}|junk:same-camera|feat:before-neck|dist:euclid-l2|rerank:{reranking}|ap:step"
 
 
 def name_data(split: Split) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 from harness.store.run import Run
 
-KINDS = ("runs", "stages", "reranked")  # the folders below the results that hold records
+KINDS = ("runs", "stages", "reranked", "external")  # the folders below the results that hold records
 FOLDERS = (*KINDS, "checkpoints", "claims", "searches", "tables")  # all that there may be
 QUERIES = "queries.parquet"
 SCORES = ("query", "person", "camera", "average_precision", "first_match")  # its columns that all runs have
@@ -90,6 +90,10 @@ class Results:
     def reranked_folder(self, run_id: str) -> Path:
         """The folder of a run's re-ranked scores, which need not exist."""
         return self.root / "reranked" / run_id
+
+    def external_folder(self, identity: str) -> Path:
+        """The folder of the scores of a method that was trained elsewhere, which need not exist."""
+        return self.root / "external" / identity
 
     def stage_folder(self, stage_id: str) -> Path:
         """The folder of a stage, which need not exist."""
@@ -153,6 +157,11 @@ class Results:
         if record is not None and run is not None and "health" in run:
             record = {**record, "health": run["health"]}
         return self._read(run_id, self.reranked_folder(run_id), record)
+
+    def read_external(self, identity: str) -> Finished | Failed | None:
+        """Reads the scores of a method that was trained elsewhere, with its queries."""
+        folder = self.external_folder(identity)
+        return self._read(identity, folder, self._find(folder))
 
     def _find(self, folder: Path) -> Record | None:
         record = self.read_record(folder)

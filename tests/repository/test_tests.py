@@ -18,6 +18,7 @@ OTHER = re.compile(
 # neighbour, only means something with its neighbours (a shaded picture, a trained parser), or is a table of constants.
 HELD_BY = {
     "harness/analysis/outcomes.py": "harness/analysis/test_comparison.py",
+    "harness/analysis/protocol.py": "harness/cli/models/test_compare.py",
     "harness/analysis/table.py": "harness/analysis/test_comparison.py",
     "harness/analysis/costs.py": "harness/analysis/test_comparison_transfer.py",
     "harness/claims/paper.py": "harness/claims/test_appraisal.py",
@@ -35,7 +36,8 @@ HELD_BY = {
     "harness/execution/*": "harness/cli/test_run.py",
     "harness/experiment/*": "harness/experiment/test_resolve.py",
     "harness/external/forms/*": "harness/external/forms/test_reader.py",
-    "harness/external/*": "harness/cli/test_extract.py",
+    "harness/external/[efm]*": "harness/cli/models/test_extract.py",
+    "harness/external/*": "harness/cli/models/test_compare.py",
     "harness/inputs/student_weights.py": "harness/analysis/test_comparison_transfer.py",
     "harness/inputs/map_scores.py": "harness/analysis/test_comparison_parsers.py",
     "harness/inputs/backbones.py": "harness/experiment/test_resolve.py",

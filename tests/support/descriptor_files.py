@@ -21,7 +21,7 @@ def name(number: int, person: int, camera: int) -> str:
 NAMES = [name(number, *one) for number, one in enumerate([*QUERIES, *GALLERY], 1)]
 
 
-def features(seed: int = 0, noise: float = 0.6) -> tuple[np.ndarray, np.ndarray]:
+def features(seed: int = 0, noise: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
     """Features [6, 8] and [10, 8]: of one person near each other."""
     draw = np.random.default_rng(seed)
     centres = np.random.default_rng(9).normal(size=(17, 8))
