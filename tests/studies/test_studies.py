@@ -228,3 +228,17 @@ def test_the_first_contradiction_is_in_the_numbers() -> None:
     twice = _printed("PI-VL", "CNN", published.DUKE), published.TABLE_3_PI_VL
     assert (twice[0].mean_ap, twice[1].mean_ap) == (81.3, 81.6)
     assert twice[0].mean_ap == published.TABLE_3_IDENTITY_PARTS.mean_ap
+
+
+@pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
+def test_contrasts_compare_rows_of_the_study_each_pair_once(study: Study) -> None:
+    names = {row.name for row in study.rows}
+    for pair in study.contrasts:
+        assert {pair.row, pair.against} <= names
+        assert pair.row != pair.against
+    assert len({frozenset((pair.row, pair.against)) for pair in study.contrasts}) == len(study.contrasts)
+
+
+def test_each_step_of_table_3_is_a_contrast_with_the_row_above_it() -> None:
+    steps = pairwise(row.name for row in ABLATION.rows if row.default)
+    assert [(pair.against, pair.row) for pair in ABLATION.contrasts] == list(steps)

@@ -18,6 +18,7 @@ from harness.report.gain_plot import draw_gains, points_of
 from harness.store.records import Finished, Results
 from pivl.errors import UserError
 from studies.parsers import DOSE_RESPONSE, PARSERS
+from studies.study import Contrast
 from tests.support.recorded_experiments import found_of, record_all
 from tests.support.recorded_runs import complain
 
@@ -61,6 +62,7 @@ def test_on_a_users_data_the_rows_are_the_folders_that_were_named(tmp_path):
     folders = (f"schp={tmp_path / 'a'}", "mine=maps/b")
     experiment = resolve(Request("parsers", **ON_DISK, parser_maps=folders))
     assert experiment.rows == ("clip-reid", "schp", "mine")
+    assert experiment.study.contrasts == (Contrast("mine", "schp"),)
     row = {row.name: row for row in experiment.study.rows}
     assert experiment.inputs_of(row["schp"]).part_maps == str(tmp_path / "a")
     assert experiment.inputs_of(row["mine"]).part_maps.endswith("/maps/b")
