@@ -131,7 +131,8 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_bits(answered, tmp_path):
 
 @pytest.mark.slow  # two runs and their stages, half a minute
 def test_the_recipe_of_before_says_by_itself_that_row_4_did_not_learn(tmp_path):
-    asked = (*SMOKE, "--rows", "clip-reid,pi-vl", "--set", "global_text=tuned", "--no-mlflow")
+    then = ("--set", "global_text=tuned", "--set", "depth_wise_start=unit")
+    asked = (*SMOKE, "--rows", "clip-reid,pi-vl", *then, "--no-mlflow")
     status, out, err = run(tmp_path, *asked)
     assert status == 0, err
     assert "not learned (too few seeds)" in next(line for line in out.splitlines() if "| + hier" in line)

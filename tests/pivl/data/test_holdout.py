@@ -61,6 +61,15 @@ def test_a_picture_keeps_its_pixels_and_maps_and_people_are_numbered_anew_in_the
     assert [sorted(set(named)).index(one) for one in named] == held.train.person.tolist()
 
 
+def test_descriptions_stay_with_their_people():
+    whole = split_of(30)
+    named = replace(whole, descriptions=tuple((f"{person:04d}",) for person in range(30)))
+    held = hold_out(named, seed=3)
+    first = {int(person): name[:4] for person, name in zip(held.train.person, held.train.names, strict=True)}
+    assert held.descriptions == tuple((first[person],) for person in range(10))
+    assert hold_out(whole, seed=3).descriptions is None
+
+
 def test_the_seed_draws_the_people_and_is_part_of_the_fingerprint():
     one, same, other = (hold_out(split_of(40), seed) for seed in (0, 0, 1))
     assert one.query.names == same.query.names != other.query.names
