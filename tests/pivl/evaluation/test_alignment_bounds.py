@@ -44,6 +44,31 @@ def test_bounds_equal_loops_over_cells():
     assert bounds.per_person == pytest.approx(least_by_hand(texts, cells, lambda cell: cell[0]), rel=1e-5)
 
 
+def test_bounds_of_raw_vectors_equal_loops_over_cells():
+    texts, weights = drawn()
+    bounds, cells = AlignmentBounds.of(texts, weights, "raw"), cells_of(weights)
+    for found, key in (
+        (bounds.constant, lambda cell: 0),
+        (bounds.per_part, lambda cell: cell[1]),
+        (bounds.per_person, lambda cell: cell[0]),
+    ):
+        total = 0.0
+        for group in {key(cell) for cell in cells}:
+            own = [texts[cell] for cell in cells if key(cell) == group]
+            total += sum(float((sum(own) / len(own) - target).square().sum()) for target in own)
+        assert found == pytest.approx(total / len(cells), rel=1e-5)
+
+
+def test_bounds_of_classes_are_entropies():
+    # person 0 shows part 0 three times and part 1 once, person 1 part 1 four times
+    weights = torch.tensor([[3.0, 1.0], [0.0, 4.0]])
+    bounds = AlignmentBounds.of(torch.randn(2, 2, 5), weights, "classes")
+    assert bounds.constant == pytest.approx(-(3 / 8) * math.log(3 / 8) - (5 / 8) * math.log(5 / 8))
+    assert bounds.per_person == pytest.approx(0.5 * (-(3 / 4) * math.log(3 / 4) - (1 / 4) * math.log(1 / 4)))
+    assert bounds.per_part == 0
+    assert bounds.skill(0.0) == 1
+
+
 def test_no_vector_everywhere_has_a_smaller_alignment_loss_than_the_bound():
     texts, weights = drawn(1)
     cells = cells_of(weights)
