@@ -21,9 +21,9 @@ from pivl.evaluation.alignment_bounds import AlignmentBounds
 from pivl.evaluation.confusion import Confusion
 from pivl.evaluation.text_fit import TextFit, mean_cosine
 from pivl.loop import autocast
-from pivl.losses import alignment
 from pivl.model import Trained
 from pivl.recipe import Recipe, Stage
+from pivl.stages.image_alignment import level_alignment
 from pivl.stages.target_texts import Texts, part_texts
 from pivl.stages.training_data import cell_labels, evenly_spaced, similarity, weigh_cells
 from pivl.towers.clip import Clip
@@ -113,7 +113,9 @@ def _measure_part_prompts(
     grid = seen.dense.shape[-2:]
     labels = cell_labels(trainer.recipe, trainer.clip.vision, store.part_map, grid, classes).flatten(1)
     people, place = store.person.unique(return_inverse=True)
-    texts = functional.normalize(part_texts(prompts, tokens.to(trainer.device)[people]).float(), dim=2)
+    texts = part_texts(prompts, tokens.to(trainer.device)[people]).float()
+    if trainer.recipe.part_similarity == "cosine":
+        texts = functional.normalize(texts, dim=2)
     nothing = torch.zeros(classes, classes, dtype=torch.int64)
     found = Confusion(nothing)
     for index in torch.arange(len(place)).split(BATCH):
@@ -137,19 +139,21 @@ def _measure_alignment(trainer: Trainer, trained: Trained, texts: Tensor, store:
     for index in torch.arange(len(store)).split(BATCH):
         batch = plain(store.gather(index), normalization)
         with autocast(trainer.device, recipe.precision):
-            pixels = trained.head(tower(batch.image, batch.camera))
-        grid = pixels.shape[-2:]
+            levels = trained.head.levels(tower(batch.image, batch.camera))
+        grid = levels[0].shape[-2:]
         every = cell_labels(replace(recipe, background="class"), tower, batch.part_map, grid, texts.shape[1])
         background += int((every == BACKGROUND).sum())
         cells += int((every != IGNORE).sum())
         labels = cell_labels(recipe, tower, batch.part_map, grid, texts.shape[1])
         weight = weigh_cells(recipe, labels, batch.confidence, texts.shape[1])
-        total += float(alignment(pixels, texts[batch.person], labels, weight)) * float(weight.sum())
+        mean = level_alignment(recipe, tower, levels, texts[batch.person], batch)
+        total += float(mean) * float(weight.sum())
         person = batch.person[:, None].expand_as(weight)
         kind = labels.flatten(1).masked_fill(weight == 0, 0)
         weights.index_put_((person, kind), weight.double(), accumulate=True)
     counted = float(weights.sum())
-    bounds, loss = AlignmentBounds.of(texts, weights), total / counted if counted else float("nan")
+    bounds = AlignmentBounds.of(texts, weights, recipe.align_loss)
+    loss = total / counted if counted else float("nan")
     return {
         "alignment_loss": loss,
         "alignment_constant": bounds.constant,

@@ -11,8 +11,8 @@ from pivl.data.part_maps.labels import IGNORE
 from pivl.data.store import Store, plain
 from pivl.evaluation import health
 from pivl.evaluation.health import measure_health, view_frozen
-from pivl.losses import alignment
 from pivl.model import Trained
+from pivl.stages.image_alignment import level_alignment
 from pivl.stages.target_texts import Texts
 from pivl.stages.training_data import cell_labels
 from tests.support.tiny_models import PI_VL, RECIPE, tiny_trainer
@@ -27,6 +27,9 @@ class Everywhere(nn.Module):
 
     def forward(self, features):
         return self.vector[:, None, None].expand(len(features.feat), -1, 8, 4)
+
+    def levels(self, features):
+        return (self(features),)
 
 
 def prompts_of(trainer):
@@ -47,15 +50,22 @@ def measured(recipe, tokens=None, head=None, texts=None):
 
 
 @torch.no_grad()
-def test_the_loss_is_that_of_training_on_all_plain_pictures_at_once(monkeypatch):
+@pytest.mark.parametrize(
+    "choices",
+    [{}, {"align_loss": "raw"}, {"align_loss": "classes"}, {"fuse": "levels"}, {"background": "balanced"}],
+    ids=lambda choices: " ".join(choices.values()) or "default",
+)
+def test_the_loss_is_that_of_training_on_all_plain_pictures_at_once(choices, monkeypatch):
     monkeypatch.setattr(health, "BATCH", 5)
-    found, trainer, trained, texts = measured(PI_VL)
+    recipe = replace(PI_VL, **choices)
+    found, trainer, trained, texts = measured(recipe)
     store = Store.hold(trainer.split.train, "cpu")
-    batch = plain(store.gather(torch.arange(len(store))), NORMALIZATIONS[PI_VL.normalization])
-    pixels = trained.head(trained.model.tower(batch.image))
-    labels = cell_labels(PI_VL, trained.model.tower, batch.part_map, pixels.shape[-2:], 20)
-    loss = float(alignment(pixels, texts.parts[batch.person], labels))
-    assert found["alignment_loss"] == pytest.approx(loss, rel=1e-5)
+    batch = plain(store.gather(torch.arange(len(store))), NORMALIZATIONS[recipe.normalization])
+    levels = trained.head.levels(trained.model.tower(batch.image))
+    loss = level_alignment(recipe, trained.model.tower, levels, texts.parts[batch.person], batch)
+    labels = cell_labels(recipe, trained.model.tower, batch.part_map, levels[0].shape[-2:], 20)
+    assert found["alignment_loss"] == pytest.approx(float(loss), rel=1e-5)
+    assert found["skill"] == pytest.approx(1 - float(loss) / found["alignment_constant"], rel=1e-4)
     assert found["background_share"] == pytest.approx(100 * float((labels == 0).float().mean()))
 
 
