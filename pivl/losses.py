@@ -80,9 +80,10 @@ def unit_errors(cells: Tensor, texts: Tensor, own: Tensor) -> Tensor:
 
 
 def raw_errors(cells: Tensor, texts: Tensor, own: Tensor) -> Tensor:
-    """The squared distance of cells and texts as they are, summed over channels. In [0, inf)."""
+    """The squared error of cells and texts as they are, the mean over channels, as MSE is usually read. In [0, inf)."""
     product = (cells @ texts.transpose(1, 2)).gather(2, own[..., None]).squeeze(2)
-    return cells.square().sum(2) - 2 * product + texts.square().sum(2).gather(1, own)
+    distance = cells.square().sum(2) - 2 * product + texts.square().sum(2).gather(1, own)
+    return distance / cells.shape[2]
 
 
 def class_errors(cells: Tensor, texts: Tensor, own: Tensor, temperature: float) -> Tensor:

@@ -133,7 +133,7 @@ class Recipe:
     )  # confidence: version 2 weights pixels by the parser's
     align_loss: Literal["unit", "raw", "classes"] = _image(
         "unit"
-    )  # squared error of unit or raw vectors; classes: cross-entropy over the texts of parts
+    )  # squared error of unit vectors, mean squared error of raw ones, or cross-entropy over the texts of parts
     align_stride: int = _image(8, SIDE)  # of the fused map, in pixels (Eq. 10)
     channel_alignment: Literal["depth-wise", "point-wise"] = _image(
         "depth-wise"

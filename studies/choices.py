@@ -14,7 +14,7 @@ CHOICES = Study(
     question="How much do the choices that the paper does not state move PI-VL, each by itself?",
     rows=(
         PI_VL,
-        Row("raw-error", "squared error of raw vectors", "PI-VL", {**pi_vl, "align_loss": "raw"}),
+        Row("raw-error", "mean squared error of raw vectors", "PI-VL", {**pi_vl, "align_loss": "raw"}),
         Row(
             "raw-contrast",
             "1b: raw products, temperature 1",
