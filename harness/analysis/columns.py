@@ -27,7 +27,7 @@ def _miou(recorded: Recorded, results: Results) -> Column:
     notes, values, single, over = read_note(results), {}, [], set()
     for row, seeds in recorded.items():
         run = next((run for run in seeds.values() if isinstance(run, Finished)), None)
-        if run is None or run.record["recipe"]["part_text"] == "none":
+        if run is None or run.record.get("recipe", {}).get("part_text", "none") == "none":
             continue
         note = notes.get(name_maps(run.record["fingerprint"], run.record.get("maps", "")))
         if note is not None:

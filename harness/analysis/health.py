@@ -141,7 +141,7 @@ def find_faults(runs: Sequence[Finished], health: Mapping[str, Estimate]) -> tup
 
     Texts are held to those of stage 1a where they come from tuned tokens, not in a control that replaces them.
     """
-    replaced = any(run.record["recipe"].get("global_targets", "text") != "text" for run in runs)
+    replaced = any(run.record.get("recipe", {}).get("global_targets", "text") != "text" for run in runs)
     found = [] if replaced else [_lost_texts(health)]
     return tuple(fault for fault in [*found, _no_skill(health)] if fault)
 

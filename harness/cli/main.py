@@ -17,6 +17,7 @@ from harness.cli.claims import claims
 from harness.cli.data import data
 from harness.cli.mlflow import mlflow
 from harness.cli.models.compare import compare
+from harness.cli.models.evaluate import evaluate
 from harness.cli.models.extract import extract
 from harness.cli.parse import parse
 from harness.cli.perf import perf
@@ -58,7 +59,8 @@ def commands(context: click.Context) -> None:
 
 
 for command in (
-    run, plan, table, compare, claims, search, extract, data, parse, pretrain, results_group, mlflow, verify, perf,
+    run, plan, table, compare, claims, search, extract, evaluate, data, parse, pretrain, results_group, mlflow,
+    verify, perf,
 ):  # fmt: skip
     commands.add_command(command)
 

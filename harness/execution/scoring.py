@@ -4,11 +4,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.store.record_file import Record
-from pivl.data.pictures import Pictures, Split
+from pivl.data.pictures import Split
 from pivl.evaluation.assessment import Assessment, assess, restore, retrieve
 from pivl.evaluation.health import FrozenView, Tokens, measure_health
 from pivl.evaluation.inference_cost import measure_inference
@@ -52,11 +54,14 @@ def _scored(split: Split, assessment: Assessment, method: str) -> Record:
     }
 
 
-def query_table(retrieval: Retrieval, queries: Pictures) -> pd.DataFrame:
-    """A line per scored query: query, person, camera, average_precision, first_match, inp, and its cluster."""
+def query_table(retrieval: Retrieval, cluster: NDArray[np.int64]) -> pd.DataFrame:
+    """A line per scored query: query, person, camera, average_precision, first_match, inp, and its cluster.
+
+    `cluster` [N]: that of every query.
+    """
     names = ("query", "person", "camera", "average_precision", "first_match", "inp")
     table = pd.DataFrame({name: getattr(retrieval, name) for name in names})
-    return table.assign(cluster=queries.cluster.cpu().numpy()[retrieval.query])
+    return table.assign(cluster=cluster[retrieval.query])
 
 
 def summarize(assessment: Assessment, split: Split) -> dict[str, float]:

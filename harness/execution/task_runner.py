@@ -65,9 +65,8 @@ def execute(
         else:
             found, retrieval = score_model(trainer, state, read_tokens(run, results), view(task, device))
             found["health"] |= finite(gradient_shares(monitor.history))
-        files["queries.parquet"] = lambda path: query_table(retrieval, trainer.split.query).to_parquet(
-            path, index=False
-        )
+        table = query_table(retrieval, trainer.split.query.cluster.cpu().numpy())
+        files["queries.parquet"] = lambda path: table.to_parquet(path, index=False)
         folder = results.reranked_folder(run.id) if task.rerank else results.run_folder(run.id)
         metrics = found["metrics"]
         record |= found

@@ -14,11 +14,15 @@ JUNK, DISTRACTOR = -1, 0  # as Market-1501 numbers people: left out, and a wrong
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """The queries or the gallery: person and camera int64 [N]; names are empty where there are none."""
+    """The queries or the gallery: person and camera int64 [N]; names are empty where there are none.
+
+    family: int64 [N], the same for people who were made alike, where that is known.
+    """
 
     person: Array
     camera: Array
     names: Names = ()
+    family: Array | None = None
 
     def __len__(self) -> int:
         return len(self.person)
@@ -26,7 +30,13 @@ class Side:
     def take(self, places: Array) -> "Side":
         """Returns the pictures at `places`, in that order."""
         names = tuple(self.names[place] for place in places) if self.names else ()
-        return Side(self.person[places], self.camera[places], names)
+        family = None if self.family is None else self.family[places]
+        return Side(self.person[places], self.camera[places], names, family)
+
+    @property
+    def cluster(self) -> Array:
+        """The largest group that each picture hangs together with, int64 [N]: its family, or else its person."""
+        return self.person if self.family is None else self.family
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,9 @@ def describe_dataset(model: "Deployed", wanted: TestSet, batch: int, progress: P
     split = load_test_set(wanted, facts.image_size, progress)
     same = split.query is split.gallery
     report = progress.count(split.name, "describing")
-    known = facts.training_data == name_data(split)
+    known = _knows_cameras(model, split)
+    if facts.cameras and not known:
+        progress.warn(f"cameras of {split.name} are unknown to the model: it gets the mean of its embeddings")
     query = _describe(model, split.query, known, batch, report)
     gallery = query if same else _describe(model, split.gallery, known, batch, report)
     said = {
@@ -51,6 +53,15 @@ def describe_dataset(model: "Deployed", wanted: TestSet, batch: int, progress: P
         "training_data": facts.training_data,
     }
     return Described(_side(split.query), _side(split.gallery), (query, gallery), facts=said)
+
+
+def _knows_cameras(model: "Deployed", split: "Split") -> bool:
+    """Whether cameras are those that the model has embeddings of: of its own data, or as many, where that is not told."""
+    if model.facts.training_data:
+        return model.facts.training_data == name_data(split)
+    return model.facts.cameras == 1 + max(
+        int(one.camera.max()) for one in (split.train, split.query, split.gallery)
+    )
 
 
 def _describe(
@@ -66,7 +77,8 @@ def _describe(
 
 
 def _side(pictures: "Pictures") -> Side:
-    return Side(market_people(pictures.person.numpy()), pictures.camera.numpy(), pictures.names)
+    family = None if pictures.family is None else pictures.family.numpy()
+    return Side(market_people(pictures.person.numpy()), pictures.camera.numpy(), pictures.names, family)
 
 
 def describe_folder(model: "Deployed", folder: Path, batch: int, progress: Progress) -> tuple[Folder, int]:

@@ -42,6 +42,7 @@ def _write_npz(path: Path, described: Described | Folder) -> None:
         ):
             arrays |= {f"{kind}_f": feature, f"{kind}_label": side.person, f"{kind}_cam": side.camera}
             arrays |= {f"{kind}_name": np.array(side.names)}
+            arrays |= {} if side.family is None else {f"{kind}_family": side.family}
     write_output(path, lambda file: _save_npz(file, arrays))
 
 
@@ -56,8 +57,10 @@ def _rows(described: Described | Folder) -> Iterator[dict[str, Any]]:
         yield from ({"path": name} for name in described.names)
         return
     for split, side in (("query", described.query), ("gallery", described.gallery)):
-        for name, person, camera in zip(side.names, side.person.tolist(), side.camera.tolist(), strict=True):
-            yield {"path": name, "person": person, "camera": camera, "split": split}
+        columns = {"person": side.person, "camera": side.camera}
+        columns |= {} if side.family is None else {"family": side.family}
+        for place, name in enumerate(side.names):
+            yield {"path": name, **{key: int(of[place]) for key, of in columns.items()}, "split": split}
 
 
 def _stacked(described: Described | Folder) -> np.ndarray:

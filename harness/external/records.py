@@ -75,7 +75,11 @@ def record_described(
     results.write(
         results.external_folder(identity),
         record,
-        {"queries.parquet": lambda file: query_table(retrieval).to_parquet(file, index=False)},
+        {
+            "queries.parquet": lambda file: query_table(retrieval, described.query.cluster).to_parquet(
+                file, index=False
+            )
+        },
     )
     found = results.read_external(identity)
     if not isinstance(found, Finished):

@@ -11,6 +11,7 @@ from harness.cli.options import (
     collect,
     debug_option,
     disk_option,
+    parse_size,
     path_option,
 )
 from harness.cli.paths import OutputFile, PathText, UserPath
@@ -25,6 +26,7 @@ from harness.external.request import TestSet
               help="Queries and gallery of a data set, or of a csv file, instead of a folder.")  # fmt: skip
 @disk_option("--data-root", "The folder that holds the data set.")
 @click.option("--allow-partial", is_flag=True, help="Accept missing images.")
+@click.option("--image-size", metavar="HxW", help="For a checkpoint of other code that does not tell it.")
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="auto: a GPU if CUDA has one, else the CPU.")  # fmt: skip
 @click.option(
@@ -39,6 +41,7 @@ def extract(
     wanted: TestSet,
     model: str,
     folder: Path | None,
+    image_size: str | None,
     device: str,
     batch: int,
     results: Path,
@@ -47,9 +50,9 @@ def extract(
 ) -> None:
     """Write the descriptors of pictures by a trained model: of every picture below FOLDER, or of a data set.
 
-    RUN is a run's id or its folder. A data set's queries and gallery come with people and cameras, as pivl-bench
-    compare reads them, and descriptors equal what the record scored, to the bit; they are not normalised. A picture
-    that cannot be read is named, the others are done, and the exit status is 1.
+    RUN is a run's id or its folder, CHECKPOINT what pivl-bench evaluate reads. A data set's queries and gallery come
+    with people and cameras, as pivl-bench compare reads them, and descriptors equal what the record scored, to the bit;
+    they are not normalised. A picture that cannot be read is named, the others are done, and the exit status is 1.
     """
     from harness.display.progress import Progress
     from harness.external.described import Described, Folder
@@ -63,7 +66,8 @@ def extract(
         raise UserError("name a folder of pictures, or --dataset NAME, and not both")
     check_name(output)
     progress = Progress.on_stderr(quiet)
-    found = find_model(model, results).to(choose_device(device))
+    size = None if image_size is None else parse_size(image_size, "--image-size")
+    found = find_model(model, results, size).to(choose_device(device))
     described: Described | Folder
     broken = 0
     try:

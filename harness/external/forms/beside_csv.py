@@ -52,7 +52,13 @@ def _sides(people: Path, rows: Sequence[Row]) -> tuple[Array, Side, Array, Side]
     (some, query), (others, gallery) = (_side(people, rows, kind) for kind in ("query", "gallery"))
     person = join(people, "people", query.person, gallery.person)
     camera = join(people, "cameras", query.camera, gallery.camera)
-    sides = [Side(person[place], camera[place], side.names) for place, side in enumerate((query, gallery))]
+    family: tuple[Array | None, Array | None] = (None, None)
+    if query.family is not None and gallery.family is not None:
+        family = join(people, "families", query.family, gallery.family)
+    sides = [
+        Side(person[place], camera[place], side.names, family[place])
+        for place, side in enumerate((query, gallery))
+    ]
     return some, sides[0], others, sides[1]
 
 
@@ -86,6 +92,7 @@ def _ours(path: Path, row: Row) -> Row:
         "path": row["path"],
         "person": _person(row["person"]),
         "camera": plain_name(row["camera"]),
+        "family": row.get("family", ""),
         **marks,
     }
 
@@ -111,9 +118,11 @@ def _side(path: Path, rows: Sequence[Row], kind: str) -> tuple[Array, Side]:
     if not len(places):
         raise UserError(f"{path}: none of its rows is in the {kind}; mark some")
     of = [rows[place] for place in places]
+    labels = {what: np.array([row[what] for row in of]) for what in ("person", "camera")}
+    families = np.array([row.get("family", "") for row in of])
     names = tuple(row["path"] for row in of)
     return places, Side(
-        np.array([row["person"] for row in of]), np.array([row["camera"] for row in of]), names
+        labels["person"], labels["camera"], names, families if (families != "").all() else None
     )
 
 

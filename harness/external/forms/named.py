@@ -20,6 +20,7 @@ WORDS = {
     "features": ("f", "feature", "features", "feat", "feats", "embeddings"),
     "people": ("label", "labels", "person", "persons", "people", "pid", "pids", "id", "ids"),
     "cameras": ("cam", "cams", "camera", "cameras", "camid", "camids"),
+    "families": ("family", "families"),
     "names": ("name", "names", "path", "paths"),
 }
 DISTANCES = ("distances", "distance", "distmat", "dist", "dist_mat")
@@ -34,7 +35,8 @@ def read_named(path: Path, arrays: Mapping[str, Array], reading: Reading) -> Des
     }
     people, cameras = (join(path, what, *both) for what, both in labels.items())
     names = [_names(path, arrays, kind) for kind in PREFIXES]
-    query, gallery = (Side(people[place], cameras[place], names[place]) for place in (0, 1))
+    families = [_family(path, arrays, kind) for kind in PREFIXES]
+    query, gallery = (Side(people[at], cameras[at], names[at], families[at]) for at in (0, 1))
     facts = read_facts(path, arrays)
     if reading.distances:
         return settle(path, query, gallery, reading, distances=find_distances(path, arrays), facts=facts)
@@ -45,6 +47,12 @@ def read_named(path: Path, arrays: Mapping[str, Array], reading: Reading) -> Des
 def _names(path: Path, arrays: Mapping[str, Array], kind: str) -> tuple[str, ...]:
     found = look_for(path, arrays, kind, "names")
     return tuple(map(str, flat(path, *found))) if found else ()
+
+
+def _family(path: Path, arrays: Mapping[str, Array], kind: str) -> Array | None:
+    """Numbers of families, as `extract` writes them."""
+    found = look_for(path, arrays, kind, "families")
+    return join(path, "families", *[flat(path, *found)] * 2)[0] if found else None
 
 
 def find(path: Path, arrays: Mapping[str, Array], kind: str, what: str) -> tuple[str, Array]:
@@ -146,6 +154,7 @@ def settle(
     for kind, side in (("query", query), ("gallery", gallery)):
         counts = {"people": len(side.person), "cameras": len(side.camera)}
         counts |= {"names": len(side.names)} if side.names else {}
+        counts |= {} if side.family is None else {"families": len(side.family)}
         if len(set(counts.values())) > 1:
             said = ", ".join(f"{count} {name}" for name, count in counts.items())
             raise UserError(f"{path}: its {kind} has {said}; each picture has one of each")

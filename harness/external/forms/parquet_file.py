@@ -17,6 +17,7 @@ FEATURES = ("feature", "features", "feat", "feats", "embedding", "embeddings", "
 COLUMNS = {
     "person": ("person", "label", "pid", "person_id", "label_id"),
     "camera": ("camera", "cam", "camid", "camera_id", "sequence"),
+    "family": ("family",),
     "path": ("path", "name", "file", "filename"),
     "split": ("split", "set", "subset"),
 }
@@ -77,7 +78,7 @@ def _row(path: Path, found: dict[str, str | None], marks: list[str | None], line
             kind: "1" if line[name or ""] else ""
             for kind, name in zip(("query", "gallery"), marks, strict=True)
         }
-    return {"path": said["path"], "person": said["person"], "camera": said["camera"], **kinds}
+    return {**{what: said[what] for what in ("path", "person", "camera", "family")}, **kinds}
 
 
 def _stack(path: Path, name: str, column: Any) -> Array:

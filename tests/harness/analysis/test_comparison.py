@@ -231,7 +231,13 @@ def test_the_footer_says_where_the_numbers_come_from() -> None:
     gains = [line.gains[MEAN_AP].comparison.gain for line in build(outcomes).lines[1:]]
     assert footer.minimum_detectable[MEAN_AP] == max(gain.minimum_detectable for gain in gains)
     text = printers.markdown(build(outcomes))
-    for fact in (f"`{SIGNATURE}`", "120 queries of 40 identities", "cpu (test)", "commit abc1234", "±0.5"):
+    for fact in (
+        f"`{SIGNATURE}|ap:step`",
+        "120 queries of 40 identities",
+        "cpu (test)",
+        "commit abc1234",
+        "±0.5",
+    ):
         assert fact in text
 
 

@@ -191,7 +191,8 @@ def test_people_without_a_right_answer_are_one_line(typed, tmp_path):
     assert "mixed.npz: no query has its person in the gallery under another camera" in typed(
         path, *L2, status=2
     )
-    assert "--baseline c: no method is called so; name one of feats" in typed(WRITERS["npz"](tmp_path), *L2, "--baseline", "c", status=2)
+    said = typed(WRITERS["npz"](tmp_path), *L2, "--baseline", "c", status=2)
+    assert "--baseline c: no method is called so; name one of feats" in said
 
 
 def test_records_of_before_had_the_first_convention_and_features_may_differ():

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 import pivl
+from harness.external.described import Described, Side
+from harness.external.feature_files import write_features
 from harness.external.forms.reader import read_described
 from harness.external.request import Reading
 from pivl.data.datasets.catalog import load
@@ -120,3 +122,13 @@ def test_a_mistake_is_one_line(run, tmp_path, capsys, typed, said):
 def test_a_name_that_tells_no_form_is_refused(run, capsys, tmp_path):
     assert run_main("extract", str(run), str(run), "--output", str(tmp_path / "feats.txt")) == 2
     assert "end it in .npz, .parquet or .npy" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["npz", "parquet", "npy"])
+def test_families_travel_with_the_descriptors(form, tmp_path):
+    """Made people look alike within a family: queries are clustered by it, in `compare` as in the tables of studies."""
+    side = Side(np.array([3, 4, 5]), np.array([0, 1, 0]), ("a", "b", "c"), np.array([7, 7, 9]))
+    feature = np.ones((3, 2), np.float32)
+    write_features(tmp_path / f"f.{form}", Described(side, side, (feature, feature)))
+    found = read_described(tmp_path / f"f.{form}", Reading()).query.cluster
+    assert found[0] == found[1] != found[2]
