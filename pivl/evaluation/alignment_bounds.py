@@ -29,7 +29,7 @@ class AlignmentBounds:
         """Returns the bounds for texts [P, K, D], each the target of cells that count `weights` [P, K] together.
 
         unit: among unit vectors v the mean of 2 - 2 v.t over n unit targets t is least along their sum s: 2 - 2 |s| / n.
-        raw: the mean of |v - t|^2 is least for the mean target. classes: whoever answers how common parts are has their
+        raw: the mean of |v - t|^2 / D is least for the mean target. classes: whoever answers how common parts are has their
         entropy as cross-entropy, and whoever knows them 0.
         """
         counts = weights.double()
@@ -66,10 +66,10 @@ def _least_unit(targets: Tensor, counts: Tensor, group: Tensor) -> float:
 
 
 def _least_raw(targets: Tensor, counts: Tensor, group: Tensor) -> float:
-    """The least mean of |v - t|^2 over targets [N, D], N kinds of `counts` cells, with a vector v by group."""
+    """The least mean of |v - t|^2 / D over targets [N, D], N kinds of `counts` cells, with a vector v by group."""
     number = _sum_by(group, counts[:, None])
     means = _sum_by(group, targets * counts[:, None]) / number.clamp(min=ROUNDING)
-    squares = (targets - means[group]).square().sum(1)
+    squares = (targets - means[group]).square().mean(1)  # over channels, as losses.raw_errors
     return float((squares * counts).sum() / counts.sum())
 
 

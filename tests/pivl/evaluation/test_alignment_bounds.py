@@ -55,7 +55,7 @@ def test_bounds_of_raw_vectors_equal_loops_over_cells():
         total = 0.0
         for group in {key(cell) for cell in cells}:
             own = [texts[cell] for cell in cells if key(cell) == group]
-            total += sum(float((sum(own) / len(own) - target).square().sum()) for target in own)
+            total += sum(float((sum(own) / len(own) - target).square().mean()) for target in own)
         assert found == pytest.approx(total / len(cells), rel=1e-5)
 
 
