@@ -10,7 +10,15 @@ import numpy as np
 
 from harness.analysis import costs, health, statistics
 from harness.analysis.outcomes import Outcome, Outcomes, Problem, find_problems
-from harness.analysis.pairs import RunsBySeed, clusters_of, is_single, judge_pairs, people_of, scores_of
+from harness.analysis.pairs import (
+    RunsBySeed,
+    clusters_of,
+    has_scores,
+    is_single,
+    judge_pairs,
+    people_of,
+    scores_of,
+)
 from harness.analysis.protocol import comparable, shared
 from harness.analysis.statistics import LEAST_CLUSTERS, TOO_FEW, Estimate, Judgement
 from harness.analysis.table import (
@@ -18,6 +26,7 @@ from harness.analysis.table import (
     MAJORITIES,
     MEAN_AP,
     METRICS,
+    MORE_METRICS,
     RANK1,
     SHARES,
     Column,
@@ -166,7 +175,11 @@ def _line(
     is_baseline, measured = row.name == study.reference, health.gather(own)
     return Line(
         row=row,
-        means={metric: _mean(own, metric, clusters) for metric in METRICS if own},
+        means={
+            metric: _mean(own, metric, clusters)
+            for metric in (*METRICS, *MORE_METRICS)
+            if has_scores(own, metric)
+        },
         gains=gains,
         differences={},
         consistency=_consistency(own),

@@ -12,6 +12,7 @@ from harness.store.records import Finished
 from studies.study import Contrast
 
 RunsBySeed = Mapping[int, Finished]
+QUERY_SCORES = {MEAN_AP: "average_precision", "mINP": "inp"}  # columns of a run's queries
 
 
 def judge_pairs(
@@ -44,11 +45,17 @@ def compare_rows(
     return replace(found, gain=found.gain.within(-100, 100))
 
 
+def has_scores(runs: Sequence[Finished], metric: str) -> bool:
+    """Whether there are runs and all have the metric of every query; the first ones recorded have no mINP."""
+    return bool(runs) and all(metric != "mINP" or "inp" in run.queries for run in runs)
+
+
 def scores_of(runs: Iterable[Finished], metric: str) -> np.ndarray:
-    """[S, Q]: average precision, or whether the first answer is right (no wrong one before the first match)."""
-    if metric == MEAN_AP:
-        return np.stack([run.queries["average_precision"].to_numpy(float) for run in runs])
-    return np.stack([(run.queries["first_match"].to_numpy() == 0).astype(float) for run in runs])
+    """[S, Q]: average precision, inverse negative penalty, or whether a right answer is among the first k (Rank-k)."""
+    if metric in QUERY_SCORES:
+        return np.stack([run.queries[QUERY_SCORES[metric]].to_numpy(float) for run in runs])
+    rank = int(metric.removeprefix("Rank-"))
+    return np.stack([(run.queries["first_match"].to_numpy() < rank).astype(float) for run in runs])
 
 
 def clusters_of(runs: Sequence[Finished]) -> np.ndarray:

@@ -15,6 +15,7 @@ from studies.study import Contrast, Row, Study
 
 MEAN_AP, RANK1 = "mAP", "Rank-1"
 METRICS = (RANK1, MEAN_AP)  # in the order of the paper's Table 3
+MORE_METRICS = ("Rank-5", "Rank-10", "mINP")  # that rows are not compared by
 ClusterName = Literal["family", "person"]
 CLUSTER_WORDS: Mapping[str, tuple[str, str]] = {
     "family": ("family", "families"),
@@ -137,9 +138,15 @@ class ContrastLine:
     unlearned: bool
 
     @property
+    def pair(self) -> str:
+        """The two rows in words."""
+        row, against = (one.title.removeprefix("+ ") for one in (self.row, self.against))
+        return f"{row} over {against}"
+
+    @property
     def title(self) -> str:
         """The comparison in words."""
-        return f"Gain of {self.row.title} over {self.against.title}"
+        return f"Gain of {self.pair}"
 
     @property
     def standing(self) -> str:

@@ -1,11 +1,15 @@
-"""Prints the tables of an answer as they come, an empty line between them."""
+"""Prints the tables of an answer as they come, an empty line between them: text on a terminal, else Markdown."""
 
+import shutil
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
 
 from harness.analysis.table import Table
 from harness.report.markdown import markdown
+from harness.report.page.terminal import terminal
 
 
 @dataclass
@@ -15,6 +19,16 @@ class Printer:
     printed: int = 0
 
     def __call__(self, table: Table) -> None:
-        """Prints `table` as Markdown."""
-        click.echo("\n" * (self.printed > 0) + markdown(table), nl=False)
+        """Prints `table`."""
+        click.echo("\n" * (self.printed > 0), nl=False)
+        show(table)
         self.printed += 1
+
+
+def show(table: Table, wide: bool = False, columns: Sequence[str] = ()) -> None:
+    """Prints a table for whoever reads: as wide as the terminal is, and into a file or pipe as Markdown."""
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        click.echo(terminal(table, width, wide, columns), nl=False)
+    else:
+        click.echo(markdown(table, columns), nl=False)

@@ -28,7 +28,7 @@ GROUPS = {
         "device", "jobs", "launcher", "scheduler", "gpus_per_run", "retry_failed", "checkpoint_every", "storage",
         "batch",
     ),
-    "Output": ("results", "form", "output", "confidence", "mlflow", "yes", "quiet", "debug"),
+    "Output": ("results", "columns", "wide", "form", "output", "confidence", "mlflow", "yes", "quiet", "debug"),
 }  # fmt: skip
 """The names of options by the heading under which help shows them."""
 

@@ -13,28 +13,41 @@ from harness.cli.options import (
     study_argument,
 )
 from harness.experiment.request import Request
+from pivl.errors import UserError
 
 
 @collect(request=Request)
 @click.command(cls=GroupedCommand)
 @study_argument
 @setting_options
-@format_option("markdown", "csv", "json")
+@click.option("--columns", metavar="NAMES", default="", help="Columns of the results, as map,rank5,minp,map-gain; a "
+              "name that is none has them all listed.")  # fmt: skip
+@click.option("--wide", is_flag=True, help="On a terminal: all of it, however narrow that is.")
+@format_option("markdown", "html", "latex", "csv", "json")
 @output_option("A file instead of the screen.")
-def table(request: Request, results: Path, form: str, output: Path | None) -> None:
+def table(request: Request, results: Path, columns: str, wide: bool, form: str, output: Path | None) -> None:
     """Print the table of STUDY from what is recorded; trains nothing.
 
-    What is missing or failed says so in its place; pivl-bench run STUDY fills it.
+    What is missing or failed says so in its place; pivl-bench run STUDY fills it. On a terminal its width decides how
+    much is printed: rows with mAP, gain, p, verdict and seeds on a narrow one; a file or a pipe gets Markdown.
     """
     from harness import api
+    from harness.cli.answer import show
     from harness.display.progress import Progress
     from harness.inputs.choices import choose
-    from harness.report.markdown import PRINTERS
+    from harness.report.markdown import PAGES, PRINTERS
+    from harness.report.page.columns import choose_columns
     from pivl.system.outputs import write_text_output
 
-    print_as = PRINTERS[choose("format", form, PRINTERS)]
-    text = print_as(api.table(request, results, Progress.on_stderr(quiet=False)).table)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
+    choose("format", form, PRINTERS)
+    if columns and form not in PAGES:
+        raise UserError(f"--columns: {form} has every column; leave it out, or choose {', '.join(PAGES)}")
+    found = api.table(request, results, Progress.on_stderr(quiet=False)).table
+    names = choose_columns(columns, found) if columns else []
+    text = PAGES[form](found, names) if form in PAGES else PRINTERS[form](found)
+    if output is not None:
         write_text_output(output, text)
+    elif form == "markdown":
+        show(found, wide, names)
+    else:
+        click.echo(text, nl=False)

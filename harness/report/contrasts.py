@@ -1,30 +1,33 @@
 """The contrasts of a study as Markdown: each comparison that its question asks for, with what came of it."""
 
 from harness.analysis.table import METRICS, RANK1, Table
-from harness.report.grid import gain, grid
+from harness.report.grid import gain
+from harness.report.page.blocks import Grid
 
 
 def note(table: Table) -> str:
-    """The note above the grid: on what its rows are compared, and how p values are adjusted."""
+    """The note above the grids: on what its rows are compared, and how p values are adjusted."""
     return (
         "**Contrasts**: what the question compares, declared with the study: a row less another, on the seeds and "
         f"queries that both have. Verdict by {table.study.primary}, the primary metric; in each metric p is adjusted by "
-        "Holm for the contrasts of this study, apart from the gains over the baseline."
+        "Holm for the contrasts of this study, apart from the gains over the baseline. Discordant pairs: queries right "
+        "at rank 1 in the row alone : in the other alone."
     )
 
 
-def rows(table: Table) -> str:
-    """A grid with a line for each contrast."""
-    cells = []
+def grids(table: Table) -> list[Grid]:
+    """A grid for each metric with a line for each contrast, the primary one, which has the verdict, first."""
+    primary = table.study.primary
+    other = next(metric for metric in METRICS if metric != primary)
+    first, second = [], []
     for line in table.contrasts:
-        gains = [gain(line.gains.get(metric)) for metric in METRICS]
-        pairs = "-"
+        pairs = seeds = "-"
         if line.gains:
-            comparison = line.gains[RANK1].comparison
-            pairs = f"{comparison.row_alone} : {comparison.reference_alone}"
-        seeds = str(line.gains[table.study.primary].comparison.seeds) if line.gains else "-"
-        cells.append([line.title, *gains, pairs, line.standing, seeds])
-    gains = [f"{metric} gain" for metric in METRICS]
-    return grid(
-        ["Contrast", *gains, "Right at rank 1, row alone : other alone", "Verdict", "Seeds"], cells, (0, 4, 5)
-    )
+            hits = line.gains[RANK1].comparison
+            pairs, seeds = f"{hits.row_alone} : {hits.reference_alone}", str(hits.seeds)
+        first.append([line.pair, gain(line.gains.get(primary)), line.standing])
+        second.append([line.pair, gain(line.gains.get(other)), pairs, seeds])
+    return [
+        Grid(["Gain of", f"{primary} gain", "Verdict"], first, (0, 2)),
+        Grid(["Gain of", f"{other} gain", "Discordant pairs", "Seeds"], second, (0, 3)),
+    ]

@@ -11,11 +11,21 @@ import numpy as np
 
 from harness.analysis.health import FIGURES
 from harness.analysis.statistics import Estimate, Judgement
-from harness.analysis.table import CONSISTENCY, METRICS, RANK1, Column, ContrastLine, Footer, Line, Table
+from harness.analysis.table import (
+    CONSISTENCY,
+    METRICS,
+    MORE_METRICS,
+    RANK1,
+    Column,
+    ContrastLine,
+    Footer,
+    Line,
+    Table,
+)
 from harness.display.text import describe_changes, describe_partial
 from studies.published import Published
 
-KEYS = {"Rank-1": "rank1", "mAP": "map"}
+KEYS = {"Rank-1": "rank1", "mAP": "map", "Rank-5": "rank5", "Rank-10": "rank10", "mINP": "minp"}
 
 
 def to_json(table: Table) -> str:
@@ -54,7 +64,7 @@ def _row(table: Table, line: Line) -> dict[str, Any]:
         "title": line.row.title,
         "paper": _published(line.row.published),
         **{column.key: _further(column, line.row.name) for column in table.columns},
-        **{KEYS[metric]: _estimate(line.means.get(metric)) for metric in METRICS},
+        **{KEYS[metric]: _estimate(line.means.get(metric)) for metric in (*METRICS, *MORE_METRICS)},
         "gain_over": table.study.reference if line.gains else None,
         **{f"{KEYS[metric]}_gain": _gain(line.gains.get(metric)) for metric in METRICS},
         **{
@@ -173,7 +183,7 @@ def _flat(table: Table, line: Line) -> dict[str, Any]:
     for column in table.columns:
         flat |= _flat_interval(column.key, column.values.get(line.row.name))
     flat |= {f"paper_{name}": paper.get(name) for name in ("dataset", "rank1", "map")}
-    for metric in METRICS:
+    for metric in (*METRICS, *MORE_METRICS):
         flat |= _flat_interval(KEYS[metric], line.means.get(metric))
     for metric in METRICS:
         flat[f"{KEYS[metric]}_less_paper"] = _plain(line.differences.get(metric, float("nan")))

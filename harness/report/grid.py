@@ -26,12 +26,28 @@ def gain(judgement: Judgement | None) -> str:
     """A gain with its interval and adjusted p, bold where it is marked; a dash where rows were not compared."""
     if judgement is None:
         return "-"
-    found, p = judgement.comparison.gain, judgement.adjusted_p
-    mean, low, high = (number(value, 2, "+") for value in (found.mean, found.low, found.high))
-    chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    p = p_value(judgement)
     return (
-        f"**{mean}** [{low}, {high}], {chance}" if judgement.marked else f"{mean} [{low}, {high}], {chance}"
+        f"{signed_interval(judgement)}, p {p}"
+        if p.startswith("<")
+        else f"{signed_interval(judgement)}, p = {p}"
     )
+
+
+def signed_interval(judgement: Judgement | None) -> str:
+    """A gain with its interval, bold where it is marked; a dash where rows were not compared."""
+    if judgement is None:
+        return "-"
+    found = judgement.comparison.gain
+    mean, low, high = (number(value, 2, "+") for value in (found.mean, found.low, found.high))
+    return f"**{mean}** [{low}, {high}]" if judgement.marked else f"{mean} [{low}, {high}]"
+
+
+def p_value(judgement: Judgement | None) -> str:
+    """The adjusted p of a gain; a dash where rows were not compared."""
+    if judgement is None:
+        return "-"
+    return "< 0.001" if judgement.adjusted_p < 0.001 else f"{judgement.adjusted_p:.3f}"
 
 
 def number(value: float, decimals: int, sign: str = "") -> str:

@@ -1,13 +1,14 @@
-"""Health of rows as Markdown: the section `Did it take hold?` below a table."""
+"""Health of rows as blocks: the section `Did it take hold?` below a table."""
 
 from harness.analysis.health import GROUPS, LEAST_SKILL, MOST_LOST, Group
 from harness.analysis.table import Line, Table
-from harness.report.grid import grid, number
+from harness.report.grid import number
+from harness.report.page.blocks import Block, Grid, Notes, Text
 
 TITLE = "**Did it take hold?**"
 
 
-def section(table: Table) -> list[str]:
+def section(table: Table) -> list[Block]:
     """The blocks of the section: what did not take hold, then a grid for each group of figures; empty without a run."""
     finished = [line for line in table.lines if line.finished]
     measured = [line for line in finished if line.health]
@@ -15,19 +16,23 @@ def section(table: Table) -> list[str]:
         return []
     if not measured:
         return [
-            f"{TITLE} Not measured: these runs are from before that was part of a run. "
-            "`pivl-bench results measure` measures them from their stored models."
+            Text(
+                f"{TITLE} Not measured: these runs are from before that was part of a run. "
+                "`pivl-bench results measure` measures them from their stored models."
+            )
         ]
-    blocks = [f"{TITLE} {_summary(table)} Means over seeds; intervals are in the JSON.", *_faults(measured)]
+    summary = f"{TITLE} {summarise(table)} Means over seeds; intervals are in the JSON."
+    blocks: list[Block] = [Text(summary), *_faults(measured)]
     if missing := [line.row.title for line in finished if not line.health]:
-        blocks.append(f"Not measured: {', '.join(missing)}.")
+        blocks.append(Text(f"Not measured: {', '.join(missing)}."))
     for group in GROUPS:
         if any(figure.key in line.health for line in measured for figure in group.figures):
-            blocks += [f"*{group.title}*: {group.meaning}.", _grid(group, measured)]
+            blocks += [Text(f"*{group.title}*: {group.meaning}."), _grid(group, measured)]
     return blocks
 
 
-def _summary(table: Table) -> str:
+def summarise(table: Table) -> str:
+    """The rows that did not learn what they are about, and the rule that says so."""
     unlearned = [line.row.title for line in table.lines if line.faults]
     rule = (
         f"*Not learned* is a row whose texts of people lost more than {MOST_LOST:g} points of top-1 after 1a, or "
@@ -40,12 +45,12 @@ def _summary(table: Table) -> str:
     )
 
 
-def _faults(lines: list[Line]) -> list[str]:
-    said = [f"- **{line.row.title}**: {fault.text}." for line in lines for fault in line.faults]
-    return ["\n".join(said)] if said else []
+def _faults(lines: list[Line]) -> list[Notes]:
+    said = [f"**{line.row.title}**: {fault.text}." for line in lines for fault in line.faults]
+    return [Notes(tuple(said))] if said else []
 
 
-def _grid(group: Group, lines: list[Line]) -> str:
+def _grid(group: Group, lines: list[Line]) -> Grid:
     shown = [figure for figure in group.figures if any(figure.key in line.health for line in lines)]
     rows = [
         [
@@ -57,4 +62,4 @@ def _grid(group: Group, lines: list[Line]) -> str:
         ]
         for line in lines
     ]
-    return grid(["Row", *(figure.heading for figure in shown)], rows)
+    return Grid(["Row", *(figure.heading for figure in shown)], rows)

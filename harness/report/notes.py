@@ -3,18 +3,12 @@
 from harness.analysis.statistics import COVERAGE, LEAST_CLUSTERS, LEAST_SEEDS, TOO_FEW
 from harness.analysis.table import CLUSTER_WORDS, METRICS, RANK1, Footer, Line, Table
 from harness.report import published as published_table
+from harness.report.page.sentence import LEAD, sentence
 
 
 def notes(table: Table) -> list[str]:
-    """The notes in their order: what is missing, what numbers mean, where they come from."""
-    reference = table.reference
-    said = [f"**{table.caution}.**"] if table.warning else []
-    said += [f"**{heading}**: {text}." for heading, text in table.setting.departures.items()]
-    said += [
-        " ".join(f"**{line.row.title}**: {'; '.join(problem.text for problem in line.problems)}.".split())
-        for line in table.lines
-        if line.problems
-    ]
+    """The notes in their order: the answer in plain words, what is missing, what numbers mean, where they come from."""
+    reference, said = table.reference, _first(table)
     published = [line.row.published for line in table.lines if line.row.published]
     if published:
         sources = ", ".join(sorted({item.source.split(",")[0] for item in published}))
@@ -38,6 +32,24 @@ def notes(table: Table) -> list[str]:
             f"**Discordant pairs at rank 1** (row alone : {reference} alone), all seeds together: {wins}."
         )
     return said + published_table.notes(table) + _measured(table.footer)
+
+
+def brief_notes(table: Table) -> list[str]:
+    """The notes that no number may be read without: the answer, what is missing, and where numbers come from."""
+    verdict = f"**Gain** over {table.reference}; p adjusted by Holm; verdict on {table.study.primary}."
+    return [*_first(table), verdict, *_measured(table.footer)]
+
+
+def _first(table: Table) -> list[str]:
+    """The answer in plain words, and what sets the table apart or is missing."""
+    said = [f"**{LEAD}**: {sentence(table)}"]
+    said += [f"**{table.caution}.**"] if table.warning else []
+    said += [f"**{heading}**: {text}." for heading, text in table.setting.departures.items()]
+    return said + [
+        " ".join(f"**{line.row.title}**: {'; '.join(problem.text for problem in line.problems)}.".split())
+        for line in table.lines
+        if line.problems
+    ]
 
 
 def _statistics(table: Table) -> list[str]:

@@ -1,11 +1,12 @@
 """A published table beside ours: its rows as the paper prints them, ours below, and where it contradicts itself."""
 
 from harness.analysis.table import MEAN_AP, RANK1, Table
+from harness.report.page.blocks import Grid
 from studies.published import Published
 
 
-def rows(table: Table) -> tuple[list[str], list[list[str]]]:
-    """Headings and rows: every published method, then ours in the column of the data set at hand."""
+def grid(table: Table) -> Grid:
+    """The grid: every published method, then ours in the column of the data set at hand."""
     published = table.study.published_table
     datasets = list(dict.fromkeys(item.dataset for item in published))
     methods = dict.fromkeys((item.method, item.backbone) for item in published)
@@ -33,7 +34,8 @@ def rows(table: Table) -> tuple[list[str], list[list[str]]]:
                 ]
             )
     headings = ["Published: method", "Backbone", *(["mIoU, as printed"] if parsed else [])]
-    return [*headings, *(f"{name}: {RANK1} / {MEAN_AP}" for name in datasets)], cells
+    headings += [f"{name}: {RANK1} / {MEAN_AP}" for name in datasets]
+    return Grid(headings, cells, left=(0, 1), keys=2)
 
 
 def dataset(table: Table) -> str:

@@ -68,5 +68,17 @@ def cells(markdown: str, title: str) -> list[str]:
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
+def named_cells(markdown: str, title: str) -> dict[str, str]:
+    """The cells of the row `title` in all grids of a text that have it, by their headings."""
+    found: dict[str, str] = {}
+    grids = re.findall(r"(?:^\|.*\n?)+", markdown, flags=re.M)
+    for grid in grids:
+        headings, _, *rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in grid.splitlines()]
+        for row in rows:
+            if row[0].strip() == title:
+                found |= dict(zip(map(str.strip, headings), map(str.strip, row), strict=True))
+    return found
+
+
 def json_rows(table: Table) -> dict[str, dict[str, Any]]:
     return {row["row"]: row for row in json.loads(printers.PRINTERS["json"](table))["rows"]}

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 from harness.analysis import comparison
 from harness.analysis.statistics import Estimate
@@ -19,10 +20,11 @@ TABLE = comparison.build(STUDIES["ablation"], "synthped", {}, columns=COLUMNS)
 
 def test_people_read_them_behind_the_row():
     text = markdown.markdown(TABLE)
+    first = re.search(r"(?:^\|.*\n?)+", text, flags=re.M)
+    assert first is not None
     cells = {
         line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:4]]
-        for line in text.splitlines()
-        if line.startswith("|")
+        for line in first[0].splitlines()
     }
     assert cells["Row"] == ["mIoU, %", "Parameters"]
     assert cells["+ hierarchical fusion (PI-VL)"] == ["61.2 [60.0, 62.5]", "1,234,567"]

@@ -19,14 +19,15 @@ from tests.support.scored_runs import (
     PEOPLE,
     SEEDS,
     build,
-    cells,
+    named_cells,
     outcomes_of,
     scored_run,
     whole_ablation,
 )
 
 TRANSFER = STUDIES["transfer"]
-STEPS = ("Gain of + part labels over CLIP-ReID", "Gain of + identity-aware part prompts over + part labels")
+STEPS = ("part labels over CLIP-ReID", "identity-aware part prompts over part labels")
+PAIRS = "Discordant pairs"
 
 
 def _block(table: Table) -> str:
@@ -72,11 +73,12 @@ def test_the_contrasts_of_a_study_are_one_family_apart_from_the_gains_over_the_b
 def test_contrasts_have_a_section_that_names_both_rows_with_interval_p_verdict_and_discordant_pairs() -> None:
     table = build(whole_ablation())
     block, line = _block(table), table.contrasts[1]
-    printed = cells(block, STEPS[1])
+    printed = named_cells(block, STEPS[1])
     gain, hits = line.gains[MEAN_AP].comparison.gain, line.gains[RANK1].comparison
-    assert printed[2] == f"**{gain.mean:+.2f}** [{gain.low:+.2f}, {gain.high:+.2f}], p < 0.001"
-    assert printed[3:] == [f"{hits.row_alone} : {hits.reference_alone}", "worse", "3"]
-    assert cells(block, STEPS[0])[0] == STEPS[0]
+    assert printed["mAP gain"] == f"**{gain.mean:+.2f}** [{gain.low:+.2f}, {gain.high:+.2f}], p < 0.001"
+    assert printed[PAIRS] == f"{hits.row_alone} : {hits.reference_alone}"
+    assert (printed["Verdict"], printed["Seeds"]) == ("worse", "3")
+    assert table.contrasts[0].title == f"Gain of {STEPS[0]}"
     assert "adjusted by Holm for the contrasts of this study" in block
     bare = comparison.build(replace(ABLATION, contrasts=()), "synthped", whole_ablation())
     assert "Contrasts" not in printers.markdown(bare)
@@ -104,7 +106,10 @@ def test_a_row_that_is_missing_or_left_out_is_said_or_left_out() -> None:
     outcomes = whole_ablation()
     del outcomes["identity-parts"]
     assert [line.standing for line in build(outcomes).contrasts][1:] == ["no result", "no result"]
-    assert cells(_block(build(outcomes)), STEPS[1])[1:] == ["-", "-", "-", "no result", "-"]
+    absent = named_cells(_block(build(outcomes)), STEPS[1])
+    assert [absent[name] for name in ("mAP gain", "Rank-1 gain", PAIRS, "Verdict", "Seeds")] == [
+        "-", "-", "-", "no result", "-",
+    ]  # fmt: skip
     outcomes["identity-parts"] = {9: scored_run(9)}
     assert build(outcomes).contrasts[1].standing == "no seed in common"
     fewer = replace(ABLATION, rows=ABLATION.rows[:2])
@@ -144,7 +149,8 @@ def test_a_table_says_by_what_queries_hang_together() -> None:
         seed: replace(run, queries=run.queries.assign(cluster=7))
         for seed, run in whole_ablation()["pi-vl"].items()
     }
-    assert cells(printers.markdown(build({"pi-vl": one})), ABLATION.rows[3].title)[4].endswith("(1 family)")
+    shown = named_cells(printers.markdown(build({"pi-vl": one})), ABLATION.rows[3].title)
+    assert shown["Ours, synthped: mAP"].endswith("(1 family)")
 
 
 def test_nine_families_of_many_people_are_too_few() -> None:

@@ -13,8 +13,8 @@ from tests.support.scored_runs import (
     METRICS,
     SEEDS,
     build,
-    cells,
     json_rows,
+    named_cells,
     scored_run,
     whole_ablation,
 )
@@ -56,7 +56,8 @@ def test_two_people_with_a_query_each_have_bounds_within_what_is_possible() -> N
         for estimate in line.means.values():
             assert 0 <= estimate.low <= estimate.mean <= estimate.high <= 100
     assert table.lines[0].means[RANK1].mean == pytest.approx(200 / 3)
-    assert cells(markdown.markdown(table), "CLIP-ReID")[3] == "66.7 [0.0, 100.0]"
+    shown = named_cells(markdown.markdown(table), "CLIP-ReID")
+    assert shown["Ours, synthped: Rank-1"] == "66.7 [0.0, 100.0]"
     gain = table.lines[3].gains[RANK1].comparison.gain
     assert (gain.low, gain.high) == (-100, 100)
     assert table.lines[3].verdict == "too few people"
@@ -67,8 +68,11 @@ def test_two_people_with_a_query_each_have_bounds_within_what_is_possible() -> N
 def test_one_person_has_means_without_an_interval_and_no_verdict() -> None:
     outcomes = _of_people(1, clip_reid=0.0, pi_vl=0.1)
     text = markdown.markdown(build(outcomes))
-    assert re.fullmatch(r"\d+\.\d \(1 identity\)", cells(text, "CLIP-ReID")[4])
-    assert cells(text, ABLATION.rows[3].title)[5:] == ["-", "-", "too few people", "3"]
+    shown = named_cells(text, "CLIP-ReID")["Ours, synthped: mAP"]
+    assert re.fullmatch(r"\d+\.\d \(1 identity\)", shown)
+    row = named_cells(text, ABLATION.rows[3].title)
+    gain, other = (f"{metric} gain over CLIP-ReID" for metric in ("mAP", "Rank-1"))
+    assert [row[name] for name in (gain, other, "Verdict", "Seeds")] == ["-", "-", "too few people", "3"]
     assert json_rows(build(outcomes))["clip-reid"]["map"]["low"] is None
 
 

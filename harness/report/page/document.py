@@ -1,0 +1,76 @@
+"""The blocks of a table: what is asked, the results, comparisons, consistency, health, and notes."""
+
+from collections.abc import Iterator, Sequence
+
+from harness.analysis import costs
+from harness.analysis.table import CONSISTENCY, MAJORITIES, Table
+from harness.report import contrasts, health
+from harness.report import published as published_table
+from harness.report.grid import interval
+from harness.report.notes import brief_notes, notes
+from harness.report.page.blocks import Block, Grid, Notes, Text
+from harness.report.page.columns import grid_of, groups_of
+
+Names = Sequence[str]
+
+
+def lay_out(table: Table, columns: Names = ()) -> list[Block]:
+    """The whole table; `columns`: of the results, where not all."""
+    groups = [columns] if columns else groups_of(table)
+    blocks = [*_head(table), *_results(table, groups)]
+    if table.contrasts:
+        blocks += [Text(contrasts.note(table)), *contrasts.grids(table)]
+    if table.study.published_table:
+        blocks.append(published_table.grid(table))
+    if any(line.cost for line in table.lines):
+        found = [(line.row.title, line.cost) for line in table.lines]
+        blocks += [Text(costs.NOTE), Grid(costs.HEADINGS, costs.rows(found), (0, len(costs.HEADINGS) - 1))]
+    if any(line.consistency for line in table.lines):
+        blocks += [Text(_consistency_note(table)), _consistency(table)]
+    return [*blocks, *health.section(table), Notes(tuple(notes(table)))]
+
+
+def lay_out_briefly(table: Table, columns: Names) -> list[Block]:
+    """The results alone in `columns`, and the notes that no number may be read without."""
+    return [*_head(table), *_results(table, [columns], brief=True), Notes(tuple(brief_notes(table)))]
+
+
+def _head(table: Table) -> Iterator[Block]:
+    warned = f"{table.warning.title}: " if table.warning else ""
+    yield Text(f"{warned}{table.study.title}, measured on {table.heading}", "title")
+    if table.warning:
+        yield Text(f"**{table.caution}.**", "warning")
+    yield Text(f"{table.study.question} {table.study.caption}")
+
+
+def _results(table: Table, groups: Sequence[Names], brief: bool = False) -> Iterator[Block]:
+    for section in dict.fromkeys(line.row.section for line in table.lines):
+        if section:
+            yield Text(f"**{section}**")
+        for names in groups:
+            yield grid_of(table, names, section, brief)
+
+
+def _consistency_note(table: Table) -> str:
+    shares = {
+        item: line.consistency[item.key].mean
+        for item in MAJORITIES
+        for line in table.lines
+        if item.key in line.consistency
+    }
+    said = ", ".join(f"{item.heading} {share:.{item.decimals}f} %" for item, share in shares.items())
+    chance = f" Majority baseline (the commonest part everywhere) of its grid: {said}." if said else ""
+    return (
+        "**Within-part consistency**, the paper's Fig. 2 as numbers: whether a pixel feature of the deployed tower "
+        "lies nearest its own part's text, and closer to its own part than to others, within an identity and across "
+        f"identities; mean over seeds [95 % interval]. Left and right count as one part.{chance}"
+    )
+
+
+def _consistency(table: Table) -> Grid:
+    measured = [item for item in CONSISTENCY if any(item.key in line.consistency for line in table.lines)]
+    rows = [
+        [line.row.title, *(interval(line.consistency.get(item.key), item.decimals) for item in measured)]
+        for line in table.lines
+    ]
+    return Grid(["Row", *(item.heading for item in measured)], rows)

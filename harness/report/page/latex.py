@@ -1,0 +1,81 @@
+"""A table as LaTeX for a paper: tabulars with booktabs, bold only where a gain is marked, notes below."""
+
+import re
+from collections.abc import Sequence
+from textwrap import wrap
+
+from harness.analysis.table import Table
+from harness.report.page.blocks import Block, Grid, Notes, Text
+from harness.report.page.document import lay_out
+from harness.report.page.inline import Mark, convert
+
+SPECIAL = {
+    **{one: f"\\{one}" for one in "&%$#_{}"},
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}", "±": r"$\pm$", "λ": r"$\lambda$",
+}  # fmt: skip
+MARKS: dict[Mark, tuple[str, str]] = {
+    "bold": (r"\textbf{", "}"),
+    "italic": (r"\emph{", "}"),
+    "code": (r"\texttt{", "}"),
+}
+PREAMBLE = r"% \usepackage[T1]{fontenc}, {booktabs}, {array} and {url}; \input this file where the tables shall stand."
+MOST = 108  # characters of a line of a grid, which is as wide as a page of 6.5 inches in \footnotesize
+HEADING = 16  # characters of a line of a heading
+ROW_TITLE = 34
+
+
+def latex(table: Table, columns: Sequence[str] = ()) -> str:
+    """The table with its footer as LaTeX, `columns` of its results or all; ends in a newline."""
+    return "\n\n".join([PREAMBLE, *(_block(block) for block in lay_out(table, columns))]) + "\n"
+
+
+def escaped(text: str) -> str:
+    """The text as LaTeX sets it: special characters by their commands, signs of numbers as minus signs."""
+    return re.sub(r"(?<![\w-])-(?=\d)", "$-$", "".join(SPECIAL.get(one, one) for one in text))
+
+
+def _inline(text: str) -> str:
+    return convert(text, escaped, MARKS)
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Grid():
+            return "\n\n\\smallskip\n".join(_tabular(part) for part in _narrow(block).within(MOST, edge=2))
+        case Notes():
+            items = "\n".join(rf"\item {_inline(item)}" for item in block.items)
+            return f"{{\\footnotesize\n\\begin{{itemize}}\n{items}\n\\end{{itemize}}}}"
+        case Text(text, "title"):
+            return rf"\paragraph{{{_inline(text)}}}"
+        case Text(text, _):
+            return rf"\noindent {_inline(text)}"
+
+
+def _narrow(grid: Grid) -> Grid:
+    """The grid with headings and titles of rows in lines, joined by newlines, that are as narrow as can be."""
+    headings = ["\n".join(wrap(text, HEADING, break_long_words=False)) for text in grid.headings]
+    rows = [["\n".join(wrap(row[0], ROW_TITLE)) or "", *row[1:]] for row in grid.rows]
+    return Grid(headings, rows, grid.left, grid.keys)
+
+
+def _tabular(grid: Grid) -> str:
+    sides = ["l" if place in grid.left else "r" for place in range(len(grid.headings))]
+    head = " & ".join(_stacked(text, side) for text, side in zip(grid.headings, sides, strict=True))
+    rows = "\n".join(
+        " & ".join(_stacked(text, side) for text, side in zip(row, sides, strict=True)) + r" \\"
+        for row in grid.rows
+    )
+    return (
+        f"{{\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}\\noindent\n\\begin{{tabular}}{{@{{}}{''.join(sides)}@{{}}}}\n"
+        f"\\toprule\n{head} \\\\\n\\midrule\n{rows}\n\\bottomrule\n\\end{{tabular}}}}"
+    )
+
+
+def _stacked(text: str, side: str) -> str:
+    """A cell; of several lines in a tabular of its own, since a cell has one."""
+    lines = [_inline(line) for line in text.split("\n")]
+    if len(lines) == 1:
+        return lines[0]
+    stacked = r" \\ ".join(lines)
+    return f"\\begin{{tabular}}[t]{{@{{}}{side}@{{}}}}{stacked}\\end{{tabular}}"
