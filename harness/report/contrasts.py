@@ -1,7 +1,7 @@
 """The contrasts of a study as Markdown: each comparison that its question asks for, with what came of it."""
 
 from harness.analysis.table import METRICS, RANK1, Table
-from harness.report.grid import gain
+from harness.report.grid import p_value, signed_interval
 from harness.report.page.blocks import Grid
 
 
@@ -25,9 +25,13 @@ def grids(table: Table) -> list[Grid]:
         if line.gains:
             hits = line.gains[RANK1].comparison
             pairs, seeds = f"{hits.row_alone} : {hits.reference_alone}", str(hits.seeds)
-        first.append([line.pair, gain(line.gains.get(primary)), line.standing])
-        second.append([line.pair, gain(line.gains.get(other)), pairs, seeds])
+        gains = {
+            metric: (signed_interval(line.gains.get(metric)), p_value(line.gains.get(metric)))
+            for metric in METRICS
+        }
+        first.append([line.pair, *gains[primary], line.standing])
+        second.append([line.pair, *gains[other], pairs, seeds])
     return [
-        Grid(["Gain of", f"{primary} gain", "Verdict"], first, (0, 2)),
-        Grid(["Gain of", f"{other} gain", "Discordant pairs", "Seeds"], second, (0, 3)),
+        Grid(["Gain of", f"{primary} gain", "p", "Verdict"], first, (0, 3)),
+        Grid(["Gain of", f"{other} gain", "p", "Discordant pairs", "Seeds"], second, (0, 4)),
     ]

@@ -22,18 +22,6 @@ def interval(estimate: Estimate | None, decimals: int, alone: str = "1 seed") ->
     return f"{number(estimate.mean, decimals)} [{number(estimate.low, decimals)}, {number(estimate.high, decimals)}]"
 
 
-def gain(judgement: Judgement | None) -> str:
-    """A gain with its interval and adjusted p, bold where it is marked; a dash where rows were not compared."""
-    if judgement is None:
-        return "-"
-    p = p_value(judgement)
-    return (
-        f"{signed_interval(judgement)}, p {p}"
-        if p.startswith("<")
-        else f"{signed_interval(judgement)}, p = {p}"
-    )
-
-
 def signed_interval(judgement: Judgement | None) -> str:
     """A gain with its interval, bold where it is marked; a dash where rows were not compared."""
     if judgement is None:

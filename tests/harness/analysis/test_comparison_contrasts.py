@@ -75,7 +75,8 @@ def test_contrasts_have_a_section_that_names_both_rows_with_interval_p_verdict_a
     block, line = _block(table), table.contrasts[1]
     printed = named_cells(block, STEPS[1])
     gain, hits = line.gains[MEAN_AP].comparison.gain, line.gains[RANK1].comparison
-    assert printed["mAP gain"] == f"**{gain.mean:+.2f}** [{gain.low:+.2f}, {gain.high:+.2f}], p < 0.001"
+    assert printed["mAP gain"] == f"**{gain.mean:+.2f}** [{gain.low:+.2f}, {gain.high:+.2f}]"
+    assert printed["p"] == "< 0.001"
     assert printed[PAIRS] == f"{hits.row_alone} : {hits.reference_alone}"
     assert (printed["Verdict"], printed["Seeds"]) == ("worse", "3")
     assert table.contrasts[0].title == f"Gain of {STEPS[0]}"

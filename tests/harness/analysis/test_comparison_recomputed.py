@@ -12,7 +12,7 @@ from scipy import special
 from harness.analysis import comparison
 from harness.report import markdown as printers
 from harness.store.records import Finished
-from tests.support.scored_runs import ABLATION, SIGNATURE, cells
+from tests.support.scored_runs import ABLATION, SIGNATURE, named_cells
 
 SEEDS, FAMILIES, MEMBERS, QUERIES = range(3), range(20), 2, 3
 FLIPS = 40_000
@@ -148,10 +148,7 @@ def alone(difference: Scores) -> tuple[int, int]:
 
 TABLE = comparison.build(ABLATION, "synthped", RUNS)
 TEXT = printers.markdown(TABLE)
-PLACES = {
-    "Rank-1": (3, 5, 1),
-    "mAP": (4, 6, 2),
-}  # columns of the mean, of the gain, and of the gain in a contrast
+RESULTS, CONTRASTS = TEXT.split("**Contrasts**")
 
 
 def compare(pairs: dict[str, tuple[str, str]], metric: str) -> dict[str, tuple[Scores, float]]:
@@ -165,7 +162,8 @@ def compare(pairs: dict[str, tuple[str, str]], metric: str) -> dict[str, tuple[S
 def test_every_mean_with_its_interval(metric: str) -> None:
     for row in ABLATION.rows:
         found, low, high, *_ = analyse(SCORES[metric][row.name])
-        printed = [float(number) for number in NUMBER.findall(cells(TEXT, row.title)[PLACES[metric][0]])]
+        shown = named_cells(RESULTS, row.title)
+        printed = [float(number) for number in NUMBER.findall(shown[f"Ours, synthped: {metric}"])]
         assert printed == pytest.approx([found, max(low, 0), min(high, 100)], abs=0.051)
 
 
@@ -173,24 +171,28 @@ def test_every_mean_with_its_interval(metric: str) -> None:
 def test_every_gain_over_the_baseline_with_interval_p_and_verdict(metric: str) -> None:
     pairs = {row.title: (row.name, "clip-reid") for row in ABLATION.rows[1:]}
     for title, (difference, p) in compare(pairs, metric).items():
-        assert agrees(cells(TEXT, title)[PLACES[metric][1]], difference, p)
+        shown = named_cells(RESULTS, title)
+        cell = f"{shown[f'{metric} gain over CLIP-ReID']}, {shown[f'p, {metric}']}"
+        assert agrees(cell, difference, p)
         if metric == "mAP":
-            assert cells(TEXT, title)[7] == verdict(difference, p)
+            assert shown["Verdict"] == verdict(difference, p)
         else:
             assert f"{title} {alone(difference)[0]} : {alone(difference)[1]}" in TEXT
 
 
 @pytest.mark.parametrize("metric", SCORES)
 def test_every_contrast_with_interval_p_and_verdict(metric: str) -> None:
-    titles = {row.name: row.title for row in ABLATION.rows}
+    titles = {row.name: row.title.removeprefix("+ ") for row in ABLATION.rows}
     steps = (("part-labels", "clip-reid"), ("identity-parts", "part-labels"), ("pi-vl", "identity-parts"))
-    pairs = {f"Gain of {titles[one]} over {titles[other]}": (one, other) for one, other in steps}
+    pairs = {f"{titles[one]} over {titles[other]}": (one, other) for one, other in steps}
     for title, (difference, p) in compare(pairs, metric).items():
-        assert agrees(cells(TEXT, title)[PLACES[metric][2]], difference, p)
+        block = next(one for one in re.split(r"\n\n", CONTRASTS) if f"{metric} gain" in one)
+        shown = named_cells(block, title)
+        assert agrees(f"{shown[f'{metric} gain']}, {shown['p']}", difference, p)
         if metric == "mAP":
-            assert cells(TEXT, title)[4] == verdict(difference, p)
+            assert shown["Verdict"] == verdict(difference, p)
         else:
-            assert cells(TEXT, title)[3] == "{} : {}".format(*alone(difference))
+            assert shown["Discordant pairs"] == "{} : {}".format(*alone(difference))
 
 
 def test_degrees_of_freedom_and_what_could_be_detected() -> None:
