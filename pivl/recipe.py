@@ -232,6 +232,10 @@ class Recipe:
     @cached_property
     def _choices(self) -> dict[str, Any]:
         named = {item.name: getattr(self, item.name) for item in fields(self)}
+        if "part-prompts" not in self.stages():
+            named["global_text"] = (
+                "tuned"  # the same texts by any name: ids are those of before the default changed
+            )
         quiet = {item.name: item.default for item in fields(self) if item.name not in SCHEMA_1}
         return {name: value for name, value in named.items() if value != quiet.get(name, ...)}
 

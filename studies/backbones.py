@@ -50,18 +50,27 @@ STUDENTS_OF_VIT: Changes = {  # a ViT's rates would hardly move a light network:
     "image_normalization": "imagenet",  # of all students' pre-training; the teacher's ViT has .5 throughout
 }
 
-EMBEDDED_NO_TEXT = replace(EMBEDDED, identity_weight=1.0, triplet_weight=1.0)
-"""The weights of CLIP-ReID's cnn_base.yml: EMBEDDED's were chosen beside an image-to-text loss."""
-
 NO_TEXT_CNN = CLIP_REID_CNN  # cnn_base.yml, which is cnn_clipreid.yml in every field of stage 2
 NO_TEXT_VIT = replace(CLIP_REID_VIT, identity_weight=1.0)  # vit_base.yml
 NO_TEXT_VIT_SIE_OLP = replace(CLIP_REID_VIT_SIE_OLP, identity_weight=1.0)
+
+EMBEDDED_NO_TEXT = replace(EMBEDDED, identity_weight=1.0, triplet_weight=1.0)
+"""The weights of CLIP-ReID's cnn_base.yml: EMBEDDED's were chosen beside an image-to-text loss."""
+EMBEDDED_GLOBAL = replace(EMBEDDED, backbone="tiny-global")
+EMBEDDED_GLOBAL_NO_TEXT = replace(EMBEDDED_NO_TEXT, backbone="tiny-global")
+STUDENTS_OF_TINY: Changes = {"epochs": 16, "rate": 3e-3}  # the only ones tried, on held-out training people
 
 TINY = Backbone(
     "resnet",
     {"paper": EMBEDDED, "code": EMBEDDED, "no-text": EMBEDDED_NO_TEXT},
     clip=None,
-    students={"epochs": 16, "rate": 3e-3},  # the only ones tried, on held-out training people
+    students=STUDENTS_OF_TINY,
+)
+TINY_GLOBAL = Backbone(
+    "resnet",
+    {"paper": EMBEDDED_GLOBAL, "code": EMBEDDED_GLOBAL, "no-text": EMBEDDED_GLOBAL_NO_TEXT},
+    clip=None,
+    students=STUDENTS_OF_TINY,
 )
 RN50 = Backbone(
     "resnet", {"paper": PI_VL_CNN, "code": CLIP_REID_CNN, "no-text": NO_TEXT_CNN}, "rn50", ("RN50", "CNN")
@@ -81,9 +90,11 @@ VIT_B_16_SIE_OLP = Backbone(  # the paper's row of ViT figures is CLIP-ReID's wi
 )
 
 STUDENTS_PRINTED = {STUDENT: "MobileNetV2(0.25)"}  # as its Table 5 has them
+
 EMBEDDED_BACKBONE = "tiny"
+EMBEDDED_BACKBONES = {EMBEDDED_BACKBONE: TINY, "tiny-global": TINY_GLOBAL}
 BACKBONES = {
-    EMBEDDED_BACKBONE: TINY,
+    **EMBEDDED_BACKBONES,
     "rn50": RN50,
     "vit-b-16": VIT_B_16,
     "vit-b-16-sie-olp": VIT_B_16_SIE_OLP,

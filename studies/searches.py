@@ -7,7 +7,7 @@ one's own is one more value here, and its name is then known to `pivl-bench sear
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from studies.ablation import CLIP_REID, pi_vl
 from studies.controls import NO_TEXT
@@ -43,6 +43,11 @@ class Choice:
     values: tuple[Any, ...]
 
 
+Objective = Literal["mAP", "skill"]
+"""What trials maximise, both in percent: mAP of held-out people, or what alignment has learned (100 x skill of
+pivl.evaluation.alignment_bounds, on training people): fields that only alignment uses are not chosen by retrieval."""
+
+
 @dataclass(frozen=True)
 class Space:
     """What is varied, by recipe field, in the row `base`; which stages a field touches the recipe itself says."""
@@ -52,6 +57,7 @@ class Space:
     parameters: Mapping[str, Float | Factor | Choice]
     base: Row = PI_VL
     dataset: str = "synthped"
+    objective: Objective = "mAP"
 
 
 LOSS_WEIGHTS = Space(

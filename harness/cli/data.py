@@ -178,7 +178,7 @@ def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:
         raise UserError(
             f"{results} has no finished run of CLIP-ReID; first: pivl-bench run ablation --rows clip-reid"
         )
-    _, metadata = read_state(CLIP_WEIGHTS)
+    _, metadata = read_state(CLIP_WEIGHTS[experiment.inputs.backbone])
     config = spec.find_config(experiment.inputs.dataset)
     noted = read_json(rounding) if rounding.exists() else {}
     write_text_output(output, benchmark_card.describe(config, runs, metadata["extra"]["criteria"], noted))

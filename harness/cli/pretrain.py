@@ -8,6 +8,7 @@ import click
 from harness.cli.options import GroupedCommand, debug_option
 from harness.cli.paths import UserPath, refuse_own
 from pivl.errors import UserError
+from pivl.synthped.names import CLIP_WEIGHTS, STUDENT_WEIGHTS
 
 if TYPE_CHECKING:
     from pivl.synthped.pretraining.card import Origin
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
 
 @click.command(cls=GroupedCommand)
 @click.option("--output", type=UserPath(), metavar="PATH", help="The weights to write, for "
-              "parsers a folder; with a card.  [default: tiny_clip.safetensors, student.safetensors or .]")  # fmt: skip
+              "parsers a folder; with a card.  [default: the shipped file's name, or . for parsers]")  # fmt: skip
+@click.option("--clip", type=click.Choice(list(CLIP_WEIGHTS)), default="tiny", show_default=True,
+              help="The CLIP to train, by the backbone that starts from it.")  # fmt: skip
 @click.option("--parser", "parsers", type=click.Choice(["s", "m", "l", "all"]),
-              help="An embedded parser of Table 4, or all three, instead of the tiny CLIP.")  # fmt: skip
-@click.option("--student", is_flag=True, help="The student of Table 5 instead of the tiny CLIP.")
+              help="An embedded parser of Table 4, or all three, instead of a tiny CLIP.")  # fmt: skip
+@click.option("--student", is_flag=True, help="The student of Table 5 instead of a tiny CLIP.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and lessons."
 )
@@ -26,11 +29,17 @@ if TYPE_CHECKING:
 @click.option("--quiet", is_flag=True, help="No progress.")
 @debug_option
 def pretrain(
-    output: Path | None, parsers: str | None, student: bool, seed: int, steps: int | None, quiet: bool
+    output: Path | None,
+    clip: str,
+    parsers: str | None,
+    student: bool,
+    seed: int,
+    steps: int | None,
+    quiet: bool,
 ) -> None:
-    """Pre-train the tiny CLIP, parsers or student from scratch, on rendered people who are in no other set.
+    """Pre-train a tiny CLIP, parsers or student from scratch, on rendered people who are in no other set.
 
-    The tiny CLIP takes half an hour on two cores, the parsers seven minutes of one, the student as long. The
+    A tiny CLIP takes half an hour on two cores, the parsers seven minutes of one, the student as long. The
     weights that come with the package were made by this command.
     """
     from harness.display.progress import Progress
@@ -41,7 +50,7 @@ def pretrain(
     from harness.system.provenance import read_commit
     from pivl.synthped.pretraining.card import Origin
 
-    output = _check_pretrained(output or Path(_pretrained(parsers, student)), parsers)
+    output = _check_pretrained(output or Path(_pretrained(clip, parsers, student)), parsers)
     keep_memory()
     progress = Progress.on_stderr(quiet)
     monitor = TrainingLog(lambda event: progress.update("pretrain", describe_step(event)))
@@ -52,16 +61,16 @@ def pretrain(
     if student:
         card = _pretrain_student(output, seed, steps, heard, origin)
     elif parsers is None:
-        card = _pretrain_clip(output, seed, steps, heard, origin)
+        card = _pretrain_clip(clip, output, seed, steps, heard, origin)
     else:
         card = _pretrain_parsers(parsers, output, seed, steps, heard, origin)
     progress.close()
     click.echo(f"{output}: what it knows stands in {card}")
 
 
-def _pretrained(parsers: str | None, student: bool) -> str:
+def _pretrained(clip: str, parsers: str | None, student: bool) -> str:
     """The default output path."""
-    return "." if parsers else "student.safetensors" if student else "tiny_clip.safetensors"
+    return "." if parsers else (STUDENT_WEIGHTS if student else CLIP_WEIGHTS[clip]).name
 
 
 def _check_pretrained(output: Path, parsers: str | None) -> Path:
@@ -78,17 +87,21 @@ def _check_pretrained(output: Path, parsers: str | None) -> Path:
     return output.resolve() if output.is_symlink() else output
 
 
-def _pretrain_clip(output: Path, seed: int, steps: int | None, heard: Any, origin: "Origin") -> Path:
-    """Trains the tiny CLIP, writes its weights and card, and returns the card's path."""
+def _pretrain_clip(
+    name: str, output: Path, seed: int, steps: int | None, heard: Any, origin: "Origin"
+) -> Path:
+    """Trains the CLIP of that name, writes its weights and card, and returns the card's path."""
     from dataclasses import replace
 
     from pivl.synthped.pretraining.clip_card import write_card
-    from pivl.synthped.pretraining.clip_training import Pretraining
+    from pivl.synthped.pretraining.starts import STARTS
     from pivl.synthped.pretraining.tiny_clip import pretrain
     from pivl.system.processes import cpu_precision
 
-    choices = Pretraining(precision=cpu_precision())
-    made = pretrain(output, seed, choices if steps is None else replace(choices, steps=steps), **heard)
+    start = STARTS[name]
+    choices = replace(start.choices, precision=cpu_precision())
+    choices = choices if steps is None else replace(choices, steps=steps)
+    made = pretrain(start, output, seed, choices, **heard)
     card = output.with_name(f"{output.stem.upper()}.md")
     write_card(card, output, made, origin)
     return card

@@ -14,7 +14,7 @@ from harness.store.manifest import read_note, write_note
 from harness.store.records import Results
 from pivl.data.cache.digests import digest_file
 from pivl.errors import UserError
-from studies.backbones import EMBEDDED_BACKBONE
+from studies.backbones import EMBEDDED_BACKBONES
 
 
 def identify(
@@ -92,7 +92,7 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
     Where no weights are named, those that runs of this backbone started from last.
     """
     key = f"weights {inputs.backbone}"
-    if inputs.weights is None and inputs.backbone != EMBEDDED_BACKBONE:
+    if inputs.weights is None and inputs.backbone not in EMBEDDED_BACKBONES:
         entry = read_note(results).get(key, {})
         if "sha256" in entry:
             return str(entry["sha256"])

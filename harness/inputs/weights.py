@@ -8,7 +8,6 @@ from pivl.errors import UserError
 from pivl.synthped.names import CLIP_WEIGHTS
 from pivl.system.files import check_regular
 from pivl.towers.clip_catalog import named_clips
-from studies.backbones import EMBEDDED_BACKBONE
 
 OPENAI = "openai"
 
@@ -20,13 +19,13 @@ def find_weights(inputs: Inputs) -> Path | None:
         if clip is None or not named_clips()[clip].openai:
             raise UserError(f"--weights openai: {inputs.backbone} is none of OpenAI's; name a weights file")
         return None
-    if inputs.weights is None and inputs.backbone != EMBEDDED_BACKBONE:
+    if inputs.weights is not None:
+        path, advice = Path(inputs.weights), "check the path"
+    elif inputs.backbone in CLIP_WEIGHTS:
+        path, advice = CLIP_WEIGHTS[inputs.backbone], "pivl-bench pretrain --clip makes it in half an hour"
+    else:
         raise UserError(
             f"{inputs.backbone}: name CLIP's weights with --weights: a file, or openai to have them downloaded"
         )
-    path = CLIP_WEIGHTS if inputs.weights is None else Path(inputs.weights)
-    made = inputs.weights is None
-    check_regular(
-        path, "weights file", "pivl-bench pretrain makes it in half an hour" if made else "check the path"
-    )
+    check_regular(path, "weights file", advice)
     return path

@@ -61,7 +61,7 @@ class Setting:
 
     def embedded_clip(self) -> Clip:
         """The CLIP that comes with the package."""
-        return self._here(load_clip(CLIP_WEIGHTS, ImageInput(EMBEDDED.image_size)))
+        return self._here(load_clip(CLIP_WEIGHTS[EMBEDDED.backbone], ImageInput(EMBEDDED.image_size)))
 
     def _here(self, clip: Clip) -> Clip:
         clip.vision.to(self.device).eval().requires_grad_(False)

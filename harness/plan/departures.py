@@ -20,7 +20,7 @@ from harness.store.records import Failed, Finished, Results
 from harness.store.row_index import asked_rows
 from pivl.data.benchmarks import BENCHMARKS, SETS
 from pivl.synthped.names import STUDENT
-from studies.backbones import EMBEDDED_BACKBONE
+from studies.backbones import EMBEDDED_BACKBONES
 from studies.catalog import STUDIES
 
 Partial = Mapping[str, tuple[int, int]]
@@ -66,7 +66,7 @@ def describe_runs(experiment: Experiment, partial: Partial) -> dict[str, str]:
         said["Partial data"] = describe_partial(partial)
     if experiment.parser_maps:
         said["Part maps of one's own"] = ", ".join(experiment.parser_maps)
-    if experiment.inputs.backbone == EMBEDDED_BACKBONE and experiment.inputs.weights:
+    if experiment.inputs.backbone in EMBEDDED_BACKBONES and experiment.inputs.weights:
         said["Initial weights"] = Path(experiment.inputs.weights).name
     if experiment.inputs.is_embedded and experiment.inputs.student_weights:
         said["Initial weights of students"] = Path(experiment.inputs.student_weights).name

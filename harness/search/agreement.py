@@ -33,7 +33,7 @@ def disagreements(search: Search, trials: Sequence[Trial], place: Place, results
 
 
 def contradictions(search: Search, trials: Sequence[Trial], results: Results) -> Iterator[str]:
-    """A line for each trial whose setting is not that of its run, or whose mAP is not that of its record."""
+    """A line for each trial whose setting is not that of its run, or whose value is not that of its record."""
     for trial in trials:
         if trial.run is None:
             continue
@@ -41,12 +41,10 @@ def contradictions(search: Search, trials: Sequence[Trial], results: Results) ->
             yield f"trial {trial.number} has another setting than its run {trial.run}"
         elif trial.value is not None:
             record = results.find_run(trial.run)
-            if (
-                record is not None
-                and record["status"] == "finished"
-                and record["metrics"]["mAP"] != trial.value
-            ):
-                yield f"trial {trial.number} has mAP {trial.value} and its record {record['metrics']['mAP']}"
+            if record is None or record["status"] != "finished":
+                continue
+            if (recorded := search.value(record)) != trial.value:
+                yield f"trial {trial.number} has {search.objective} {trial.value} and its record {recorded}"
 
 
 def losses(kept: KeptSearch, search: Search, trials: Sequence[Trial]) -> Iterator[str]:

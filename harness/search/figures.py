@@ -23,12 +23,12 @@ def draw(search: Search, trials: Sequence[Trial], folder: Path) -> list[str]:
     """Writes history.png and slices.png to `folder`; the names of those that there was anything to draw for."""
     if not any(trial.value is not None for trial in trials):
         return []
-    _history(trials, folder / "history.png")
+    _history(search, trials, folder / "history.png")
     _slices(search, trials, folder / "slices.png")
     return ["history.png", "slices.png"]
 
 
-def _history(trials: Sequence[Trial], path: Path) -> None:
+def _history(search: Search, trials: Sequence[Trial], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     _points(axes, [(trial.number, trial) for trial in trials])
     finished = [trial for trial in trials if trial.value is not None]
@@ -39,7 +39,7 @@ def _history(trials: Sequence[Trial], path: Path) -> None:
         line.append(highest)
     places = [*(trial.number for trial in finished), trials[-1].number]  # the last best holds to the end
     axes.step(places, [*line, highest], where="post", color=FINISHED, label="best so far")
-    axes.set(xlabel="trial", ylabel="mAP of held-out people, %")
+    axes.set(xlabel="trial", ylabel=search.measure)
     axes.legend()
     _save(figure, path)
 
@@ -64,7 +64,7 @@ def _slices(search: Search, trials: Sequence[Trial], path: Path) -> None:
             axes.xaxis.set_minor_formatter(NullFormatter())
         _points(axes, known)
         axes.set_xlabel(name)
-    grid[0][0].set_ylabel("mAP of held-out people, %")
+    grid[0][0].set_ylabel(search.measure)
     grid[0][0].legend()
     _save(figure, path)
 

@@ -21,7 +21,7 @@ def markdown(
     """The whole report. `importance` is empty where too few trials have finished; `figures` are files beside it."""
     parts = [f"### {search.title}", summary(trials), recipe_changes(search)]
     if (winner := best(trials)) is not None:
-        parts += [setting_table(search, winner), gain(trials, winner)]
+        parts += [setting_table(search, winner), gain(search, trials, winner)]
     parts += [trial_table(search, trials), importance_table(importance)]
     parts += [f"![{name}]({name})" for name in figures]
     parts.append(notes(search))
@@ -57,15 +57,15 @@ def setting_table(search: Search, trial: Trial) -> str:
     )
 
 
-def gain(trials: Sequence[Trial], winner: Trial) -> str:
-    """The gain of the best setting on held-out identities, with its caveat."""
+def gain(search: Search, trials: Sequence[Trial], winner: Trial) -> str:
+    """The gain of the best setting in what the search maximises, with its caveat."""
     first = next((trial for trial in trials if trial.number == 0 and trial.value is not None), None)
     if winner.number == 0:
-        return "No setting did better on the people held out than the recipe as it is."
+        return f"No setting did better than the recipe as it is, by {search.measure}."
     than = f", the recipe as it is {first.value:.1f}" if first else ""
     return (
-        f"mAP {winner.value:.1f} on the people held out{than}: the best of many draws, chosen on them, so its true gain "
-        "is smaller. `pivl-bench search confirm` measures it on the test people."
+        f"{search.measure}: {winner.value:.1f}{than}; the best of many draws, chosen by them, so its true gain is "
+        "smaller. `pivl-bench search confirm` measures it on the test people."
     )
 
 
@@ -81,7 +81,7 @@ def trial_table(search: Search, trials: Sequence[Trial]) -> str:
         ]
         for trial in trials
     ]
-    headers = ["Trial", "mAP, held out", *search.parameters, "State", "Time"]
+    headers = ["Trial", search.measure, *search.parameters, "State", "Time"]
     return tabulate(rows, headers, "github", disable_numparse=True)
 
 
@@ -107,8 +107,8 @@ def notes(search: Search) -> str:
     """The notes below the report."""
     sampler, pruner = search.identity()["sampler"], search.identity()["pruner"]
     said = [
-        f"- **mAP** in percent, of {HELD_OUT[search.rule]} held out by seed {search.run.seed}, after the last epoch; "
-        "one seed.",
+        f"- **{search.measure[0].upper()}{search.measure[1:]}**, after the last epoch; {HELD_OUT[search.rule]} held out "
+        f"by seed {search.run.seed}, one seed.",
         f"- **Sampler** {_options(sampler)}; **pruner** {_options(pruner)}.",
         f"- **Importance** by PED-ANOVA, of what tells the best {QUANTILE:.0%} of the trials, and at least {AT_LEAST} "
         "of them, from all.",

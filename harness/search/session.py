@@ -83,6 +83,8 @@ def ask_search(
         if name in experiment.changes:
             raise UserError(f"--set {name}: it is what {space.name} varies; leave it out")
     sampler, pruner = choose("sampler", options.sampler, SAMPLERS), choose("pruner", options.pruner, PRUNERS)
+    if space.objective != "mAP":
+        pruner = "none"  # what is known of a trial before its end is mAP
     asked = replace(asked, precision=experiment.precision, seeds=seeds)
     return SearchRequest(asked, space, experiment, seed, sampler, pruner, url)
 
@@ -118,6 +120,7 @@ def prepare(topic: SearchRequest, results: Results, progress: Progress) -> Searc
         sampler=topic.sampler,
         pruner=topic.pruner,
         rule=rule_of(split.train),
+        objective=topic.space.objective,
     )
 
 

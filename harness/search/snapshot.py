@@ -100,7 +100,7 @@ def show_search(kept: KeptSearch, results: Results) -> ShownExperiment:
         name=search.title,
         dataset=(search.run.dataset, search.run.fingerprint),
         params={**ranges, **{name: identity[name] for name in ("data", "seed", "sampler", "pruner")}},
-        metrics={} if winner is None or winner.value is None else {METRIC: winner.value},
+        metrics={} if winner is None or winner.value is None else {_metric(search): winner.value},
         files=[
             path
             for name in ("report.md", "history.png", "slices.png")
@@ -136,6 +136,10 @@ def _content(trial: Trial, results: Results) -> Content:
         return replace(whole, points=[*whole.points, *epochs], began=began, ended=ended)
     tags = {"error": trial.error} if trial.error else {}
     return Content(params=trial.setting, tags=tags, points=epochs, began=began, ended=ended)
+
+
+def _metric(search: Search) -> str:
+    return METRIC if search.objective == "mAP" else search.objective
 
 
 def _trial(value: dict[str, Any]) -> Trial:

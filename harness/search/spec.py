@@ -11,9 +11,10 @@ from typing import Any
 from harness.inputs.spec import Inputs
 from harness.plan.task import Cell
 from harness.store.claims import Claims
+from harness.store.record_file import Record
 from harness.store.run import Run
 from pivl.errors import UserError
-from studies.searches import Choice, Float
+from studies.searches import Choice, Float, Objective
 
 SAMPLERS: Mapping[str, Mapping[str, Any]] = {
     "tpe": {
@@ -55,6 +56,7 @@ class Search:
     sampler: str
     pruner: str
     rule: int = 1
+    objective: Objective = "mAP"
 
     def __post_init__(self) -> None:
         if self.inputs.held_out != self.run.seed:
@@ -64,6 +66,11 @@ class Search:
     def defaults(self) -> Setting:
         """The default settings."""
         return {name: getattr(self.run.recipe, name) for name in self.parameters}
+
+    @property
+    def measure(self) -> str:
+        """The quantity that its trials maximise, in words."""
+        return "mAP of held-out people, %" if self.objective == "mAP" else "skill of alignment, %"
 
     @property
     def pruner_options(self) -> dict[str, Any]:
@@ -77,6 +84,12 @@ class Search:
         run = replace(self.run, recipe=replace(self.run.recipe, **setting))
         return Cell(self.space, self.space, run, self.inputs)
 
+    def value(self, record: Record) -> float:
+        """Returns the quantity that a finished trial is judged by, in percent, from its record."""
+        if self.objective == "mAP":
+            return float(record["metrics"]["mAP"])
+        return 100 * float(record["health"]["skill"])
+
     def identity(self) -> dict[str, Any]:
         """The values that decide its trials, as JSON; a search that continues must have the same."""
         kinds = {name: [type(one).__name__, asdict(one)] for name, one in self.parameters.items()}
@@ -89,6 +102,7 @@ class Search:
             "seed": run.seed,
             "sampler": {self.sampler: dict(SAMPLERS[self.sampler])},
             "pruner": {self.pruner: self.pruner_options},
+            **({"objective": self.objective} if self.objective != "mAP" else {}),
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -137,9 +151,9 @@ def check_same(begun: Search, search: Search, place: Place) -> None:
         )
     before = begun.identity()
     for what, wanted in search.identity().items():
-        if before[what] != wanted:
-            had, asked = before[what], wanted
-            if isinstance(wanted, dict):
+        if before.get(what) != wanted:
+            had, asked = before.get(what), wanted
+            if isinstance(had, dict) and isinstance(wanted, dict):
                 had, asked = (
                     {k: v for k, v in one.items() if other.get(k) != v}
                     for one, other in ((before[what], wanted), (wanted, before[what]))

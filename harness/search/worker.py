@@ -35,7 +35,7 @@ from pivl.errors import UserError
 
 @dataclass(frozen=True)
 class Objective:
-    """The mAP of the held-out people, in percent, after the last epoch of the setting that a trial suggests.
+    """The quantity that the search maximises, in percent, after the last epoch of the setting that a trial suggests.
 
     The pictures that it trains and scores on have no test people among them: harness.inputs.loading gives it a split in
     which they are replaced, and the search itself refuses inputs that are not so.
@@ -80,7 +80,7 @@ class Objective:
         found = self.results.read_run(cell.run.id)
         assert isinstance(found, Finished)
         send({"event": "done", "metrics": found.metrics, "seconds": time.monotonic() - began})
-        return found.metrics["mAP"]
+        return self.search.value(found.record)
 
     def _do(self, task: Task, send: Send, watch: Watch | None) -> None:
         """Runs the task, unless another worker that shares the stage runs it."""

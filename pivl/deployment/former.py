@@ -17,7 +17,6 @@ from pivl.towers.file_formats.weights_file import read_state
 from pivl.towers.weights import infer_vision, read_architecture
 
 RECORD = "record.json"
-EMBEDDED = "tiny"  # the backbone that starts from the shipped CLIP
 NET = "tower.net."  # before OpenAI's names
 FAULTS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
@@ -41,8 +40,8 @@ def read_former(path: Path, state: Mapping[str, Tensor]) -> ModelCard:
 
 def _vision(recipe: Recipe, state: Mapping[str, Tensor]) -> VisionArchitecture:
     """Returns the tower by the backbone's name, or in the shapes of its tensors, with OpenAI's heads and activation."""
-    if recipe.backbone == EMBEDDED:
-        return read_architecture(*read_state(CLIP_WEIGHTS), str(CLIP_WEIGHTS)).vision
+    if (shipped := CLIP_WEIGHTS.get(recipe.backbone)) is not None:
+        return read_architecture(*read_state(shipped), str(shipped)).vision
     if recipe.backbone in named_clips():
         return named_clips()[recipe.backbone].architecture.vision
     return infer_vision({f"visual.{name.removeprefix(NET)}": value for name, value in state.items()})

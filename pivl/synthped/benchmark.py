@@ -27,7 +27,7 @@ from pivl.synthped.rendering.camera import draw_cameras
 from pivl.synthped.rendering.picture import World
 from pivl.system.random_streams import numpy_stream
 
-VERSION = 1  # of the pictures: raised whenever the same configuration would give others
+VERSION = 2  # of the pictures: raised whenever the same configuration would give others
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,16 @@
 """The names and the shipped files of the embedded benchmark; importing them loads no torch."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 EMBEDDED_SETS = ("synthped", "synthped-mini")
 PARSERS = ("parser-s", "parser-m", "parser-l")
 STUDENT = "mobilenetv2-0.25"  # the paper's
-CLIP_WEIGHTS = Path(__file__).with_name("tiny_clip.safetensors")
+CLIP_WEIGHTS: Mapping[str, Path] = MappingProxyType(  # by backbone
+    {
+        name: Path(__file__).with_name(f"{file}.safetensors")
+        for name, file in (("tiny", "tiny_clip"), ("tiny-global", "tiny_global"))
+    }
+)
 STUDENT_WEIGHTS = Path(__file__).with_name("student.safetensors")

@@ -180,3 +180,13 @@ def test_joint_tuning_has_no_tokens_before_parts():
     assert recipe.stages() == ("part-prompts", "image-tower")
     with pytest.raises(ValueError, match="leaves no tokens before parts; global_text must be tuned"):
         replace(recipe, global_text="before-parts")
+
+
+def test_texts_that_nothing_moved_have_one_name():
+    """Without stage 1b `global_text` decides nothing: ids from before its default changed are still found."""
+    plain = Recipe()
+    assert plain.choices()["global_text"] == "tuned"
+    assert replace(plain, global_text="tuned").choices() == plain.choices()
+    moved = replace(plain, part_text="identity+label")
+    assert moved.choices()["global_text"] == "before-parts"
+    assert replace(moved, global_text="tuned").choices() != moved.choices()

@@ -111,11 +111,11 @@ def draw_batch(material: Corpus, plan: BatchPlan, seed: int) -> PretrainBatch:
     image, part_map = pictures.image[index], pictures.part_map[index]
     chosen = torch.rand(len(index), generator=stream) < mix.mirrored
     image, part_map = mirror(image, part_map, chosen, torch.from_numpy(LIP.mirror_table()))
-    crops, close = slice(mix.whole, None), round(mix.crops * mix.close_ups)
-    box, close_up = _boxes(part_map[crops], material.has_text[person[crops]], close, stream)
-    image = image.float()
-    image[crops], part_map[crops] = crop(image[crops], part_map[crops], box)
-    part = torch.cat([torch.full((mix.whole,), -1), close_up])
+    image, part = image.float(), torch.full((len(index),), -1)
+    if mix.crops:
+        crops, close = slice(mix.whole, None), round(mix.crops * mix.close_ups)
+        box, part[crops] = _boxes(part_map[crops], material.has_text[person[crops]], close, stream)
+        image[crops], part_map[crops] = crop(image[crops], part_map[crops], box)
     nameable = count_pixels(part_map) * material.has_text[person]
     texts = _texts(material, mix, person, part, nameable, words)
     region = _regions(nameable, mix.regions, stream)

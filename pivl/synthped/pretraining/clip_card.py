@@ -10,27 +10,29 @@ from pivl.synthped.pretraining.tiny_clip import HELD_OUT, ClipReport
 from pivl.synthped.pretraining.zero_shot import STRIDES, Evaluation
 from pivl.system.files import write_text
 
-INTRODUCTION = """# The tiny CLIP of the embedded benchmark
+INTRODUCTION = """# The {title} of the embedded benchmark
 
-No CLIP can be shipped with this repository, so `synthped` has its own: a ModifiedResNet and a text
+No CLIP can be shipped with this repository, so `synthped` has its own: {tower} and a text
 transformer of open_clip's making, small, trained from nothing by `pivl-bench pretrain` on rendered people
 and their captions. Its people are in no other set; its pictures come from the same renderer as the
 benchmark's, under other cameras, so it is in-domain, as OpenAI's CLIP is not on any re-identification
-benchmark. It learned from crops and regions too, cut out by the exact part maps of its own people: a
-supervision that OpenAI's CLIP never had. Results on `synthped` are to be read with both in mind.
+benchmark. {taught}
+Results on `synthped` are to be read with both in mind.
 
 This file is written by the code from what it measured; do not edit it.
 """
 
 
-CARD = Path(__file__).parents[1] / "TINY_CLIP.md"
+TOWERS = {"resnet": "a ModifiedResNet", "vit": "a vision transformer"}
 
 
 def write_card(path: Path, weights: Path, made: ClipReport, origin: Origin) -> None:
     """Write the card, Markdown, of the file `weights` that `pretrain` wrote; UserError where it cannot be written."""
     text = "\n".join(
         [
-            INTRODUCTION,
+            INTRODUCTION.format(
+                title=made.start.title, tower=TOWERS[made.start.vision.kind], taught=made.start.taught
+            ),
             "## The file\n",
             *describe_file(weights, made, origin),
             "\n## Recipe\n",
@@ -38,7 +40,7 @@ def write_card(path: Path, weights: Path, made: ClipReport, origin: Origin) -> N
             "\n## Loss\n",
             *_losses(made.losses),
             "\n## What it knows\n",
-            *_criteria(made.evaluation),
+            *_criteria(made),
             "\n## Parts that survive on a grid\n",
             *_kept(made.evaluation),
             "",
@@ -50,15 +52,18 @@ def write_card(path: Path, weights: Path, made: ClipReport, origin: Origin) -> N
 def _recipe(made: ClipReport) -> list[str]:
     choices = {name: value for name, value in asdict(made.choices).items() if name != "mix"}
     mix = asdict(made.choices.mix)
+    regions = [
+        "- regions: the mean dense token over a part against the text of that part, and against the bare texts "
+        "of all parts (`A photo of a person's pants.`), the background's among them; single cells against the "
+        "bare texts too, by what covers them",
+    ]
     return [
         describe_people(made.training_set),
         "- AdamW, betas .9 and .98, linear warm-up, cosine to 0; symmetric contrast of cosines, scale learned, "
         "at most 100",
         f"- {list_choices(choices)}",
         f"- a step sees: {list_choices(mix)}",
-        "- regions: the mean dense token over a part against the text of that part, and against the bare texts "
-        "of all parts (`A photo of a person's pants.`), the background's among them; single cells against the "
-        "bare texts too, by what covers them",
+        *(regions if made.start.taught_parts else []),
         "- batch-norm statistics are measured again on whole pictures at the end; the last step is what is shipped",
     ]
 
@@ -72,7 +77,8 @@ def _losses(losses: Sequence[dict[str, float]]) -> list[str]:
     return ["Weighted terms, averaged over equal parts of the training.\n", *table(["part", *names], rows)]
 
 
-def _criteria(evaluation: Evaluation) -> list[str]:
+def _criteria(made: ClipReport) -> list[str]:
+    evaluation = made.evaluation
     forth, back, spread = evaluation.image_to_text, evaluation.text_to_image, evaluation.spread
     alone, together = evaluation.parts, evaluation.parts_and_background
     rows = [
@@ -85,7 +91,7 @@ def _criteria(evaluation: Evaluation) -> list[str]:
         [
             "zero-shot part accuracy",
             f"{alone.accuracy:.1%}",
-            f"above the majority class, {alone.majority:.1%}",
+            f"above the majority class, {alone.majority:.1%}" if made.start.taught_parts else "not taught",
         ],
         ["the same with background", f"{together.accuracy:.1%}", f"majority class {together.majority:.1%}"],
         ["cosine between part texts, mean", f"{spread.mean:.2f}", ""],

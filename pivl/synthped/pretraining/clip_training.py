@@ -56,13 +56,15 @@ class Pretraining:
     mix: BatchMix = field(default_factory=BatchMix)
 
 
-def train_clip(material: Corpus, choices: Pretraining, seed: int, report: Report) -> Clip:
-    """Returns a tiny CLIP trained on `material`, in eval mode; `report` hears of every step.
+def train_clip(
+    material: Corpus, vision: VisionArchitecture, choices: Pretraining, seed: int, report: Report
+) -> Clip:
+    """Returns a tiny CLIP with the image tower `vision`, trained on `material`, in eval mode.
 
-    Raises TrainingFailed at a non-finite loss.
+    `report` is called at each step. Raises TrainingFailed at a non-finite loss.
     """
     height, width = material.pictures.image.shape[2:]
-    clip = fresh_clip((height, width), seed)
+    clip = fresh_clip(vision, (height, width), seed)
     clip.vision.train().to(memory_format=torch.channels_last)  # 1.3 times as fast on a CPU
     clip.text.train()
     log_scale = nn.Parameter(torch.tensor(clip.logit_scale))
@@ -85,11 +87,11 @@ def train_clip(material: Corpus, choices: Pretraining, seed: int, report: Report
     return replace(clip, logit_scale=float(log_scale.detach().clamp(max=MOST_SCALE)))
 
 
-def fresh_clip(size: tuple[int, int], seed: int) -> Clip:
-    """Returns the tiny CLIP with random weights for pictures of `size` (height, width)."""
+def fresh_clip(vision: VisionArchitecture, size: tuple[int, int], seed: int) -> Clip:
+    """Returns a tiny CLIP with random weights for pictures of `size` (height, width)."""
     vocabulary = Vocabulary.covering([*words(), *BARE_TEXTS, "A photo of a person, and."])
     architecture = ClipArchitecture(
-        VisionArchitecture("resnet", layers=(1, 1, 1, 1), width=16, heads=8, embed_dim=128),
+        vision,
         TextArchitecture(
             layers=2, width=128, heads=2, embed_dim=128, context=CONTEXT, vocabulary=len(vocabulary)
         ),
@@ -109,10 +111,9 @@ def batch_terms(clip: Clip, scale: Tensor, choices: Pretraining, lesson: Pretrai
     pooled = functional.normalize(features.proj.float(), dim=1)
     encode = _text_encoder(clip, choices.precision)
     whole, crops = slice(0, lesson.whole), slice(lesson.whole, None)
-    terms = {
-        "whole": match_texts(pooled[whole], encode, lesson.texts[whole], scale),
-        "crops": choices.crop_weight * match_texts(pooled[crops], encode, lesson.texts[crops], scale),
-    }
+    terms = {"whole": match_texts(pooled[whole], encode, lesson.texts[whole], scale)}
+    if len(lesson) > lesson.whole:
+        terms["crops"] = choices.crop_weight * match_texts(pooled[crops], encode, lesson.texts[crops], scale)
     if tokens is not None:
         regions = cut_regions(tokens, lesson.part_map)
         named = regions.mean[lesson.region[:, 0], lesson.region[:, 1]]

@@ -11,6 +11,7 @@ from pivl.synthped.benchmark import PRETRAINING, PretrainingConfig, pretraining_
 from pivl.synthped.picture_cache import Report as RenderingReport
 from pivl.synthped.pretraining.batches import describe
 from pivl.synthped.pretraining.clip_training import Pretraining, Report, train_clip
+from pivl.synthped.pretraining.starts import Start
 from pivl.synthped.pretraining.zero_shot import Evaluation, evaluate
 from pivl.synthped.recipe import EMBEDDED
 from pivl.system.processes import cpu_precision
@@ -26,10 +27,11 @@ SLICES = 8  # of the training, whose mean losses the card shows
 class ClipReport:
     """A training that was done, for its card.
 
-    losses: the mean of each term in each of SLICES parts of it; images: pictures and crops seen; threads and
-    torch: what it ran on.
+    start: which of the CLIPs it is. losses: the mean of each term in each of SLICES parts of it; images: pictures
+    and crops seen; threads and torch: what it ran on.
     """
 
+    start: Start
     seed: int
     choices: Pretraining
     training_set: PretrainingConfig
@@ -42,6 +44,7 @@ class ClipReport:
 
 
 def pretrain(
+    start: Start,
     output: Path,
     seed: int = 0,
     choices: Pretraining | None = None,
@@ -49,13 +52,14 @@ def pretrain(
     report: Report = lambda stage, step: None,
     rendering: RenderingReport | None = None,
 ) -> ClipReport:
-    """Trains the tiny CLIP, evaluates it and writes its weights to `output`; 25 minutes of two quiet cores.
+    """Trains the CLIP of `start`, evaluates it and writes its weights to `output`; 25 minutes of two quiet cores.
 
-    The weights depend on seed, choices and pictures alone, on one kind of CPU and with one number of threads.
+    `choices` None: those of `start`, in the precision of this processor. The weights depend on seed, choices and
+    pictures alone, on one kind of CPU and with one number of threads.
     Raises UserError where `output` or the cache of pictures cannot be written, TrainingFailed at a
     non-finite loss.
     """
-    choices = choices or Pretraining(precision=cpu_precision())
+    choices = choices or replace(start.choices, precision=cpu_precision())
     material = describe(pretraining_people(training_set, report=rendering), seed)
     began, steps = time.monotonic(), []
 
@@ -63,7 +67,7 @@ def pretrain(
         steps.append(step)
         report(stage, step)
 
-    clip = train_clip(material, choices, seed, keep)
+    clip = train_clip(material, start.vision, choices, seed, keep)
     minutes = (time.monotonic() - began) / 60
     evaluation = evaluate_on_held_out(clip, rendering)
     facts = {
@@ -75,6 +79,7 @@ def pretrain(
     save_clip(output, clip, facts)
     images = sum(step.images for step in steps)
     return ClipReport(
+        start,
         seed,
         choices,
         training_set,

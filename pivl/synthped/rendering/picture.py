@@ -1,4 +1,5 @@
-"""From people and cameras to pictures: bodies, street, other people, objects in front, and the camera's own marks.
+"""From people and cameras to pictures: bodies, street, other people, objects in front, a detector's box around the
+person, and the camera's own marks.
 
 A picture is decided by its person, its camera and its seed, to the bit, whichever pictures are taken with it.
 """
@@ -11,6 +12,7 @@ from numpy.random import PCG64, Generator
 from pivl.synthped.person.views import DRAWS, Views, views_of
 from pivl.synthped.person.wardrobe import People
 from pivl.synthped.rendering.bodies import Bodies, render_people
+from pivl.synthped.rendering.boxes import BOX_DRAWS, canvas_size, cut_labels, cut_picture, draw_box
 from pivl.synthped.rendering.camera import Cameras, develop
 from pivl.synthped.rendering.scene import build_place, show_prop, show_street
 
@@ -18,7 +20,7 @@ BEHIND, IN_FRONT = 0.23, 0.07  # share of pictures with a second person there
 PROPS_SHARE = 0.2  # share of pictures with an object in front
 MOST_HIDDEN = 0.5  # whatever would hide more of the person stays out of the picture
 CHUNK = 96 * 128 * 64  # pixels worked on at a time: a few dozen bodies share the fixed cost of a call
-_EXTRA = 16  # uniform numbers of a picture beside those of its two views
+_EXTRA = 16 + BOX_DRAWS  # uniform numbers of a picture beside those of its two views
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def render_pictures(
     """Pictures of `person` [N] by `camera` [N] (rows of the world): image uint8 [N, H, W, 3], LIP map uint8 [N, H, W].
 
     `seeds`: one integer per picture, which decides pose, turn, surroundings and noise. Label 0 is everything that is
-    not the person, passers-by and objects in front included.
+    not the person, passers-by and objects in front included. A picture is a box cut around the person (boxes.py).
     """
     image = np.empty((len(seeds), *size, 3), np.uint8)
     part_map = np.empty((len(seeds), *size), np.uint8)
@@ -54,7 +56,8 @@ def _render_chunk(
     uniform = np.stack([generator.random(2 * DRAWS + _EXTRA) for generator in generators])
     first, second, extra = np.split(uniform, (DRAWS, 2 * DRAWS), axis=1)
     views = _place_views(person, world.cameras.select(camera), first, extra[:, :2])
-    bodies = render_people(world.people, views, size)
+    canvas = canvas_size(size)
+    bodies = render_people(world.people, views, canvas)
     behind, front = extra[:, 2] < BEHIND, extra[:, 2] >= 1 - IN_FRONT
     accompanied = np.flatnonzero(behind | front)
     others = _place_others(
@@ -64,13 +67,13 @@ def _render_chunk(
         front[accompanied],
         extra[accompanied, 3:6],
     )
-    company = render_people(world.passers_by, others, size)
+    company = render_people(world.passers_by, others, canvas)
     row_of = {int(place): row for row, place in enumerate(accompanied)}
 
-    images, part_maps = np.empty((len(seeds), *size, 3), np.uint8), bodies.part_map.copy()
+    images, part_maps = np.empty((len(seeds), *size, 3), np.uint8), np.empty((len(seeds), *size), np.uint8)
     for number, generator in enumerate(generators):
         place, draws = build_place(int(world.cameras.place[camera[number]])), extra[number]
-        scene = show_street(place, float(world.cameras.horizon[camera[number]]), draws[6:9], size)
+        scene = show_street(place, float(world.cameras.horizon[camera[number]]), draws[6:9], canvas)
         visible = bodies.cover[number].copy()
         row = row_of.get(number)
         if row is not None and behind[number]:
@@ -79,11 +82,13 @@ def _render_chunk(
         if row is not None and front[number] and _hide(visible, company.cover[row], bodies.cover[number]):
             _paint(scene, company, row)
         if draws[9] < PROPS_SHARE:
-            color, opacity = show_prop(place, draws[10:13], size)
+            color, opacity = show_prop(place, draws[10:13], canvas)
             if _hide(visible, opacity > 0.5, bodies.cover[number]):
                 scene += (color - scene) * opacity[..., None]
-        part_maps[number][~visible] = 0
-        images[number] = develop(scene, world.cameras, int(camera[number]), draws[13:15], generator)
+        box = draw_box(bodies.cover[number], draws[-BOX_DRAWS:])
+        part_maps[number] = cut_labels(np.where(visible, bodies.part_map[number], 0), box, size)
+        picture = cut_picture(scene, box, size)
+        images[number] = develop(picture, world.cameras, int(camera[number]), draws[13:15], generator)
     return images, part_maps
 
 

@@ -16,7 +16,7 @@ def _run(seed: int, score: float) -> Finished:
 
 
 def _known() -> dict:
-    return read_state(CLIP_WEIGHTS)[1]["extra"]["criteria"]
+    return read_state(CLIP_WEIGHTS["tiny"])[1]["extra"]["criteria"]
 
 
 def _met(card: str, criterion: str) -> str:

@@ -15,8 +15,9 @@ import pivl
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.deployment.card import NAME
 from pivl.errors import UserError
-from pivl.recipe import EMBEDDED, Recipe
+from pivl.recipe import Recipe
 from pivl.synthped.names import CLIP_WEIGHTS
+from pivl.synthped.recipe import EMBEDDED
 from pivl.towers.architecture import VisionArchitecture
 from pivl.towers.clip import ImageInput
 from pivl.towers.weights import load_clip
@@ -103,7 +104,7 @@ def test_a_folder_from_before_model_json_is_read_by_its_record(tmp_path):
     """The shipped CLIP's tower by its name, OpenAI's ViT by its shapes (heads are 64 wide), a student by its name."""
     one_head = VisionArchitecture("vit", (2,), 64, 1, 32, 8)
     of = {
-        "tiny": (EMBEDDED, load_clip(CLIP_WEIGHTS, ImageInput(EMBEDDED.image_size)).vision),
+        "tiny": (EMBEDDED, load_clip(CLIP_WEIGHTS["tiny"], ImageInput(EMBEDDED.image_size)).vision),
         "vit": (replace(RECIPE, backbone="vit", patch_stride=8), tiny_clip(one_head).vision),
         "student": (replace(RECIPE, student=STUDENT), fresh("student")[2].model.tower),
     }

@@ -23,14 +23,14 @@ from pivl.system.random_streams import numpy_stream
 from tests.support.small_datasets import FEW_PEOPLE, FEW_SIZE
 
 # SYNTHPED_MINI at FEW_SIZE: SHA-256 of its part maps, training before test; mean RGB of each camera's test pictures.
-MAPS_OF_MINI = "2f4d95610c78623c1953a83103f1d0e32f33762c5ce2b3aed1f42d3f99ba4992"
+MAPS_OF_MINI = "04a56421de57ca5cdeb53f57a10b2936527dbb2bfc3f367f14059ce02f6dd25a"
 COLORS_OF_MINI = (
-    (137.5, 127.6, 89.4),
-    (85.3, 91.2, 82.8),
-    (128.0, 104.2, 89.1),
-    (90.2, 96.8, 100.5),
-    (89.8, 68.8, 65.3),
-    (111.7, 106.0, 93.1),
+    (130.3, 118.3, 80.9),
+    (85.4, 90.5, 81.7),
+    (130.8, 105.9, 88.3),
+    (88.3, 95.1, 98.7),
+    (86.7, 66.2, 61.9),
+    (95.3, 89.7, 78.6),
 )
 
 
@@ -157,14 +157,14 @@ def test_every_picture_shows_enough_of_its_person(mini):
     for pictures in (mini.train, mini.query):
         labelled = (pictures.part_map > 0).float().mean((1, 2))
         assert labelled.min() > 0.05
-        assert labelled.max() < 0.5
+        assert labelled.max() < 0.8
         assert pictures.part_map.max() < 20
 
 
 def test_the_pictures_of_this_version_have_not_changed(mini):
     """Maps to the bit, colours within two grey levels: libraries differ. A change raises VERSION and renews these."""
     content = sha256(mini.train.part_map.numpy().tobytes() + mini.query.part_map.numpy().tobytes())
-    assert (benchmark.VERSION, content.hexdigest()) == (1, MAPS_OF_MINI)
+    assert (benchmark.VERSION, content.hexdigest()) == (2, MAPS_OF_MINI)
     by_camera = [mini.query.image[mini.query.camera == camera].float().mean((0, 2, 3)) for camera in range(6)]
     assert torch.allclose(torch.stack(by_camera), torch.tensor(COLORS_OF_MINI), rtol=0, atol=2)
 

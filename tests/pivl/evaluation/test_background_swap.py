@@ -1,0 +1,51 @@
+"""The background control: persons to the bit, surroundings from somebody else's picture, without that somebody."""
+
+import pytest
+import torch
+
+from pivl.data.pictures import Pictures
+from pivl.evaluation.background_swap import paint_over, swap_backgrounds
+
+
+def pictures(count: int, seed: int = 0) -> Pictures:
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randint(256, (count, 3, 8, 4), generator=generator, dtype=torch.uint8)
+    part_map = torch.randint(3, (count, 8, 4), generator=generator, dtype=torch.uint8)
+    person = torch.arange(count)
+    return Pictures(image, person, person, part_map, tuple(map(str, range(count))))
+
+
+def test_the_person_stays_to_the_bit_and_the_surroundings_come_from_one_other_picture():
+    before = pictures(6)
+    after = swap_backgrounds(before, torch.Generator().manual_seed(1))
+    around = before.part_map == 0
+    streets = paint_over(before.image, around[:, None])
+    seen = set()
+    for number in range(6):
+        outside, inside = around[number], ~around[number]
+        assert torch.equal(after.image[number][:, inside], before.image[number][:, inside])
+        (source,) = (
+            other
+            for other in range(6)
+            if torch.equal(after.image[number][:, outside], streets[other][:, outside])
+        )
+        assert source != number
+        seen.add(source)
+    assert seen == set(range(6))  # every street is used once
+    assert torch.equal(after.part_map, before.part_map)
+
+
+def test_a_person_is_painted_over_in_the_mean_of_its_row():
+    image = torch.tensor([10, 20, 250, 30], dtype=torch.uint8).view(1, 1, 1, 4).repeat(1, 3, 2, 1)
+    around = torch.tensor([[True, True, False, True], [False] * 4]).view(1, 1, 2, 4)
+    painted = paint_over(image, around)
+    assert painted[0, 0].tolist() == [
+        [10, 20, 20, 30],
+        [20, 20, 20, 20],
+    ]  # the second row takes the picture's mean
+
+
+def test_without_part_maps_there_is_nothing_to_exchange():
+    bare = pictures(2)
+    with pytest.raises(ValueError, match="part maps"):
+        swap_backgrounds(Pictures(bare.image, bare.person, bare.camera, None, bare.names), torch.Generator())
