@@ -29,8 +29,8 @@ class AlignmentBounds:
         """Returns the bounds for texts [P, K, D], each the target of cells that count `weights` [P, K] together.
 
         unit: among unit vectors v the mean of 2 - 2 v.t over n unit targets t is least along their sum s: 2 - 2 |s| / n.
-        raw: the mean of |v - t|^2 / D is least for the mean target. classes: whoever answers how common parts are has their
-        entropy as cross-entropy, and whoever knows them 0.
+        raw: the mean of |v - t|^2 / D is least for the mean target. classes: whoever answers how common parts are has
+        their entropy as cross-entropy, and whoever knows them 0.
         """
         counts = weights.double()
         if loss == "classes":
