@@ -1,4 +1,4 @@
-"""The functions run, plan, table and search with the values of the command line, which the commands call.
+"""The functions run, plan, table, power and search with the values of the command line, which the commands call.
 
     from harness import api
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.analysis.table import Table
+    from harness.power.forecast import Forecast as PowerForecast
     from harness.search.session import SearchRequest
     from harness.search.trials import Trial
 
@@ -53,6 +54,7 @@ __all__ = [
     "SearchOptions",
     "confirm",
     "plan",
+    "power",
     "run",
     "search",
     "show_search",
@@ -132,6 +134,23 @@ def table(request: Request, results: Path | str = "results", progress: Progress 
     store = _open(results, progress)
     experiment = resolve(request, store)
     return _read([experiment], store, _display(progress))
+
+
+def power(
+    request: Request,
+    results: Path | str = "results",
+    gain: float | None = None,
+    progress: Progress | None = None,
+) -> "tuple[PowerForecast, ...]":
+    """Returns what seeds and people the contrasts of each study need, from its runs; `gain`: to find so many points."""
+    from harness.power.forecast import forecast as forecast_power
+
+    store, found = _open(results, progress), []
+    for experiment in resolve_all(request, store):
+        answer = _read([experiment], store, _display(progress))
+        recorded, planned = answer.outcomes[0], len(experiment.seeds)
+        found.append(forecast_power(answer.table, recorded, store, planned, gain))
+    return tuple(found)
 
 
 def search(

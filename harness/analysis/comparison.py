@@ -13,6 +13,7 @@ from harness.analysis.outcomes import Outcome, Outcomes, Problem, find_problems
 from harness.analysis.pairs import (
     RunsBySeed,
     clusters_of,
+    components_of,
     has_scores,
     is_single,
     judge_pairs,
@@ -252,12 +253,26 @@ def _footer(
             for metric, of_metric in gains.items()
             if of_metric and count >= LEAST_CLUSTERS  # fewer say nothing of others
         },
+        retraining_shares={
+            metric: shares
+            for metric, of_metric in judged.items()
+            if (shares := _retraining_shares(of_metric, runs, metric, clusters))
+        },
     )
 
 
 def _precision(run: Finished) -> list[str]:
     """The precision that a run was trained in; none of what was trained elsewhere."""
     return [run.record["recipe"]["precision"]] if "recipe" in run.record else []
+
+
+def _retraining_shares(
+    pairs: Iterable[Contrast], runs: Mapping[str, RunsBySeed], metric: str, clusters: np.ndarray
+) -> tuple[float, ...]:
+    """The part of each gain's variance that retraining makes; empty with one seed."""
+    found = [components_of(pair, runs, metric, clusters) for pair in pairs]
+    shares = [one.retraining_share for one in found if one is not None]
+    return tuple(share for share in shares if share is not None)
 
 
 def _codes(runs: Iterable[Finished]) -> tuple[str, ...]:

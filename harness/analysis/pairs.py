@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.analysis import statistics
+from harness.analysis.components import Components, decompose
 from harness.analysis.statistics import Comparison, Judgement
 from harness.analysis.table import MEAN_AP
 from harness.store.records import Finished
@@ -35,14 +36,30 @@ def compare_rows(
 
     The flips of its randomisation test are drawn by the names of both, so that the rows beside them do not change its p.
     """
-    ours, theirs = runs.get(pair.row, {}), runs.get(pair.against, {})
-    common = [seed for seed in ours if seed in theirs]
+    common = common_runs(pair, runs)
     if not common or is_single(clusters):
         return None
-    scores = [scores_of([of_row[seed] for seed in common], metric) for of_row in (ours, theirs)]
+    scores = [scores_of(of_row, metric) for of_row in zip(*common, strict=True)]
     drawn = np.random.default_rng(list(f"{pair.row}/{pair.against}/{metric}".encode()))
     found = statistics.compare(scores[0], scores[1], clusters, drawn)
     return replace(found, gain=found.gain.within(-100, 100))
+
+
+def common_runs(pair: Contrast, runs: Mapping[str, RunsBySeed]) -> list[tuple[Finished, Finished]]:
+    """The runs of both rows, a pair for each seed that both have."""
+    ours, theirs = runs.get(pair.row, {}), runs.get(pair.against, {})
+    return [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
+
+
+def components_of(
+    pair: Contrast, runs: Mapping[str, RunsBySeed], metric: str, clusters: np.ndarray
+) -> Components | None:
+    """The variance components of a row less another; None without a seed in common or with a single cluster."""
+    common = common_runs(pair, runs)
+    if not common or is_single(clusters):
+        return None
+    ours, theirs = (scores_of(of_row, metric) for of_row in zip(*common, strict=True))
+    return decompose(ours - theirs, clusters)
 
 
 def has_scores(runs: Sequence[Finished], metric: str) -> bool:

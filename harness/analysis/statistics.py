@@ -203,16 +203,17 @@ def cross(scores: np.ndarray, clusters: np.ndarray) -> Crossed:
         v_seeds = many_seeds * (by_seed**2).sum(axis=-1)
         v_cells = many_seeds * many_clusters * (left_over**2).sum(axis=(-2, -1))
     freedom = np.array([size - 1, count - 1, (size - 1) * (count - 1)])
-    degrees = _satterthwaite(np.stack([v_seeds, v_clusters, v_cells]), freedom)
-    return Crossed(mean[..., 0, 0], _total(v_seeds, v_clusters, v_cells), degrees)
+    degrees = satterthwaite(np.stack([v_seeds, v_clusters, v_cells]), freedom)
+    return Crossed(mean[..., 0, 0], total_variance(v_seeds, v_clusters, v_cells), degrees)
 
 
-def _total(seeds: np.ndarray, clusters: np.ndarray, cells: np.ndarray) -> np.ndarray:
+def total_variance(seeds: np.ndarray, clusters: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """The variance of a mean from its three terms, as `cross` takes it."""
     return np.maximum(np.maximum(seeds + clusters - cells, seeds), clusters)
 
 
-def _satterthwaite(terms: np.ndarray, freedom: np.ndarray) -> np.ndarray:
-    """Degrees of freedom of the `_total` of `terms` [3, ...] with `freedom` [3]; infinite where nothing varies."""
+def satterthwaite(terms: np.ndarray, freedom: np.ndarray) -> np.ndarray:
+    """Degrees of freedom of `total_variance` of `terms` [3, ...] with `freedom` [3]; infinite where nothing varies."""
     there = freedom > 0  # one seed has no spread
     half = np.where(there, freedom, 1) / 2
     typical = np.exp(
@@ -220,7 +221,7 @@ def _satterthwaite(terms: np.ndarray, freedom: np.ndarray) -> np.ndarray:
     )  # of a mean square: its mean over its geometric mean
     sized = terms * typical.reshape(-1, *[1] * (terms.ndim - 1))
     spread = np.tensordot(1 / (2 * half), sized**2, axes=1)
-    found = np.divide(_total(*sized) ** 2, spread, out=np.full_like(spread, np.inf), where=spread > 0)
+    found = np.divide(total_variance(*sized) ** 2, spread, out=np.full_like(spread, np.inf), where=spread > 0)
     return np.maximum(found, freedom[:2][there[:2]].min())
 
 

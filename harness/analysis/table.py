@@ -160,6 +160,7 @@ class Footer:
     """The provenance of a table's numbers; `minimum_detectable` by metric, in percent points.
 
     `clusters`: what hangs together, and `cluster_count` of them; `degrees`: the fewest and most of freedom of a gain.
+    `retraining_shares`: by metric, the part of each gain's variance that retraining makes; the rest is the queries'.
     `codes`: digests of the code that rows were trained and scored by, by row; empty: recorded before there was one.
     """
 
@@ -177,6 +178,7 @@ class Footer:
     weights: tuple[str, ...]
     codes: Mapping[str, tuple[str, ...]]
     minimum_detectable: Mapping[str, float]
+    retraining_shares: Mapping[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)

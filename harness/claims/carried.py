@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.analysis.outcomes import Recorded
+from harness.analysis.pairs import clusters_of
 from harness.claims.contrasts import Contrast
 from harness.claims.significance import clustered, least_detectable_mean
 from harness.claims.table import Dataset
@@ -64,18 +65,22 @@ def measure(source: str, recorded: Recorded, baseline: str) -> Carried | None:
         and isinstance(run, Finished)
         and isinstance(other := recorded.get(baseline, {}).get(seed), Finished)
     ]
-    found = [figures for one, other in pairs if (figures := _figures(one, other)) is not None]
+    people = clusters_of(
+        [run for seeds in recorded.values() for run in seeds.values() if isinstance(run, Finished)]
+    )
+    found = [figures for one, other in pairs if (figures := _figures(one, other, people)) is not None]
     if not found:
         return None
     return Carried(source, len(found), *(float(mean) for mean in np.mean(found, axis=0)))
 
 
-def _figures(one: "pd.DataFrame", other: "pd.DataFrame") -> tuple[float, float, float, float] | None:
+def _figures(
+    one: "pd.DataFrame", other: "pd.DataFrame", people: np.ndarray
+) -> tuple[float, float, float, float] | None:
     """The measured figures of two runs in the order of Carried's fields; None where one is all right or all wrong."""
     hits = [(queries["first_match"].to_numpy() == 0).astype(float) for queries in (one, other)]
     if not all(0 < of_run.mean() < 1 for of_run in hits):
         return None
-    people = one["cluster" if "cluster" in one else "person"].to_numpy()
     precision = one["average_precision"].to_numpy(float) - other["average_precision"].to_numpy(float)
     return (
         float(np.corrcoef(*hits)[0, 1]),

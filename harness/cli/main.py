@@ -13,8 +13,9 @@ from typing import NoReturn
 
 import click
 
-from harness.cli.claims import claims
 from harness.cli.data import data
+from harness.cli.evidence.claims import claims
+from harness.cli.evidence.power import power
 from harness.cli.mlflow import mlflow
 from harness.cli.models.compare import compare
 from harness.cli.models.evaluate import evaluate
@@ -59,7 +60,7 @@ def commands(context: click.Context) -> None:
 
 
 for command in (
-    run, plan, table, compare, claims, search, extract, evaluate, data, parse, pretrain, results_group, mlflow,
+    run, plan, table, compare, power, claims, search, extract, evaluate, data, parse, pretrain, results_group, mlflow,
     verify, perf,
 ):  # fmt: skip
     commands.add_command(command)

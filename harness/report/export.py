@@ -157,6 +157,10 @@ def _footer(footer: Footer) -> dict[str, Any]:
         "minimum_detectable": {
             KEYS[name]: _plain(value) for name, value in footer.minimum_detectable.items()
         },
+        "retraining_shares": {
+            KEYS[name]: [_plain(value) for value in values]
+            for name, values in footer.retraining_shares.items()
+        },
     }
 
 

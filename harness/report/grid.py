@@ -1,9 +1,12 @@
 """Grids as GitHub's Markdown, and the numbers that stand in their cells."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from tabulate import tabulate
 
-from harness.analysis.statistics import Estimate, Judgement
+if TYPE_CHECKING:  # a plan is printed without scipy
+    from harness.analysis.statistics import Estimate, Judgement
 
 
 def grid(headings: list[str], rows: list[list[str]], left: tuple[int, ...] = (0,)) -> str:
@@ -13,7 +16,7 @@ def grid(headings: list[str], rows: list[list[str]], left: tuple[int, ...] = (0,
     return tabulate(cells[1:], cells[0], tablefmt="pipe", colalign=sides, disable_numparse=True)
 
 
-def interval(estimate: Estimate | None, decimals: int, alone: str = "1 seed") -> str:
+def interval(estimate: "Estimate | None", decimals: int, alone: str = "1 seed") -> str:
     """A mean with its interval; `alone` says of what there is one where it has none. A dash where nothing is known."""
     if estimate is None:
         return "-"
@@ -22,7 +25,7 @@ def interval(estimate: Estimate | None, decimals: int, alone: str = "1 seed") ->
     return f"{number(estimate.mean, decimals)} [{number(estimate.low, decimals)}, {number(estimate.high, decimals)}]"
 
 
-def signed_interval(judgement: Judgement | None) -> str:
+def signed_interval(judgement: "Judgement | None") -> str:
     """A gain with its interval, bold where it is marked; a dash where rows were not compared."""
     if judgement is None:
         return "-"
@@ -31,7 +34,7 @@ def signed_interval(judgement: Judgement | None) -> str:
     return f"**{mean}** [{low}, {high}]" if judgement.marked else f"{mean} [{low}, {high}]"
 
 
-def p_value(judgement: Judgement | None) -> str:
+def p_value(judgement: "Judgement | None") -> str:
     """The adjusted p of a gain; a dash where rows were not compared."""
     if judgement is None:
         return "-"

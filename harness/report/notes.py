@@ -88,6 +88,7 @@ def _measured(footer: Footer | None) -> list[str]:
         f"{_most(detectable[metric])} {metric}" for metric in METRICS if metric in detectable
     )
     notes = [f"**Minimum detectable effect** (80 % power, least certain row): {least}."] if least else []
+    notes += _split(footer)
     seeds, commits = ", ".join(map(str, footer.seeds)), ", ".join(footer.commits)
     return [
         *notes,
@@ -97,6 +98,23 @@ def _measured(footer: Footer | None) -> list[str]:
         *_codes(footer),
         f"**Evaluation protocol**: `{footer.signature}`. Only numbers of one protocol may be compared.",
     ]
+
+
+def _split(footer: Footer) -> list[str]:
+    """A note on what the variance of the gains is made of, if several seeds show it."""
+    shares = {metric: footer.retraining_shares.get(metric, ()) for metric in METRICS}
+    said = " and ".join(
+        f"{100 * min(of):.0f} to {100 * max(of):.0f} % in {metric}"
+        if len(of) > 1
+        else f"{100 * of[0]:.0f} % in {metric}"
+        for metric, of in shares.items()
+        if of
+    )
+    return (
+        [f"**Variance of gains**: retraining is {said}; the test set's people and queries are the rest."]
+        if said
+        else []
+    )
 
 
 def _most(value: float, decimals: int = 2) -> str:

@@ -27,6 +27,8 @@ HELD_BY = {
     "harness/claims/datasets.py": "harness/claims/test_reading.py",
     "harness/claims/table.py": "harness/claims/test_reading.py",
     "harness/claims/report.py": "harness/claims/test_findings.py",
+    "harness/power/report.py": "harness/power/test_forecast.py",
+    "harness/power/figure.py": "harness/power/test_forecast.py",
     "harness/cli/completion.py": "harness/cli/test_main.py",
     "harness/cli/answer.py": "harness/plan/test_departures.py",
     "harness/cli/options.py": "harness/cli/test_main.py",

@@ -118,3 +118,14 @@ def test_finding_nothing_says_what_was_looked_at(tmp_path):
 
 def test_the_known_counts_are_the_catalog_s():
     assert {name: one.queries for name, one in known_datasets().items()} == DATASETS
+
+
+def test_a_bold_figure_is_held_to_its_own_backbone_and_a_parent_is_the_one_of_it(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(
+        "method,backbone,parent,duke mAP\nA,CNN,,80.1\nB,CNN,A,**81.0**\nA,ViT,,83.1\nB,ViT,A,**84.0**\n",
+        encoding="utf-8",
+    )
+    found = appraise(read_tables(path, {}), {})
+    assert all_findings(found) == []
+    assert [float(one.gain) for one in found.contrasts] == [0.9, 0.9]

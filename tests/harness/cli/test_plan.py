@@ -71,6 +71,21 @@ def test_a_noted_plan_is_there_at_once_and_loads_nothing_heavy(results):
     assert "12 of 12 runs are finished" in done.stdout
 
 
+def test_power_stands_behind_the_plan_and_nothing_is_rendered_for_it(results, cache, capsys):
+    assert plan(results, "ablation", "--power") == 0
+    assert "No run is recorded yet, so no variance is known." in capsys.readouterr().out
+    assert {path.name for path in cache.glob("*")} <= {"digests"}
+    record_all([resolve(Request("ablation"))], results)
+    assert plan(results, "ablation", "--seeds", "0-6", "--power") == 0
+    told = capsys.readouterr().out
+    assert told.index("### Plan of ablation") < told.index("### Power of Ablation")
+    assert "|   7 seeds |" in told
+    assert plan(results, "ablation", "--power", "--format", "json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["studies"] == ["ablation"]
+    assert [one["study"] for one in document["power"]] == ["ablation"]
+
+
 def test_models_to_be_scored_anew_are_counted(results, cache, capsys):
     record_all([resolve(Request("ablation"))], results)
     assert plan(results, "ablation", "--rerank") == 0

@@ -14,7 +14,7 @@ from tests.support.commands import parse, run_code, run_main
 from tests.support.recorded_experiments import record_all
 from tests.support.recorded_runs import complain
 
-PAGE = (Path(__file__).parents[3] / "docs" / "claims.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[4] / "docs" / "claims.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture

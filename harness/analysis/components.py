@@ -1,0 +1,143 @@
+"""Variance components of a gain: how much is due to retraining, to the people, to the queries, and to what they share.
+
+Differences [S, Q] of two rows are a mean, an effect of the seed, one of the cluster (person or family), one of the query,
+the seed's in each cluster, and a rest. Mean squares of that layout, crossed and nested, give each its variance
+(Searle, Casella and McCulloch 1992, ch. 5; unequal clusters by Henderson's first method).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from harness.analysis.statistics import LEVEL
+
+Source = Literal["retraining", "clusters", "queries", "retraining in clusters", "rest"]
+SOURCES: tuple[Source, ...] = ("retraining", "clusters", "queries", "retraining in clusters", "rest")
+
+
+@dataclass(frozen=True)
+class Component:
+    """A variance in squared points, with its 95 % interval; all nan where the layout does not show it."""
+
+    variance: float
+    low: float = float("nan")
+    high: float = float("nan")
+
+    @property
+    def known(self) -> float:
+        """The variance, 0 where the layout does not show it."""
+        return 0.0 if np.isnan(self.variance) else self.variance
+
+
+@dataclass(frozen=True)
+class Components:
+    """The components of a gain measured with so many seeds, clusters and queries.
+
+    size: mean number of queries of a query's cluster, sum of squared sizes over queries; what a cluster's effect is
+    multiplied by in a mean over queries.
+    """
+
+    by_source: Mapping[Source, Component]
+    seeds: int
+    clusters: int
+    queries: int
+    size: float
+
+    def terms(self, seeds: int | None = None, people: float = 1.0) -> np.ndarray:
+        """Expected variances [3] of the mean by seeds, by clusters and by cells, as the interval's are estimated.
+
+        With `seeds` (default: those measured) and `people` times the clusters and queries, of the same sizes. The
+        variance of the mean is the first two less the third.
+        """
+        known = {source: one.known for source, one in self.by_source.items()}
+        seeds, queries = seeds or self.seeds, self.queries * people
+        cells = (known["retraining in clusters"] * self.size + known["rest"]) / (queries * seeds)
+        of_seeds = known["retraining"] / seeds + cells
+        return np.array(
+            [of_seeds, (known["clusters"] * self.size + known["queries"]) / queries + cells, cells]
+        )
+
+    @property
+    def retraining_share(self) -> float | None:
+        """The part of the mean's variance that further seeds take away; None with one seed, or where nothing varies."""
+        by_seeds, by_clusters, cells = self.terms()
+        total = by_seeds + by_clusters - cells
+        return float(by_seeds / total) if self.seeds > 1 and total > 0 else None
+
+
+def decompose(difference: np.ndarray, clusters: np.ndarray) -> Components:
+    """The components of `difference` [S, Q], scores in [0, 1] of a row less another's; `clusters` [Q] hang together.
+
+    A negative estimate is 0. Raises ValueError for fewer than two clusters.
+    """
+    points = 100 * np.atleast_2d(np.asarray(difference, dtype=float))
+    member = np.unique(clusters, return_inverse=True)[1]
+    sizes = np.bincount(member)
+    (seeds, queries), count = points.shape, len(sizes)
+    if count < 2:
+        raise ValueError("components need the queries of at least two clusters")
+    squares, freedom = _mean_squares(points, member, sizes)
+    size = float((sizes**2).sum()) / queries
+    between = (queries - size) / (
+        count - 1
+    )  # what the mean square between clusters multiplies their variance by
+    weights = _weights(seeds, queries, size, between)
+    return Components(
+        by_source={source: _component(weights[source], squares, freedom) for source in SOURCES},
+        seeds=seeds,
+        clusters=count,
+        queries=queries,
+        size=size,
+    )
+
+
+def _mean_squares(points: np.ndarray, member: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean squares and degrees of freedom [5] in the order of SOURCES; nan where there are no degrees."""
+    (seeds, queries), count = points.shape, len(sizes)
+    cells = np.stack([np.bincount(member, weights=line, minlength=count) for line in points]) / sizes
+    mean, of_seed = points.mean(), points.mean(axis=1, keepdims=True)
+    of_cluster, of_query = cells.mean(axis=0), points.mean(axis=0)
+    sums = (
+        queries * ((of_seed - mean) ** 2).sum(),
+        seeds * (sizes * (of_cluster - mean) ** 2).sum(),
+        seeds * ((of_query - of_cluster[member]) ** 2).sum(),
+        (sizes * (cells - of_seed - of_cluster + mean) ** 2).sum(),
+        ((points - of_query - cells[:, member] + of_cluster[member]) ** 2).sum(),
+    )
+    nested = queries - count
+    freedom = np.array([seeds - 1, count - 1, nested, (seeds - 1) * (count - 1), (seeds - 1) * nested], float)
+    return np.divide(sums, freedom, out=np.full(5, np.nan), where=freedom > 0), freedom
+
+
+def _weights(seeds: int, queries: int, size: float, between: float) -> dict[Source, np.ndarray]:
+    """The multiples [5] of the mean squares, in the order of SOURCES, that each component is the sum of."""
+    ratio = size / between
+    return {
+        "retraining": np.array([1, 0, 0, -ratio, ratio - 1]) / queries,
+        "clusters": np.array([0, 1, -1, -1, 1]) / (between * seeds),
+        "queries": np.array([0, 0, 1, 0, -1]) / seeds,
+        "retraining in clusters": np.array([0, 0, 0, 1, -1]) / between,
+        "rest": np.array([0, 0, 0, 0, 1.0]),
+    }
+
+
+def _component(weights: np.ndarray, squares: np.ndarray, freedom: np.ndarray) -> Component:
+    """A sum of mean squares with its interval by modified large samples (Burdick and Graybill 1992).
+
+    One seed shows no effect of seeds, and its other components hold their share of it; one query per cluster has no
+    component of queries, which is then the cluster's.
+    """
+    there = freedom > 0
+    if not (weights[there] > 0).any():
+        return Component(float("nan"))
+    used, sized, half = weights[there], squares[there], freedom[there] / 2
+    parts = used * sized
+    short = 1 - half / special.gammaincinv(half, 1 - LEVEL / 2)
+    long = half / special.gammaincinv(half, LEVEL / 2) - 1
+    down = np.sqrt(((np.where(used > 0, short, long) * parts) ** 2).sum())
+    up = np.sqrt(((np.where(used > 0, long, short) * parts) ** 2).sum())
+    found = parts.sum()
+    return Component(*(max(0.0, float(value)) for value in (found, found - down, found + up)))
