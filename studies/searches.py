@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from studies.ablation import CLIP_REID, pi_vl
+from studies.ablation import CLIP_REID, IDENTITY_PARTS, PART_LABELS, pi_vl
 from studies.controls import NO_TEXT
 from studies.presets import DEFAULT, SMOKE
 from studies.study import Row
@@ -97,12 +97,28 @@ CLIP_REIDS = Space("clip-reid", "Rate and loss weights of CLIP-ReID", WITHOUT_AL
 NO_TEXTS = Space("no-text", "Rate and loss weights of CLIP-ReID without text", WITHOUT_ALIGNMENT, NO_TEXT)
 """With as many trials as CLIP-ReID's: a row that is tuned less than the other loses by that alone."""
 
+ALIGNMENT: Mapping[str, Float | Factor | Choice] = MappingProxyType(
+    {"align_weight": Float(0.3, 30, log=True), "background": Choice(("class", "ignore", "balanced"))}
+)
+FUSED: Mapping[str, Float | Factor | Choice] = MappingProxyType(
+    {**ALIGNMENT, "head_rate": Factor(30), "channel_alignment": Choice(("depth-wise", "point-wise"))}
+)
+LABELS = Space("label-skill", "Alignment with part labels", ALIGNMENT, PART_LABELS, objective="skill")
+PARTS = Space(
+    "part-skill", "Alignment with identity-aware part prompts", ALIGNMENT, IDENTITY_PARTS, objective="skill"
+)
+FUSION = Space("fusion-skill", "Alignment of the fused map", FUSED, objective="skill")
+"""What alignment alone uses is chosen by what it has learned on training people, row by row with as many trials."""
+
 SEARCHES = {
     "loss-weights": LOSS_WEIGHTS,
     "fusion-head": FUSION_HEAD,
     "rates": RATES,
     "clip-reid": CLIP_REIDS,
     "no-text": NO_TEXTS,
+    "label-skill": LABELS,
+    "part-skill": PARTS,
+    "fusion-skill": FUSION,
 }
 
 SEARCH_SMOKE = replace(  # 20 of 32 people are held out; the others must fill a batch
