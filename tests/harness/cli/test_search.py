@@ -21,7 +21,7 @@ from tests.support.searches import Arithmetic
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        (["search", "los-weights"], "known: loss-weights, fusion-head, rates; did you mean 'loss-weights'?"),
+        (["search", "los-weights"], "fusion-skill; did you mean 'loss-weights'?"),
         (["search", "show", "weights"], "unknown search 'weights'; known: loss-weights"),
         (["search", "confirm", "rates"], "rates was not begun in"),
         (["search", "show"], "Missing argument 'NAME'"),

@@ -41,7 +41,7 @@ def test_a_run_is_read_as_it_was_written(results):
 
 
 def test_each_choice_seed_data_and_weights_names_another_run():
-    run = draw_run(global_text="tuned")  # which joint needs
+    run = draw_run("identity-parts", global_text="tuned")  # which joint needs
     others = [
         replace(run, seed=1),
         replace(run, fingerprint="1" * 12),
