@@ -46,14 +46,15 @@ def record_described(
     """
     protocol = Protocol(choose_metric(metric, described, str(path)), convention)
     file = {"name": path.name, "sha256": digest_of(path)}
-    what = {"kind": "external", "file": file["sha256"], "test_set": digest(described), "seed": seed}
+    data = described.facts.get("dataset", "")  # the same checkpoint describes several
+    what = {"file": file["sha256"], "test_set": digest(described), "data": data, "seed": seed}
     how = {
         "metric": protocol.metric,
         "convention": protocol.convention,
         "width": described.width,
         **(facts or {}),
     }
-    identity = digest_json({**what, **how})[:16]
+    identity = digest_json({"external": what, **how})[:16]
     found = results.read_external(identity)
     if isinstance(found, Finished):
         return found
