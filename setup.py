@@ -5,6 +5,7 @@ from setuptools import find_packages, setup
 DASK = ["distributed"]
 TRANSFORMERS = ["transformers"]
 POSTGRESQL = ["psycopg[binary]"]
+EXPORT = ["onnx", "onnxruntime", "onnxscript"]
 
 setup(
     name="pivl-bench",
@@ -39,6 +40,17 @@ setup(
         "dask": DASK,  # --launcher dask
         "transformers": TRANSFORMERS,  # --parser transformers
         "postgresql": POSTGRESQL,  # search --storage postgresql://...
-        "dev": [*DASK, *TRANSFORMERS, *POSTGRESQL, "pytest", "pytest-xdist", "ruff", "mypy", "pandas-stubs"],
+        "export": EXPORT,  # export --format onnx
+        "dev": [
+            *DASK,
+            *TRANSFORMERS,
+            *POSTGRESQL,
+            *EXPORT,
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "mypy",
+            "pandas-stubs",
+        ],
     },
 )

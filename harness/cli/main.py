@@ -19,6 +19,7 @@ from harness.cli.evidence.power import power
 from harness.cli.mlflow import mlflow
 from harness.cli.models.compare import compare
 from harness.cli.models.evaluate import evaluate
+from harness.cli.models.export import export
 from harness.cli.models.extract import extract
 from harness.cli.parse import parse
 from harness.cli.perf import perf
@@ -60,8 +61,8 @@ def commands(context: click.Context) -> None:
 
 
 for command in (
-    run, plan, table, compare, power, claims, search, extract, evaluate, data, parse, pretrain, results_group, mlflow,
-    verify, perf,
+    run, plan, table, compare, power, claims, search, extract, evaluate, export, data, parse, pretrain,
+    results_group, mlflow, verify, perf,
 ):  # fmt: skip
     commands.add_command(command)
 

@@ -1,11 +1,13 @@
 """Extracts descriptors: of a data set's queries and gallery, or of all pictures below a folder."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from harness.display.progress import Progress
@@ -19,6 +21,8 @@ from pivl.deployment.model import UNKNOWN
 from pivl.errors import UserError
 from pivl.evaluation.retrieval import describe
 from pivl.parsers.parse_folder import list_pictures
+from pivl.synthped import benchmark
+from pivl.synthped.benchmark import SYNTHPED_MINI
 from pivl.system.homes import expand_home
 
 if TYPE_CHECKING:
@@ -106,3 +110,19 @@ def describe_folder(model: "Deployed", folder: Path, batch: int, progress: Progr
         raise UserError(f"{folder}: none of its {len(names)} pictures can be read; name another folder")
     said = {"metric": "euclid-l2", "descriptor": model.facts.descriptor}
     return Folder(np.concatenate(found), tuple(kept), said), len(names) - len(kept)
+
+
+def pictures_for_check(model: "Deployed", folder: Path | None, count: int = 8) -> Tensor:
+    """Pictures uint8 [N, 3, H, W] at the model's size: the first of `folder`, or some of the embedded benchmark's people.
+
+    Raises UserError for a folder without a readable picture.
+    """
+    if folder is not None:
+        names = list_pictures(folder)[:count]
+        return torch.stack([torch.from_numpy(model.pixels(folder / name)) for name in names])
+    few = replace(
+        SYNTHPED_MINI, name="export-check", training_people=4, training_shots=2, test_people=4, cameras=2
+    )
+    found = benchmark.load(few).gallery.image[:count]
+    pixels = [model.pixels(Image.fromarray(one.permute(1, 2, 0).numpy())) for one in found]
+    return torch.from_numpy(np.stack(pixels))

@@ -67,10 +67,12 @@ class Deployed(nn.Module):
         """
         if not self.facts.cameras:
             return self.describe(images, None)
-        unknown = torch.full((len(images),), UNKNOWN, device=images.device)
+        unknown = torch.full((images.shape[0],), UNKNOWN, device=images.device)
         return self.describe(images, unknown if cameras is None else cameras)
 
     def forward(self, images: Tensor) -> Tensor:
         """Returns what `embed` does, with gradients and for unknown cameras."""
-        unknown = torch.full((len(images),), UNKNOWN, device=images.device) if self.facts.cameras else None
+        unknown = (
+            torch.full((images.shape[0],), UNKNOWN, device=images.device) if self.facts.cameras else None
+        )
         return self.describe(images, unknown)

@@ -22,7 +22,7 @@ def block_output_at(block: Any, tokens: Tensor, position: Tensor, hidden: Tensor
     `hidden` bool [N, L] marks the tokens that must not be seen, as a causal mask would hide those after the
     position.
     """
-    rows = torch.arange(len(tokens), device=tokens.device)
+    rows = torch.arange(tokens.shape[0], device=tokens.device)  # not len: a traced batch may have any size
     normed = block.ln_1(tokens)
     query = normed[rows, position].unsqueeze(1)
     attended, _ = block.attn(query, normed, normed, key_padding_mask=hidden, need_weights=False)

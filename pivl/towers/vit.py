@@ -101,14 +101,14 @@ class VisionTower(nn.Module):
     def embed(self, image: Tensor, camera: Tensor | None = None) -> Tensor:
         """[B, C + D]: CLIP-ReID's descriptor, feat and proj before the necks, not normalised."""
         before = self._before_last_block(image, camera)
-        first = torch.zeros(len(before), dtype=torch.long, device=before.device)
+        first = torch.zeros(before.shape[0], dtype=torch.long, device=before.device)
         feat = self.net.ln_post(block_output_at(self.net.transformer.resblocks[-1], before, first))
         return torch.cat([feat, feat @ self.net.proj], dim=1)
 
     def _before_last_block(self, image: Tensor, camera: Tensor | None) -> Tensor:
         """[B, 1 + h*w, C] before the last block. The camera is added to the class token only."""
         patches = self.net.conv1(image).flatten(2).transpose(1, 2)
-        token = self.net.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+        token = self.net.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
         if self.camera_embedding is not None and camera is not None:
             token = token + self.camera_scale * self.camera_embedding[camera].unsqueeze(1).to(patches.dtype)
         tokens = torch.cat([token, patches], dim=1) + self.net.positional_embedding.to(patches.dtype)

@@ -78,6 +78,7 @@ HELD_BY = {
     "pivl/data/part_maps/*": "pivl/data/part_maps/test_voting.py",
     "pivl/data/store.py": "pivl/data/augmentation/test_augment.py",
     "pivl/data/*.py": "pivl/data/datasets/test_catalog.py",
+    "pivl/deployment/exports/*": "pivl/deployment/exports/test_export.py",
     "pivl/deployment/foreign/*": "pivl/deployment/foreign/test_checkpoint.py",
     "pivl/deployment/*": "pivl/deployment/test_loading.py",
     "pivl/errors.py": "harness/cli/test_main.py",

@@ -68,7 +68,7 @@ def _find_size(
 ) -> tuple[tuple[int, int], int]:
     """Image size and stride (0: a ResNet's) of so many cells. Raises ValueError where no size that is known has them."""
     sizes = SIZES if image_size is None else (image_size,)
-    strides = (RESNET_STRIDE,) if patch is None else STRIDES
+    strides = (RESNET_STRIDE,) if patch is None else tuple(dict.fromkeys((patch, *STRIDES)))
     for height, width in sizes:
         for stride in strides:
             window = stride if patch is None else patch
