@@ -16,7 +16,9 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 GROUPS = {
-    "What is measured": ("preset", "rows", "seeds", "rerank", "seed", "trials", "sampler", "pruner", "only", "quick"),
+    "What is measured": (
+        "preset", "rows", "seeds", "external", "rerank", "seed", "trials", "sampler", "pruner", "only", "quick",
+    ),
     "Claims": ("baseline", "study"),
     "Data": ("dataset", "queries", "data_root", "part_maps", "parser_maps", "allow_partial"),
     "Network": ("kind", "model", "label_map", "labels", "input_size", "normalization", "trust"),
@@ -143,6 +145,9 @@ def study_argument(command: Command) -> Command:
 def setting_options(command: Command) -> Command:
     """Adds the options of a study besides its name; both make a harness.experiment.request.Request."""
     for option in (
+        click.option("--with", "external", multiple=True, type=PathText(), metavar="NAME=FILE",
+                     help="A method of other code as a further row: its descriptors of the same test set, as compare "
+                     "reads them; NAME=feats-{0..4}.npz for five seeds. Repeatable."),
         click.option("--rerank", is_flag=True, help="Scores after k-reciprocal re-ranking (20, 6, 0.3)."),
         click.option("--limit-steps", type=click.IntRange(min=1), metavar="N",
                      help="Test run: end each stage after N steps; scores are not reported."),

@@ -22,7 +22,8 @@ class Experiment:
 
     limit_steps: stop each stage after so many steps; the runs are then no results. rerank: about re-ranked figures.
     parser_maps: folders of part maps by the name that rows have for them. student: the name of the student that rows
-    with one train; empty where no row has one.
+    with one train; empty where no row has one. external: methods of other code, as typed, that its table has as further
+    rows.
     """
 
     study: Study
@@ -35,6 +36,7 @@ class Experiment:
     rerank: bool
     parser_maps: Mapping[str, str] = field(default_factory=dict)
     student: str = ""
+    external: tuple[str, ...] = ()
 
     @property
     def base(self) -> Backbone:

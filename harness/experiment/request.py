@@ -44,3 +44,4 @@ class Request:
     limit_steps: int | None = None
     rerank: bool = False
     parser_maps: tuple[str, ...] = ()
+    external: tuple[str, ...] = ()

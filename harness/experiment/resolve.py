@@ -115,7 +115,10 @@ def resolve_study(
         asked.rerank,
         folders,
         student=_student(asked, study),
+        external=asked.external,
     )
+    if asked.external and asked.rerank:
+        raise UserError("--with: descriptors of other code are scored without re-ranking; leave --rerank out")
     precision = asked.precision
     if precision == "auto":
         precision = (precisions and precisions(experiment)) or suitable_precision(device)

@@ -12,14 +12,14 @@ from harness.analysis.statistics import Estimate
 from harness.analysis.table import Column, Table
 from harness.display.progress import Progress
 from harness.external.described import Described
-from harness.external.methods import parse_methods
+from harness.external.methods import external_row, parse_methods
 from harness.external.records import read_method, record_described
 from harness.external.request import Reading
 from harness.external.test_set import check_same
 from harness.store.records import Finished, Results
 from pivl.errors import UserError
 from pivl.evaluation.average_precision import Convention
-from studies.study import Row, Study
+from studies.study import Study
 
 FIRST = {"rank5": 5, "rank10": 10}  # wrong answers that may stand before the first right one
 
@@ -70,11 +70,6 @@ def build_table(runs: Mapping[str, Mapping[int, Finished]], baseline: str | None
     every = [run for of_row in runs.values() for run in of_row.values()]
     data = every[0].signature.split("|")[1]
     return comparison.build(study, data, runs, columns=further_columns(runs, clusters_of(every)))
-
-
-def external_row(name: str) -> Row:
-    """The row of a method that is not trained here."""
-    return Row(name, name, "external", {})
 
 
 def further_columns(runs: Mapping[str, Mapping[int, Finished]], clusters: np.ndarray) -> tuple[Column, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pivl.errors import UserError
 from pivl.system.homes import expand_home
+from studies.study import Row
 
 NAMED = re.compile(r"([A-Za-z0-9][\w.+-]{0,60})=(.+)", re.DOTALL)
 SEEDS = re.compile(r"\{(\d{1,4})\.\.(\d{1,4})\}")
@@ -47,3 +48,8 @@ def _files(text: str, first: int) -> Files:
         seed: expand_home(f"{text[: seeds.start()]}{seed}{text[seeds.end() :]}")
         for seed in range(low, high + 1)
     }
+
+
+def external_row(name: str) -> Row:
+    """The row of a method that is not trained here."""
+    return Row(name, name, "external", {})

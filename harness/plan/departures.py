@@ -51,6 +51,8 @@ def describe(experiment: Experiment, partial: Partial, unsure: bool = False) -> 
         said["Rows asked for"] = f"{', '.join(experiment.rows)}, not {', '.join(_default_rows(experiment))}"
     if experiment.seeds != _default_seeds(experiment):
         said["Seeds asked for"] = f"{_join(experiment.seeds)}, not {_join(_default_seeds(experiment))}"
+    if experiment.external:
+        said["Rows of other code, by --with"] = ", ".join(experiment.external)
     return said
 
 
@@ -114,6 +116,7 @@ def name_files(experiment: Experiment, cells: Sequence[Cell], results: Results) 
         return experiment.name
     runs = [[cell.row, cell.run.seed, cell.run.id] for cell in cells if cell.row in experiment.rows]
     what = ["csv" if experiment.inputs.is_csv else "", experiment.name, experiment.shown, runs]
+    what += [[list(experiment.external)]] if experiment.external else []
     text = re.sub(r"[^\w.=,+-]+", "-", told)[:LONGEST]
     name = re.sub(r"[^\w.=,+-]+", "-", experiment.name)[:LONGEST]
     return f"{name}.{text}{'-' if text else ''}{digest(what)[:8]}"
@@ -145,6 +148,7 @@ def _tell_apart(experiment: Experiment, cells: Sequence[Cell], results: Results)
         if experiment.seeds == _default_seeds(experiment)
         else [f"seeds={'+'.join(map(str, experiment.seeds))}"]
     )
+    said += [f"with={len(experiment.external)}"] if experiment.external else []
     said = [one for one in said if one]
     start = experiment.inputs
     own = (

@@ -6,13 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.analysis.outcomes import Recorded, outcome_of
+from harness.analysis.outcomes import Outcome, Recorded, outcome_of
 from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
+from harness.external.methods import external_row
 from harness.plan import departures
 from harness.plan.preparation import find_cells
 from harness.plan.task import Cell
 from harness.store.records import Failed, Finished, Results
+from pivl.errors import UserError
 
 if TYPE_CHECKING:
     from harness.analysis.table import Table
@@ -43,13 +45,17 @@ def make_table(experiment: Experiment, recorded: Recorded, results: Results) -> 
     from harness.analysis import comparison
     from harness.analysis.table import Setting
 
-    outcomes = {
+    outcomes: dict[str, dict[int, Outcome]] = {
         row: {seed: outcome_of(run) for seed, run in seeds.items()} for row, seeds in recorded.items()
     }
     rows = tuple(row for row in experiment.study.rows if row.name in experiment.shown)
+    joined, origin = _join(experiment, recorded, results) if experiment.external else ({}, "")
+    outcomes |= joined
+    rows += tuple(external_row(name) for name in joined)
     notes = [
         note for note in (_inequality(experiment), _left_out(experiment), _random_starts(recorded)) if note
     ]
+    notes += [origin] if origin else []
     runs = [run for seeds in recorded.values() for run in seeds.values()]
     partial, unsure = departures.find_partial(experiment, runs, results)
     setting = Setting(
@@ -64,6 +70,19 @@ def make_table(experiment: Experiment, recorded: Recorded, results: Results) -> 
     study, warning = replace(experiment.study, rows=rows), experiment.preset.warning
     columns = columns_module.find_columns(study.columns, recorded, results)
     return comparison.build(study, experiment.setting, outcomes, warning, setting, columns)
+
+
+def _join(
+    experiment: Experiment, recorded: Recorded, results: Results
+) -> tuple[dict[str, dict[int, Outcome]], str]:
+    """The methods of other code that the table has, and their origin; UserError for a name that a row has."""
+    from harness.external.joining import describe_joined, join_methods
+
+    runs = [run for seeds in recorded.values() for run in seeds.values() if isinstance(run, Finished)]
+    joined = join_methods(experiment.external, runs, results)
+    for name in joined.keys() & {row.name for row in experiment.study.rows}:
+        raise UserError(f"--with {name}: a row of {experiment.study.name} is called so; choose another name")
+    return {name: dict(seeds) for name, seeds in joined.items()}, describe_joined(joined)
 
 
 def keep_table(table: "Table", experiment: Experiment, cells: Sequence[Cell], results: Results) -> None:

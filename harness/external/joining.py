@@ -1,0 +1,72 @@
+"""Joins methods of other code to the runs of a study: rows of its table, held to the same queries and gallery."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from harness.external.methods import parse_methods
+from harness.external.records import read_method, record_described
+from harness.external.request import Reading
+from harness.external.test_set import codes
+from harness.store.records import Finished, Results
+from pivl.errors import UserError
+
+METRIC = "euclid-l2"  # that of every run
+LABELS = ("person", "camera")
+
+Joined = Mapping[str, Mapping[int, Finished]]
+
+
+def join_methods(typed: Sequence[str], runs: Iterable[Finished], results: Results) -> Joined:
+    """The scores of the methods that were typed as NAME=FILE, by name and seed, as if they were of the data of `runs`.
+
+    Raises UserError for a file of another test set, one line.
+    """
+    first = next(iter(runs), None)
+    found: dict[str, dict[int, Finished]] = {}
+    for name, files in parse_methods(typed).items():
+        for seed, path in files.items():
+            described = read_method(path, Reading())
+            scored = record_described(described, path, seed, METRIC, "step", results)
+            found.setdefault(name, {})[seed] = scored if first is None else _adopt(scored, first, path)
+    return found
+
+
+def _adopt(scored: Finished, run: Finished, path: Path) -> Finished:
+    """The scores under the names of people, cameras and data that a run has."""
+    counts = [re.search(r"\|q(\d+) g(\d+)\|", one.signature) for one in (scored, run)]
+    ours, theirs = ((match[1], match[2]) if match else ("0", "0") for match in counts)
+    if ours != theirs:
+        raise UserError(
+            f"{path}: {ours[0]} queries and {ours[1]} gallery pictures, where the runs have {theirs[0]} and {theirs[1]}; "
+            "describe the same test set"
+        )
+    for what in LABELS:
+        differs = np.flatnonzero(
+            codes(scored.queries[what].to_numpy()) != codes(run.queries[what].to_numpy())
+        )
+        if len(differs):
+            raise UserError(
+                f"{path}: its queries show another {what} than the runs', first query {differs[0] + 1}; describe the "
+                "same test set, and save the pictures' names"
+            )
+    shared = [name for name in (*LABELS, "cluster") if name in run.queries]
+    columns = {name: run.queries[name].to_numpy() for name in shared}
+    queries = scored.queries.drop(columns="cluster", errors="ignore").assign(**columns)
+    data, own = run.signature.split("|")[1], scored.signature.split("|")
+    return replace(scored, queries=queries, signature="|".join([own[0], data, *own[2:]]))
+
+
+def describe_joined(found: Joined) -> str:
+    """The origin of joined rows in words: files, their digests and how many seeds; empty without any."""
+    said = []
+    for name, of_seeds in found.items():
+        files = [run.record["file"] for run in of_seeds.values()]
+        listed = ", ".join(f"{file['name']} (sha256 {file['sha256'][:8]})" for file in files[:3])
+        more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+        seeds = "one seed" if len(files) == 1 else f"{len(files)} seeds"
+        said.append(f"{name} is of other code, {seeds}: {listed}{more}")
+    return "; ".join(said)
