@@ -29,7 +29,7 @@ from harness.store.integrity import folders_of
 
 @click.group("results")
 def results_group() -> None:
-    """Check stored results, measure their health, or remove some."""
+    """List or check stored results, measure their health, or remove some."""
 
 
 @results_group.command("check")
@@ -53,6 +53,40 @@ def check(results: Path, quiet: bool) -> None:
     click.echo(str(findings))
     if findings.problems:
         raise click.exceptions.Exit(1)
+
+
+@results_group.command("list")
+@path_option("--results", "results", "Where runs are recorded.")
+@debug_option
+def list_stored(results: Path) -> None:
+    """List what is stored: rows with their seeds, the newest date, what was changed, and the size.
+
+    Failed seeds stand in brackets. Methods of other code, by compare, evaluate or --with, stand under external.
+    """
+    from harness.report.grid import grid
+    from harness.store.contents import list_contents
+    from harness.store.records import Results
+
+    if not results.is_dir():
+        raise UserError(f"{results}: no such folder; name one with --results")
+    found = list_contents(Results(results, lambda text: click.echo(f"warning: {text}", err=True)))
+    rows = [
+        [
+            one.table,
+            one.row,
+            one.dataset,
+            one.seeds,
+            one.date,
+            one.changed or "-",
+            f"{one.bytes / 1e6:.1f} MB",
+        ]
+        for one in found
+    ]
+    if not rows:
+        raise UserError(f"{results}: nothing is stored; pivl-bench run STUDY does")
+    click.echo(
+        grid(["Table", "Row", "Data", "Seeds", "Date", "Changed", "Size"], rows, left=(0, 1, 2, 3, 4, 5))
+    )
 
 
 @results_group.command("measure")

@@ -1,0 +1,58 @@
+"""`results list` says what a folder holds: rows with their seeds, failures among them, and methods of other code."""
+
+import numpy as np
+import pytest
+
+from harness.store.contents import NO_ROW, list_contents
+from harness.store.records import Results
+from harness.store.row_index import AskedRow, note_rows
+from tests.support.commands import run_main
+from tests.support.descriptor_files import named
+from tests.support.recorded_runs import complain, draw_run, write_failed, write_finished
+
+
+@pytest.fixture
+def results(tmp_path):
+    found = Results(tmp_path / "results", complain)
+    runs = {seed: draw_run(seed=seed) for seed in range(3)}
+    for seed in (0, 2):
+        write_finished(found, runs[seed], seed)
+    write_failed(found, runs[1])
+    asked = {seed: run.id for seed, run in runs.items()}
+    note_rows(
+        [AskedRow("ablation", "drawn", "0" * 12, "clip-reid", "CLIP-ReID", {"epochs": 3}, {}, asked)], found
+    )
+    write_finished(found, draw_run("pi-vl"))
+    np.savez(tmp_path / "feats.npz", **named())
+    typed = (
+        "compare",
+        str(tmp_path / "feats.npz"),
+        "--metric",
+        "cosine",
+        "--quiet",
+        "--results",
+        str(found.root),
+    )
+    assert run_main(*typed) == 0
+    return found
+
+
+def test_rows_runs_of_none_and_methods_of_other_code_are_listed(results, capsys):
+    capsys.readouterr()
+    row, alone, other = list_contents(results)
+    assert (row.table, row.row, row.seeds, row.changed) == ("ablation", "clip-reid", "0, (1), 2", "epochs=3")
+    assert row.date == "2026-11-24 06:00"
+    assert row.bytes > 1000
+    assert (alone.row, alone.seeds) == (NO_ROW, "0")
+    assert (other.table, other.row, other.seeds) == ("external", "feats.npz", "0")
+    assert run_main("results", "list", "--results", str(results.root)) == 0
+    said = capsys.readouterr().out
+    assert "| ablation | clip-reid | drawn" in said
+    assert "epochs=3" in said
+
+
+def test_an_empty_or_absent_folder_is_one_line(tmp_path, capsys):
+    assert run_main("results", "list", "--results", str(tmp_path)) == 2
+    assert "nothing is stored" in capsys.readouterr().err
+    assert run_main("results", "list", "--results", str(tmp_path / "none")) == 2
+    assert "no such folder" in capsys.readouterr().err
