@@ -17,7 +17,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 GROUPS = {
     "What is measured": (
-        "preset", "rows", "seeds", "external", "rerank", "seed", "trials", "sampler", "pruner", "only", "quick",
+        "preset", "rows", "own_rows", "seeds", "external", "rerank", "seed", "trials", "sampler", "pruner", "only",
+        "quick",
     ),
     "Claims": ("baseline", "study"),
     "Data": ("dataset", "queries", "data_root", "part_maps", "parser_maps", "allow_partial"),
@@ -145,6 +146,8 @@ def study_argument(command: Command) -> Command:
 def setting_options(command: Command) -> Command:
     """Adds the options of a study besides its name; both make a harness.experiment.request.Request."""
     for option in (
+        click.option("--row", "own_rows", multiple=True, metavar="NAME=ROW,FIELD=VALUE",
+                     help="A row of one's own by what it changes in another, as mine=pi-vl,epochs=60. Repeatable."),
         click.option("--with", "external", multiple=True, type=PathText(), metavar="NAME=FILE",
                      help="A method of other code as a further row: its descriptors of the same test set, as compare "
                      "reads them; NAME=feats-{0..4}.npz for five seeds. Repeatable."),

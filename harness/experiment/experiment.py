@@ -23,7 +23,7 @@ class Experiment:
     limit_steps: stop each stage after so many steps; the runs are then no results. rerank: about re-ranked figures.
     parser_maps: folders of part maps by the name that rows have for them. student: the name of the student that rows
     with one train; empty where no row has one. external: methods of other code, as typed, that its table has as further
-    rows.
+    rows. own_rows: rows by change, as typed.
     """
 
     study: Study
@@ -37,6 +37,7 @@ class Experiment:
     parser_maps: Mapping[str, str] = field(default_factory=dict)
     student: str = ""
     external: tuple[str, ...] = ()
+    own_rows: tuple[str, ...] = ()
 
     @property
     def base(self) -> Backbone:

@@ -45,3 +45,4 @@ class Request:
     rerank: bool = False
     parser_maps: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
+    own_rows: tuple[str, ...] = ()

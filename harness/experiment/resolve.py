@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.experiment.experiment import Experiment
 from harness.experiment.overrides import parse_overrides
+from harness.experiment.own_rows import with_own_rows
 from harness.experiment.parser_maps import check_maps, parse_parser_maps, with_maps
 from harness.experiment.precision import Precisions, recorded_precisions
 from harness.experiment.request import Request, parse_seeds
@@ -41,6 +42,8 @@ def resolve_all(
     """
     if choose("study", asked.study, [*STUDIES, "all"]) != "all":
         return (resolve(asked, results, device),)
+    if asked.own_rows:
+        raise UserError("--row: each study of all has rows of its own; name one study instead")
     if asked.rows is not None:
         raise UserError("--rows: each study of all has rows of its own; name one study instead")
     without = () if asked.parser_maps or asked.dataset in (None, *EMBEDDED_SETS) else (PARSERS,)
@@ -88,7 +91,7 @@ def resolve_study(
     Errors as for `resolve`.
     """
     folders = parse_parser_maps(asked.parser_maps)
-    study = with_maps(study, folders)
+    study = with_own_rows(with_maps(study, folders), asked.own_rows)
     preset = presets[choose("preset", asked.preset, presets)]
     names = [row.name for row in study.rows]
     inputs = _inputs(asked, preset.dataset or study.dataset)
@@ -116,6 +119,7 @@ def resolve_study(
         folders,
         student=_student(asked, study),
         external=asked.external,
+        own_rows=asked.own_rows,
     )
     if asked.external and asked.rerank:
         raise UserError("--with: descriptors of other code are scored without re-ranking; leave --rerank out")

@@ -51,6 +51,8 @@ def describe(experiment: Experiment, partial: Partial, unsure: bool = False) -> 
         said["Rows asked for"] = f"{', '.join(experiment.rows)}, not {', '.join(_default_rows(experiment))}"
     if experiment.seeds != _default_seeds(experiment):
         said["Seeds asked for"] = f"{_join(experiment.seeds)}, not {_join(_default_seeds(experiment))}"
+    if experiment.own_rows:
+        said["Rows of one's own, by --row"] = "; ".join(experiment.own_rows)
     if experiment.external:
         said["Rows of other code, by --with"] = ", ".join(experiment.external)
     return said
@@ -147,6 +149,9 @@ def _tell_apart(experiment: Experiment, cells: Sequence[Cell], results: Results)
         []
         if experiment.seeds == _default_seeds(experiment)
         else [f"seeds={'+'.join(map(str, experiment.seeds))}"]
+    )
+    said += [f"row={'+'.join(text.partition('=')[0] for text in experiment.own_rows)}"] * bool(
+        experiment.own_rows
     )
     said += [f"with={len(experiment.external)}"] if experiment.external else []
     said = [one for one in said if one]
