@@ -109,6 +109,12 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
     return str(entry["sha256"])
 
 
+def noted_weights(inputs: Inputs, results: Results) -> str:
+    """The digest that runs of this backbone noted last, where no weights are named; else as `weights_digest`."""
+    entry = {} if inputs.weights else read_note(results).get(f"weights {inputs.backbone}", {})
+    return str(entry["sha256"]) if "sha256" in entry else weights_digest(inputs, results)
+
+
 def remember_weights(inputs: Inputs, digest: str, results: Results) -> None:
     """Writes the digest to datasets.json, for tables requested without naming weights."""
     write_note(results, f"weights {inputs.backbone}", {"sha256": digest})

@@ -56,13 +56,17 @@ def find_cells(
 ) -> list[Cell]:
     """Returns the cells of the experiment's table, of data as they were `before`, when the command prepared them.
 
-    Where it did not, a data set is looked at if a folder of it is given, and else taken as runs noted it.
+    Where it did not, a data set is looked at if a folder of it is given, and else data and weights are taken as runs
+    noted them, by whatever version of the code: the records that are there are what a table shows.
     """
     with keep_listings():
-        known = {} if before is None else before.identities.known
-        identities = Identities(partial(_noted_or_found, results=results, progress=progress), known)
+        if before is not None:
+            identities, weights = before.identities, ""
+        else:
+            identities = Identities(partial(_noted_or_found, results=results, progress=progress))
+            weights = identity.noted_weights(experiment.inputs, results)
         found = identities.of(experiment, experiment.shown)
-        return _cells(experiment, experiment.shown, found, results, progress)
+        return _cells(experiment, experiment.shown, found, weights, results, progress)
 
 
 def find_data(experiment: Experiment, one: Inputs, results: Results, progress: Progress) -> DataIdentity:
@@ -71,11 +75,16 @@ def find_data(experiment: Experiment, one: Inputs, results: Results, progress: P
 
 
 def lay_out(
-    experiment: Experiment, rows: Sequence[str], found: Mapping[Inputs, DataIdentity], results: Results
+    experiment: Experiment,
+    rows: Sequence[str],
+    found: Mapping[Inputs, DataIdentity],
+    results: Results,
+    weights: str = "",
 ) -> list[Cell]:
-    """Returns the cells of `rows` (names), their data being what is `found`."""
+    """Returns the cells of `rows` (names), their data being what is `found`; `weights`: a digest, else today's."""
     student = student_weights.weights_digest(experiment.inputs, experiment.student, results)
-    return cells_of(experiment, rows, found, identity.weights_digest(experiment.inputs, results), student)
+    weights = weights or identity.weights_digest(experiment.inputs, results)
+    return cells_of(experiment, rows, found, weights, student)
 
 
 def _plan(
@@ -89,7 +98,7 @@ def _plan(
     requested: list[RequestedCell] = []
     for experiment in experiments:
         found = identities.of(experiment, experiment.rows)
-        cells = _cells(experiment, experiment.rows, found, results, progress)
+        cells = _cells(experiment, experiment.rows, found, "", results, progress)
         check_ahead(experiment, found, results, progress)
         people = identity.count_people(experiment.inputs, next(iter(found.values())), results)
         requested += [RequestedCell(experiment.name, cell, people) for cell in cells]
@@ -148,15 +157,19 @@ def _noted(experiment: Experiment, one: Inputs, results: Results, progress: Prog
 def _noted_or_found(
     experiment: Experiment, one: Inputs, results: Results, progress: Progress
 ) -> DataIdentity:
-    """Returns what is noted of one of the experiment's inputs, or what it is now."""
-    noted = _noted(experiment, one, results, progress)
-    return noted or find_data(experiment, one, results, progress)
+    """Returns what is noted of one of the experiment's inputs, by whatever code, or what it is now."""
+    if (noted := _noted(experiment, one, results, progress)) is not None:
+        return noted
+    if one.is_embedded and (noted := identity.recall(one, experiment.size, results, by_any_code=True)):
+        progress.warn(f"{one.called}: these runs were recorded by other code; run does what that changes")
+        return noted
+    return find_data(experiment, one, results, progress)
 
 
 def _foreseen(experiment: Experiment, one: Inputs, results: Results, progress: Progress) -> DataIdentity:
-    """Returns what `_noted_or_found` does, but for images that the current code has not rendered.
+    """Returns what is noted of one of the experiment's inputs or what it is now, but renders nothing.
 
-    For those it returns the note of other code, if there is one, or a placeholder.
+    For images that the current code has not rendered it returns the note of other code, or a placeholder.
     """
     if (noted := _noted(experiment, one, results, progress)) is not None:
         return noted
@@ -210,15 +223,16 @@ def _cells(
     experiment: Experiment,
     rows: Sequence[str],
     found: Mapping[Inputs, DataIdentity],
+    weights: str,
     results: Results,
     progress: Progress,
 ) -> list[Cell]:
     """Lets what is stored under names of former versions be found by those of now; returns the cells of `rows`."""
-    cells = lay_out(experiment, rows, found, results)
+    cells = lay_out(experiment, rows, found, results, weights)
     if not any(data.former for data in found.values()):
         return cells
     former = {one: data.former or data for one, data in found.items()}
-    pairs = zip(lay_out(experiment, rows, former, results), cells, strict=True)
+    pairs = zip(lay_out(experiment, rows, former, results, weights), cells, strict=True)
     places = {one: data.place or one for one, data in found.items()}
 
     def note(one: Inputs) -> None:

@@ -25,17 +25,15 @@ from tests.support.recorded_runs import complain
 DATA = Path(__file__).parents[1] / "data"
 THEN = ("--set", "global_text=tuned", "--set", "depth_wise_start=unit")  # as it was then
 SMOKE = ("ablation", "--preset", "smoke", "--seeds", "0", *THEN)
-RENDERED = DataIdentity("b36c93267774", "")  # synthped-mini, which this test does not render
+RENDERED = DataIdentity("b36c93267774", "")  # synthped-mini of version 1
+WEIGHTS = "51849d1e1ed8a78443e9efecf2edfe172c439150f80111dca1e19b467a059c7c"  # of the tiny CLIP then
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
 
 @pytest.fixture
 def results(tmp_path):
-    """A copy of the folder in which the pictures count as rendered."""
-    found = Results(Path(shutil.copytree(DATA / "results_v1", tmp_path / "results")), complain)
-    experiment = resolve(Request("ablation", preset="smoke"))
-    identity.remember(experiment.inputs, experiment.size, RENDERED, found)
-    return found
+    """A copy of the folder."""
+    return Results(Path(shutil.copytree(DATA / "results_v1", tmp_path / "results")), complain)
 
 
 @pytest.fixture
@@ -97,7 +95,11 @@ def test_its_table_for_programs_has_the_numbers_that_it_had(typed):
     assert changes(before, json.loads(typed("table", *SMOKE, "--format", "json"))) == []
 
 
-def test_its_runs_count_as_finished_and_failed(typed):
+def test_its_runs_count_as_finished_and_failed(typed, results, monkeypatch):
+    """As they did when its pictures were rendered and its weights shipped; today's plan begins anew."""
+    experiment = resolve(Request("ablation", preset="smoke"))
+    identity.remember(experiment.inputs, experiment.size, RENDERED, results)
+    monkeypatch.setattr(identity, "weights_digest", lambda inputs, results: WEIGHTS)
     printed = typed("plan", *SMOKE)
     states = dict(re.findall(r"^\| ([0-9a-f]{16} \| \S+) +\| +0 \| (.+?) *\|", printed, flags=re.M))
     assert states == {

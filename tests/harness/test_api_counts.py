@@ -134,13 +134,15 @@ def test_the_weight_of_the_alignment_takes_nine_hops_from_the_option_to_the_loss
     with pytest.raises(Submitted):
         run.main(typed, standalone_mode=False)
 
-    real = pivl.stages.image_alignment.alignment
+    real = pivl.stages.image_alignment.level_alignment
 
     def alignment(*given):
         loss.append(carriers(sys._getframe(1)))
         return real(*given)
 
-    monkeypatch.setattr(pivl.stages.image_alignment, "alignment", alignment)
+    monkeypatch.setattr(
+        pivl.stages.image_alignment, "level_alignment", alignment
+    )  # which the weight multiplies
     do_tasks(csv, results, monkeypatch, limit_steps=1, changes={"align_weight": WEIGHT})
     assert command == ["run", "run", "_answer", "LocalLauncher.run"]
     assert loss == [
