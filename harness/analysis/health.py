@@ -108,7 +108,16 @@ PARTS = Group(
         )
     ),
 )
-GROUPS = (TEXTS, ALIGNMENT, GRADIENTS, PARTS)
+SURROUNDINGS = Group(
+    "Surroundings",
+    "mAP on test pictures whose surroundings are exchanged by their part maps, each for those of another picture with "
+    "its person painted over: what a row loses then, it knew of people by the street behind them",
+    (
+        Figure("map_swapped", "mAP, surroundings exchanged", 1),
+        Figure("map_lost_by_swap", "mAP lost by that", 1),
+    ),
+)
+GROUPS = (TEXTS, ALIGNMENT, GRADIENTS, PARTS, SURROUNDINGS)
 FIGURES = tuple(figure for group in GROUPS for figure in group.figures)
 
 

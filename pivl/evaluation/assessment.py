@@ -1,7 +1,7 @@
 """Assessment of a trained model: retrieval of the test people, and whether its pixels know parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.data.store import Store, plain
+from pivl.evaluation.background_swap import swap_backgrounds
 from pivl.evaluation.confusion import Confusion
 from pivl.evaluation.consistency import Consistency, ConsistencyMeter, PixelBatch
 from pivl.evaluation.part_probe import PICTURES, PartProbe
@@ -17,6 +18,7 @@ from pivl.fusion import LastTokens
 from pivl.model import Trained
 from pivl.stages.target_texts import Texts
 from pivl.stages.training_data import cell_labels, evenly_spaced
+from pivl.system.random_streams import torch_stream
 from pivl.train import Trainer
 
 BATCH = 64  # pictures at a time: larger ones leave the cache of a CPU core and cost a third more there
@@ -100,6 +102,23 @@ def retrieve(trainer: Trainer, trained: Trained, ranking: Ranking) -> Retrieval:
     """Returns every query of the test people, by `rank` or by re-ranking."""
     normalization = NORMALIZATIONS[trainer.recipe.normalization_of("image-tower")]
     return score(trained.model.embed, trainer.split, normalization, BATCH, trainer.device, ranking)
+
+
+def retrieve_swapped(trainer: Trainer, trained: Trained) -> Retrieval | None:
+    """Returns every query among test pictures whose surroundings are exchanged, the same for all rows and seeds.
+
+    None where test pictures have no part maps, which say where surroundings are.
+    """
+    split = trainer.split
+    if split.query.part_map is None or split.gallery.part_map is None:
+        return None
+    query = swap_backgrounds(split.query, torch_stream(0, "background swap, query"))
+    gallery = query
+    if split.gallery is not split.query:
+        gallery = swap_backgrounds(split.gallery, torch_stream(0, "background swap, gallery"))
+    normalization = NORMALIZATIONS[trainer.recipe.normalization_of("image-tower")]
+    swapped = replace(split, query=query, gallery=gallery)
+    return score(trained.model.embed, swapped, normalization, BATCH, trainer.device)
 
 
 @torch.no_grad()

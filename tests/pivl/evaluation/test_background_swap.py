@@ -1,10 +1,16 @@
 """The background control: persons to the bit, surroundings from somebody else's picture, without that somebody."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from pivl.data.pictures import Pictures
+from pivl.evaluation.assessment import retrieve, retrieve_swapped
 from pivl.evaluation.background_swap import paint_over, swap_backgrounds
+from pivl.evaluation.retrieval import rank
+from pivl.recipe import Recipe
+from tests.support.tiny_models import SIZE, tiny_trainer
 
 
 def pictures(count: int, seed: int = 0) -> Pictures:
@@ -49,3 +55,15 @@ def test_without_part_maps_there_is_nothing_to_exchange():
     bare = pictures(2)
     with pytest.raises(ValueError, match="part maps"):
         swap_backgrounds(Pictures(bare.image, bare.person, bare.camera, None, bare.names), torch.Generator())
+
+
+def test_a_row_is_scored_among_exchanged_surroundings_alike_each_time():
+    trainer = tiny_trainer(Recipe(image_size=SIZE))
+    trained = trainer.fresh().set_training(False)
+    first, second = (retrieve_swapped(trainer, trained) for _ in range(2))
+    plain = retrieve(trainer, trained, rank)
+    assert first.average_precision.tolist() == second.average_precision.tolist()
+    assert first.query.tolist() == plain.query.tolist()
+    bare = replace(trainer.split.query, part_map=None)
+    without = replace(trainer, split=replace(trainer.split, query=bare, gallery=bare))
+    assert retrieve_swapped(without, trained) is None
