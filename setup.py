@@ -35,6 +35,8 @@ setup(
         "optuna>=4.9",
         "timm",
         "matplotlib",
+        "scikit-learn",
+        "jinja2",
     ],
     extras_require={
         "dask": DASK,  # --launcher dask

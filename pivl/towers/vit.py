@@ -85,7 +85,7 @@ class VisionTower(nn.Module):
 
     def forward(self, image: Tensor, camera: Tensor | None = None) -> Features:
         """Features of normalised image [B, 3, H, W]; camera int64 [B] or None, as in stage 1."""
-        before = self._before_last_block(image, camera)
+        before = self.before_last_block(image, camera)
         after = self.net.transformer.resblocks[-1](before)
         feat = self.net.ln_post(after[:, 0])
         cells = after[:, 1:]
@@ -100,22 +100,26 @@ class VisionTower(nn.Module):
 
     def embed(self, image: Tensor, camera: Tensor | None = None) -> Tensor:
         """[B, C + D]: CLIP-ReID's descriptor, feat and proj before the necks, not normalised."""
-        before = self._before_last_block(image, camera)
+        before = self.before_last_block(image, camera)
         first = torch.zeros(before.shape[0], dtype=torch.long, device=before.device)
         feat = self.net.ln_post(block_output_at(self.net.transformer.resblocks[-1], before, first))
         return torch.cat([feat, feat @ self.net.proj], dim=1)
 
-    def _before_last_block(self, image: Tensor, camera: Tensor | None) -> Tensor:
-        """[B, 1 + h*w, C] before the last block. The camera is added to the class token only."""
+    def before_last_block(self, image: Tensor, camera: Tensor | None) -> Tensor:
+        """[B, 1 + h*w, C] before the last block."""
+        tokens = self.first_tokens(image, camera)
+        for block in self.net.transformer.resblocks[:-1]:
+            tokens = block(tokens)
+        return tokens
+
+    def first_tokens(self, image: Tensor, camera: Tensor | None) -> Tensor:
+        """[B, 1 + h*w, C] that the first block reads. The camera is added to the class token only."""
         patches = self.net.conv1(image).flatten(2).transpose(1, 2)
         token = self.net.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
         if self.camera_embedding is not None and camera is not None:
             token = token + self.camera_scale * self.camera_embedding[camera].unsqueeze(1).to(patches.dtype)
         tokens = torch.cat([token, patches], dim=1) + self.net.positional_embedding.to(patches.dtype)
-        tokens = self.net.ln_pre(tokens)
-        for block in self.net.transformer.resblocks[:-1]:
-            tokens = block(tokens)
-        return tokens
+        return self.net.ln_pre(tokens)
 
     def _on_grid(self, cells: Tensor) -> Tensor:
         return cells.transpose(1, 2).unflatten(2, self.grid)

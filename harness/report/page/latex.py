@@ -54,7 +54,10 @@ def _block(block: Block) -> str:
 
 def _narrow(grid: Grid) -> Grid:
     """The grid with headings and titles of rows in lines, joined by newlines, that are as narrow as can be."""
-    headings = ["\n".join(wrap(text, HEADING, break_long_words=False)) for text in grid.headings]
+    headings = [
+        "\n".join(wrap(text, HEADING, break_long_words=False, break_on_hyphens=False))
+        for text in grid.headings
+    ]
     rows = [["\n".join(wrap(row[0], ROW_TITLE)) or "", *row[1:]] for row in grid.rows]
     return Grid(headings, rows, grid.left, grid.keys)
 
