@@ -25,6 +25,7 @@ from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve, resolve_all
+from harness.figures.asked import FigureOptions
 from harness.launch.launcher import make_launcher
 from harness.launch.options import Options
 from harness.plan.forecast import Forecast, Host, forecast
@@ -48,11 +49,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "FigureOptions",
     "Options",
     "Request",
     "SearchAnswer",
     "SearchOptions",
     "confirm",
+    "figure",
     "plan",
     "power",
     "run",
@@ -62,7 +65,7 @@ __all__ = [
 ]
 
 Show = Callable[["Table"], object]
-AS_USUAL, SEARCH_AS_USUAL = Options(), SearchOptions()
+AS_USUAL, SEARCH_AS_USUAL, FIGURE_AS_USUAL = Options(), SearchOptions(), FigureOptions()
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,21 @@ def power(
         recorded, planned = answer.outcomes[0], len(experiment.seeds)
         found.append(forecast_power(answer.table, recorded, store, planned, gain))
     return tuple(found)
+
+
+def figure(
+    name: str,
+    request: Request,
+    results: Path | str = "results",
+    options: FigureOptions = FIGURE_AS_USUAL,
+    output: Path | None = None,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Draws a figure of what is recorded of a study, or all, with data and caption; returns the files written."""
+    from harness.figures.drawing import draw
+
+    store = _open(results, progress)
+    return draw(name, resolve(request, store), store, _display(progress), options, output)
 
 
 def search(

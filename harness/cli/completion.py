@@ -94,6 +94,13 @@ def _pruners(ctx: Any) -> list[str]:
     return list(PRUNERS)
 
 
+def _figures(ctx: Any) -> list[str]:
+    from harness.figures.catalog import NAMES
+
+    return [*NAMES, "all"]
+
+
+FIGURE = Names("figure", _figures)
 TEST_SET = Names("data set", _test_sets)
 STUDY, ROWS = Names("study", _studies), Names("rows", _rows, many=True)
 PRESET, BACKBONE, SEARCH = Names("preset", _presets), Names("backbone", _backbones), Names("search", searches)

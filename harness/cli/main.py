@@ -16,6 +16,7 @@ import click
 from harness.cli.data import data
 from harness.cli.evidence.claims import claims
 from harness.cli.evidence.power import power
+from harness.cli.figure import figure
 from harness.cli.mlflow import mlflow
 from harness.cli.models.compare import compare
 from harness.cli.models.evaluate import evaluate
@@ -61,7 +62,7 @@ def commands(context: click.Context) -> None:
 
 
 for command in (
-    run, plan, table, compare, power, claims, search, extract, evaluate, export, data, parse, pretrain,
+    run, plan, table, figure, compare, power, claims, search, extract, evaluate, export, data, parse, pretrain,
     results_group, mlflow, verify, perf,
 ):  # fmt: skip
     commands.add_command(command)

@@ -21,6 +21,7 @@ GROUPS = {
         "quick",
     ),
     "Claims": ("baseline", "study"),
+    "Who is shown": ("people", "draw"),
     "Data": ("dataset", "queries", "data_root", "part_maps", "parser_maps", "allow_partial"),
     "Network": ("kind", "model", "label_map", "labels", "input_size", "normalization", "trust"),
     "Training": (
@@ -89,6 +90,22 @@ class Jobs(click.ParamType):
         if not re.fullmatch(r"[1-9]\d{0,3}", value):
             raise UserError(f"--jobs {value}: not a number of runs at a time; write 2, or auto")
         return int(value)
+
+
+class Numbers(click.ParamType):
+    """Numbers of people, joined by commas."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """The numbers that were typed. Raises UserError for what is none."""
+        if isinstance(value, tuple) or not value:
+            return tuple(value)
+        if not re.fullmatch(r"\d{1,9}(,\d{1,9})*", value):
+            raise UserError(f"--people {value}: not numbers; write 7, or 7,12")
+        return tuple(int(one) for one in value.split(","))
 
 
 class Interval(click.ParamType):

@@ -2,14 +2,13 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from functools import lru_cache, partial
 
 import torch
 
 from harness.execution.scoring import finite, score_model
-from harness.execution.training import load_clip, load_split, prepare
-from harness.execution.training_log import TrainingLog, ignore
+from harness.execution.stored_run import MODEL, reopen
+from harness.execution.training import load_clip, load_split
 from harness.inputs.spec import Inputs
 from harness.plan.task import Task
 from harness.store.record_file import Record
@@ -20,7 +19,6 @@ from pivl.errors import UserError, first_line
 from pivl.evaluation.health import FrozenView, Tokens, view_frozen
 from pivl.recipe import Recipe, Stage
 
-MODEL = "model.safetensors"
 SEEN_BY = ("backbone", "image_size", "normalization", "patch_stride", "precision")
 """The recipe's fields on which the frozen CLIP's view of the training pictures depends."""
 
@@ -73,13 +71,9 @@ def measure_stored(record: Record, results: Results, device: torch.device) -> No
 
     Raises UserError where one of them is not there as it was written, or the data are no longer the run's.
     """
-    folder, run = results.run_folder(record["id"]), _run_of(record)
-    if run.id != record["id"]:
-        raise UserError(
-            f"{folder}: it was recorded under another name than it has now; plan or run carries it over"
-        )
-    task = Task(run.id, run.id, "image-tower", run, _inputs_of(record))
-    trainer = prepare(task, device, TrainingLog(ignore))
+    folder = results.run_folder(record["id"])
+    task, trainer = reopen(record, results, device)
+    run = task.run
     state, tokens = results.read_tensors(folder), read_tokens(run, results)
     try:
         found, _ = score_model(trainer, state, tokens, view(task, device))
@@ -89,23 +83,3 @@ def measure_stored(record: Record, results: Results, device: torch.device) -> No
     copies = {name: partial(shutil.copyfile, folder / name) for name in record["files"]}
     measured = {**record, "health": health, "health_measured": describe_origin(device)}
     results.write(folder, measured, copies)
-
-
-def _run_of(record: Record) -> Run:
-    """The run of a record. Raises UserError for choices that this version does not have."""
-    named = {item.name: record[item.name] for item in fields(Run) if item.name in record}
-    try:
-        return Run.from_json(named)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{record['id']}: its recipe is of another version ({first_line(error)})") from error
-
-
-def _inputs_of(record: Record) -> Inputs:
-    """The inputs of a record. Raises UserError where it does not say what they were."""
-    known = {item.name for item in fields(Inputs)}
-    try:
-        return Inputs(**{name: value for name, value in record["inputs"].items() if name in known})
-    except (KeyError, TypeError) as error:
-        raise UserError(
-            f"{record['id']}: the record does not say where its data lie; run it again"
-        ) from error

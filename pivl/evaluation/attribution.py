@@ -159,3 +159,17 @@ def part_shares(found: Tensor, part: Tensor, parts: int) -> Tensor:
     known = (label >= 0) & (label < parts)
     sums = mass.new_zeros(len(mass), parts).scatter_add_(1, label.clamp(0, parts - 1), mass * known)
     return sums / sums.sum(dim=1, keepdim=True)
+
+
+def evenness(shares: Tensor, areas: Tensor) -> Tensor:
+    """How evenly a map lies over the parts that a picture has, whatever their size: [B], in [0, 1].
+
+    shares, areas [B, parts]: of the map and of the cells. The entropy of share / area over that of equal ones: 1 where
+    the mean of the map is the same on every part, 0 where it lies on one; NaN where a picture has fewer than two parts.
+    """
+    present = areas > 0
+    density = torch.where(present, shares / areas.clamp(min=1e-12), 0.0)
+    density = density / density.sum(dim=1, keepdim=True)
+    entropy = torch.special.entr(density).sum(dim=1)
+    count = present.sum(dim=1)
+    return torch.where(count > 1, entropy / count.clamp(min=2).double().log(), torch.nan)

@@ -42,6 +42,8 @@ HELD_BY = {
     "harness/external/evaluating.py": "harness/cli/models/test_evaluate.py",
     "harness/external/[efm]*": "harness/cli/models/test_extract.py",
     "harness/external/*": "harness/cli/models/test_compare.py",
+    "harness/figures/*": "harness/figures/test_figures.py",
+    "harness/cli/figure.py": "harness/figures/test_figures.py",
     "harness/inputs/student_weights.py": "harness/analysis/test_comparison_transfer.py",
     "harness/inputs/map_scores.py": "harness/analysis/test_comparison_parsers.py",
     "harness/inputs/backbones.py": "harness/experiment/test_resolve.py",

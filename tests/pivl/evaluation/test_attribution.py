@@ -1,5 +1,7 @@
 """Maps of scores add up to the scores they are of: logits and cosines of ResNets; a ViT has gradients."""
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional
@@ -7,6 +9,7 @@ from torch.nn import functional
 from pivl.evaluation.attribution import (
     class_shares,
     cosine_shares,
+    evenness,
     gradient_map,
     mean_shares,
     part_shares,
@@ -151,3 +154,12 @@ def test_shares_of_parts_are_of_the_positive_part_of_the_map():
     shares = part_shares(found, part, 3)
     torch.testing.assert_close(shares[0], torch.tensor([1 / 3, 0, 2 / 3], dtype=torch.double))
     assert shares[1].isnan().all()
+
+
+def test_evenness_is_1_on_parts_of_equal_mean_and_0_on_one_part():
+    areas = torch.tensor([[0.2, 0.3, 0.5], [0.2, 0.3, 0.5], [0.5, 0.5, 0.0], [1.0, 0.0, 0.0]])
+    shares = torch.tensor([[0.2, 0.3, 0.5], [0.0, 1.0, 0.0], [0.75, 0.25, 0.0], [1.0, 0.0, 0.0]])
+    found = evenness(shares.double(), areas.double())
+    by_hand = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25)) / math.log(2)
+    torch.testing.assert_close(found[:3], torch.tensor([1.0, 0.0, by_hand], dtype=torch.double))
+    assert found[3].isnan()

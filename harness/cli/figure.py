@@ -1,0 +1,46 @@
+"""The command `pivl-bench figure`: figures of a study from stored runs; it trains nothing."""
+
+from pathlib import Path
+
+import click
+
+from harness.cli import completion
+from harness.cli.options import (
+    DEVICES,
+    GroupedCommand,
+    Numbers,
+    collect,
+    output_option,
+    setting_options,
+    study_argument,
+)
+from harness.experiment.request import Request
+from harness.figures.asked import FigureOptions
+
+
+@collect(request=Request, options=FigureOptions)
+@click.command(cls=GroupedCommand)
+@click.argument("name", type=completion.FIGURE)
+@study_argument
+@setting_options
+@click.option("--queries", type=click.IntRange(1, 20), default=4, show_default=True, metavar="N",
+              help="How many queries or people ranks, flips and cam show.")  # fmt: skip
+@click.option("--people", type=Numbers(), default="", metavar="LIST", help="Test people by number, as 7,12, for tsne, "
+              "ranks and flips.  [default: drawn]")  # fmt: skip
+@click.option("--draw", type=click.IntRange(min=0), default=0, show_default=True, metavar="SEED",
+              help="The seed by which people are drawn, and of t-SNE.")  # fmt: skip
+@click.option(
+    "--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where models run."
+)
+@output_option("A .png or .svg file.  [default: both in results/figures/]")
+def figure(request: Request, options: FigureOptions, name: str, results: Path, output: Path | None) -> None:
+    """Draw a figure of STUDY from stored runs, with its data as CSV and its caption beside it.
+
+    NAME is tsne (the paper's Fig. 2) or cam (Fig. 5): where pixels of a part lie, and where rows look; ranks or flips:
+    what rows find first, and where two rows disagree; curves, gains, cmc or choices, which need no pictures; or all.
+    """
+    from harness import api
+    from harness.display.progress import Progress
+
+    for path in api.figure(name, request, results, options, output, Progress.on_stderr(quiet=False)):
+        click.echo(path)

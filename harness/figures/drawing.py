@@ -1,0 +1,64 @@
+"""Draws figures by name and keeps them: in the results folder by the name of their table, or where the user says."""
+
+from pathlib import Path
+
+from harness.display.progress import Progress
+from harness.experiment.experiment import Experiment
+from harness.figures.asked import Asked, FigureOptions
+from harness.figures.catalog import NAMES, find_drawing
+from harness.figures.plate import ENDINGS, keep
+from harness.inputs.choices import choose
+from harness.plan.departures import name_files
+from harness.plan.preparation import find_cells
+from harness.report import study_table
+from harness.store.records import Results
+from pivl.errors import UserError
+
+ALL = "all"
+
+
+def draw(
+    name: str, experiment: Experiment, results: Results, progress: Progress, options: FigureOptions,
+    output: Path | None = None,
+) -> list[Path]:  # fmt: skip
+    """Draws the figure `name` of an experiment, or all, and returns the files that were written; as `draw_asked`."""
+    asked, table = ask(experiment, results, progress, options)
+    return draw_asked(name, asked, table, output)
+
+
+def ask(
+    experiment: Experiment, results: Results, progress: Progress, options: FigureOptions
+) -> tuple[Asked, str]:
+    """What figures of an experiment are drawn from, and the name of its table's files."""
+    cells = find_cells(experiment, results, progress)
+    recorded = study_table.read_cells(experiment, cells, results)
+    table = study_table.make_table(experiment, recorded, results)
+    return Asked(table, recorded, results, options), name_files(experiment, cells, results)
+
+
+def draw_asked(name: str, asked: Asked, table: str, output: Path | None = None) -> list[Path]:
+    """Draws the figure `name`, or all, and returns the files that were written.
+
+    Of all, one that cannot be drawn is a warning and the others come. `table`: the name of the table's files, by which
+    figures are called. Raises UserError where nothing can be drawn.
+    """
+    if choose("figure", name, (*NAMES, ALL)) != ALL:
+        paths = [output] if output else _paths(asked, table, name)
+        return keep(find_drawing(name)(asked), paths)
+    if output:
+        raise UserError("--output: all figures go to the results folder; name one figure, or leave it out")
+    written: list[Path] = []
+    for one in NAMES:
+        try:
+            written += keep(find_drawing(one)(asked), _paths(asked, table, one))
+        except UserError as error:
+            asked.results.warn(f"{one}: {error}")
+    if not written:
+        raise UserError(f"{asked.table.study.name}: no figure could be drawn")
+    return written
+
+
+def _paths(asked: Asked, table: str, name: str) -> list[Path]:
+    folder = asked.results.root / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    return [folder / f"{table}-{name}{ending}" for ending in ENDINGS]

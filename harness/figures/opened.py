@@ -1,0 +1,54 @@
+"""Opened: the models, pictures and descriptors of a study's runs, each loaded when it is first asked for."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+
+from harness.execution.stored_run import OpenedRun, open_run
+from harness.figures.asked import Asked
+from harness.system.devices import choose_device
+from pivl.data.normalization import NORMALIZATIONS
+from pivl.data.pictures import Pictures, Split
+from pivl.evaluation.retrieval import Descriptors, extract
+
+BATCH = 64
+
+
+@dataclass
+class Opened:
+    """The opened runs of `asked` by row and seed."""
+
+    asked: Asked
+    _runs: dict[tuple[str, int], OpenedRun] = field(default_factory=dict)
+    _described: dict[tuple[str, int], tuple[Descriptors, Descriptors]] = field(default_factory=dict)
+
+    @cached_property
+    def device(self) -> torch.device:
+        """The device that figures are computed on."""
+        return choose_device(self.asked.options.device)
+
+    def run(self, row: str, seed: int) -> OpenedRun:
+        """The run of a row. Raises UserError without its weights or pictures."""
+        if (row, seed) not in self._runs:
+            record = self.asked.runs(row)[seed].record
+            self._runs[row, seed] = open_run(record, self.asked.results, self.device)
+        return self._runs[row, seed]
+
+    def split(self, row: str, seed: int) -> Split:
+        """The pictures of a run."""
+        return self.run(row, seed).trainer.split
+
+    def descriptors(self, row: str, seed: int) -> tuple[Descriptors, Descriptors]:
+        """Queries and gallery as a run describes them."""
+        if (row, seed) not in self._described:
+            run = self.run(row, seed)
+            self._described[row, seed] = (
+                self._extract(run, run.trainer.split.query),
+                self._extract(run, run.trainer.split.gallery),
+            )
+        return self._described[row, seed]
+
+    def _extract(self, run: OpenedRun, pictures: Pictures) -> Descriptors:
+        normalization = NORMALIZATIONS[run.trainer.recipe.normalization_of("image-tower")]
+        return extract(run.trained.model.embed, pictures, normalization, BATCH, self.device)
