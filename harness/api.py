@@ -8,8 +8,7 @@
     answer.table.lines[0].means  # metrics with intervals
     answer.records               # pandas: a line per finished run, with row, seed, id and metrics
 
-`results` is the folder in which runs are recorded; a run that is there is never done twice. Without `progress` nothing is
-printed. A mistake is a pivl.errors.UserError, one line.
+`results`: where runs are recorded, none twice. Without `progress` nothing is printed. A mistake is a UserError, one line.
 """
 
 import io
@@ -25,7 +24,6 @@ from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve, resolve_all
-from harness.figures.asked import FigureOptions
 from harness.launch.launcher import make_launcher
 from harness.launch.options import Options
 from harness.plan.forecast import Forecast, Host, forecast
@@ -33,6 +31,7 @@ from harness.plan.preparation import find_cells, foresee, is_shown, prepare
 from harness.plan.prepared import Prepared
 from harness.plan.throughput import Throughput
 from harness.report import study_table
+from harness.report.figures.options import FigureOptions
 from harness.report.plan import brief
 from harness.search.request import SearchOptions
 from harness.store.records import Finished, Results
@@ -165,7 +164,7 @@ def figure(
     progress: Progress | None = None,
 ) -> list[Path]:
     """Draws a figure of what is recorded of a study, or all, with data and caption; returns the files written."""
-    from harness.figures.drawing import draw
+    from harness.report.figures.drawing import draw
 
     store = _open(results, progress)
     return draw(name, resolve(request, store), store, _display(progress), options, output)

@@ -95,7 +95,7 @@ def _pruners(ctx: Any) -> list[str]:
 
 
 def _figures(ctx: Any) -> list[str]:
-    from harness.figures.catalog import NAMES
+    from harness.report.figures.catalog import NAMES
 
     return [*NAMES, "all"]
 

@@ -15,8 +15,8 @@ import click
 
 from harness.cli.data import data
 from harness.cli.evidence.claims import claims
+from harness.cli.evidence.figure import figure
 from harness.cli.evidence.power import power
-from harness.cli.figure import figure
 from harness.cli.mlflow import mlflow
 from harness.cli.models.compare import compare
 from harness.cli.models.evaluate import evaluate

@@ -133,7 +133,7 @@ def relevance(tower: VisionTower, image: Tensor, camera: Tensor | None, score: S
     value = score(torch.cat([feat, feat @ tower.net.proj], dim=1)).sum()
     slopes = torch.autograd.grad(value, attentions)
     count = tokens.shape[1]
-    found = torch.eye(count, device=tokens.device).expand(len(tokens), count, count)
+    found = torch.eye(count, dtype=tokens.dtype, device=tokens.device).expand(len(tokens), count, count)
     for attention, slope in zip(attentions, slopes, strict=True):
         found = found + (attention * slope).clamp(min=0).mean(dim=1).detach() @ found
     return found[:, 0, 1:].unflatten(1, tower.grid)

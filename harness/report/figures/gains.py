@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.analysis.table import METRICS, Line
-from harness.figures.asked import Asked
-from harness.figures.plate import PAGE, Plate, color_of, new_figure, panels, watermark
 from harness.report.effect_plot import by_effect
+from harness.report.figures.asked import Asked
+from harness.report.figures.plate import PAGE, Plate, color_of, new_figure, panels, watermark
 from pivl.errors import UserError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from harness.cli.options import (
     study_argument,
 )
 from harness.experiment.request import Request
-from harness.figures.asked import FigureOptions
+from harness.report.figures.options import FigureOptions
 
 
 @collect(request=Request, options=FigureOptions)

@@ -9,10 +9,10 @@ import torch
 
 from harness.analysis import statistics
 from harness.analysis.statistics import Estimate
-from harness.figures.asked import Asked
-from harness.figures.opened import BATCH, Opened
-from harness.figures.plate import COLORS, MARKERS, PAGE, Plate, new_figure, panels, watermark
-from harness.figures.rank_lists import draw_people
+from harness.report.figures.asked import Asked
+from harness.report.figures.opened import BATCH, Opened
+from harness.report.figures.plate import COLORS, MARKERS, PAGE, Plate, new_figure, panels, watermark
+from harness.report.figures.rank_lists import draw_people
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.data.part_maps.voting import BACKGROUND, vote
 from pivl.data.store import Store, plain

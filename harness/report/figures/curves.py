@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from harness.analysis.table import Line
-from harness.figures.asked import Asked
-from harness.figures.plate import PAGE, Plate, color_of, new_figure, panels, watermark
+from harness.report.figures.asked import Asked
+from harness.report.figures.plate import PAGE, Plate, color_of, new_figure, panels, watermark
 from harness.store.record_file import Record
 from harness.store.records import Finished, Results
 from pivl.errors import UserError

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
-from harness.figures.asked import Asked, FigureOptions
-from harness.figures.catalog import NAMES, find_drawing
-from harness.figures.plate import ENDINGS, keep
 from harness.inputs.choices import choose
 from harness.plan.departures import name_files
 from harness.plan.preparation import find_cells
 from harness.report import study_table
+from harness.report.figures.asked import Asked
+from harness.report.figures.catalog import NAMES, find_drawing
+from harness.report.figures.options import FigureOptions
+from harness.report.figures.plate import ENDINGS, keep
 from harness.store.records import Results
 from pivl.errors import UserError
 
@@ -29,7 +30,7 @@ def draw(
 def ask(
     experiment: Experiment, results: Results, progress: Progress, options: FigureOptions
 ) -> tuple[Asked, str]:
-    """What figures of an experiment are drawn from, and the name of its table's files."""
+    """The table and runs that figures of an experiment are drawn from, and the name of its table's files."""
     cells = find_cells(experiment, results, progress)
     recorded = study_table.read_cells(experiment, cells, results)
     table = study_table.make_table(experiment, recorded, results)

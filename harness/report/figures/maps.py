@@ -70,7 +70,7 @@ def _matches(split: Split, index: Tensor, draw: int) -> Tensor:
 
 
 def class_maps(run: OpenedRun, picked: Picked) -> Maps:
-    """Where the logit of each picture's own class comes from: by kind of map, [B, h, w] each."""
+    """Maps of where the logit of each picture's own class comes from: by kind, [B, h, w] each."""
     model, tower = run.trained.model, run.trained.model.tower
     image, camera = _input(run, picked.image, picked.camera)
     person = picked.person.to(image.device)
@@ -90,7 +90,7 @@ def class_maps(run: OpenedRun, picked: Picked) -> Maps:
 
 
 def match_maps(run: OpenedRun, picked: Picked) -> Maps:
-    """Where the cosine of each picture with its match comes from: by kind of map, [B, h, w] each."""
+    """Maps of where the cosine of each picture with its match comes from: by kind, [B, h, w] each."""
     model, tower = run.trained.model, run.trained.model.tower
     image, camera = _input(run, picked.image, picked.camera)
     with torch.no_grad():

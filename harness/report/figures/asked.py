@@ -6,21 +6,12 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.outcomes import Recorded
 from harness.analysis.table import Line, Table
+from harness.report.figures.options import FigureOptions
 from harness.store.records import Finished, Results
 from pivl.errors import UserError
 
 if TYPE_CHECKING:
-    from harness.figures.opened import Opened
-
-
-@dataclass(frozen=True)
-class FigureOptions:
-    """The typed choices of a figure: how many queries or people it shows, who, and by which seed they are drawn."""
-
-    queries: int = 4
-    people: tuple[int, ...] = ()
-    draw: int = 0
-    device: str = "auto"
+    from harness.report.figures.opened import Opened
 
 
 @dataclass(frozen=True)
@@ -79,6 +70,6 @@ class Asked:
 
     def open(self) -> "Opened":
         """The models and pictures of the runs, opened as they are asked for."""
-        from harness.figures.opened import Opened
+        from harness.report.figures.opened import Opened
 
-        return Opened(self)
+        return Opened(self.runs, self.results, self.options.device)

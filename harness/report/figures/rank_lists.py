@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from harness.figures.opened import Opened
-from harness.figures.plate import OWN, RIGHT, WRONG
+from harness.report.figures.opened import Opened
+from harness.report.figures.plate import OWN, RIGHT, WRONG
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class RankList:
-    """What a row finds for a query: places in the gallery, whether right, and distance 1 - cosine, the nearest first.
+    """The answer of a row to a query: places in the gallery, whether right, and distance 1 - cosine, the nearest first.
 
     left_out: gallery pictures of the person by the query's own camera.
     """

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from harness.figures.asked import Asked
-from harness.figures.plate import COLUMN, Plate, color_of, new_figure, panels, watermark
+from harness.report.figures.asked import Asked
+from harness.report.figures.plate import COLUMN, Plate, color_of, new_figure, panels, watermark
 
 MOST = 20
 CAPTION = (

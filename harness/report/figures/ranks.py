@@ -6,9 +6,17 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.table import Line
-from harness.figures.asked import Asked
-from harness.figures.plate import PAGE, Plate, new_figure, panels, watermark
-from harness.figures.rank_lists import LEGEND, LENGTH, RankList, draw_lists, draw_people, height_of, rank_list
+from harness.report.figures.asked import Asked
+from harness.report.figures.plate import PAGE, Plate, new_figure, panels, watermark
+from harness.report.figures.rank_lists import (
+    LEGEND,
+    LENGTH,
+    RankList,
+    draw_lists,
+    draw_people,
+    height_of,
+    rank_list,
+)
 from pivl.errors import UserError
 
 EACH = 3  # flips of a person

@@ -13,11 +13,11 @@ from harness.analysis import statistics
 from harness.analysis.statistics import Estimate
 from harness.analysis.table import Line
 from harness.execution.stored_run import OpenedRun
-from harness.figures.asked import Asked
-from harness.figures.maps import Picked, class_maps, match_maps
-from harness.figures.opened import Opened
-from harness.figures.plate import PAGE, Plate, new_figure, watermark
-from harness.figures.rank_lists import draw_people
+from harness.report.figures.asked import Asked
+from harness.report.figures.maps import Picked, class_maps, match_maps
+from harness.report.figures.opened import Opened
+from harness.report.figures.plate import PAGE, Plate, new_figure, watermark
+from harness.report.figures.rank_lists import draw_people
 from pivl.data.part_maps.voting import BACKGROUND, vote
 from pivl.data.pictures import Pictures
 from pivl.errors import UserError
@@ -66,7 +66,7 @@ def cam(asked: Asked) -> Plate:
     kinds = [", ".join(next(iter(maps.values()))) for _, _, maps in drawn]
     widths = [1 + (which == "query") + sum(map(len, maps.values())) for which, _, maps in drawn]
     figure = new_figure(PAGE, 0.75 + 2.1 * PAGE / sum(widths) * asked.options.queries)
-    halves = figure.subfigures(1, 2, width_ratios=widths)
+    halves = np.atleast_1d(np.asarray(figure.subfigures(1, 2, width_ratios=widths)))
     for half, one, across in zip(halves, drawn, widths, strict=True):
         _draw(half.subplots(asked.options.queries, across, squeeze=False), lines, one)
     watermark(figure, asked.warning)

@@ -11,16 +11,17 @@ import torch
 from harness.analysis import statistics
 from harness.analysis.table import MEAN_AP
 from harness.execution.stored_run import OpenedRun
-from harness.figures.asked import Asked, FigureOptions
-from harness.figures.cam import cam
-from harness.figures.catalog import NAMES, WITH_PICTURES, find_drawing
-from harness.figures.drawing import draw_asked
-from harness.figures.maps import Picked, match_maps
-from harness.figures.opened import Opened
-from harness.figures.plate import keep, to_csv, to_svg
-from harness.figures.rank_lists import rank_list
-from harness.figures.ranks import find_flips, flips, ranks
-from harness.figures.tsne import pixels_of, tsne
+from harness.report.figures.asked import Asked
+from harness.report.figures.cam import cam
+from harness.report.figures.catalog import NAMES, WITH_PICTURES, find_drawing
+from harness.report.figures.drawing import draw_asked
+from harness.report.figures.maps import Picked, match_maps
+from harness.report.figures.opened import Opened
+from harness.report.figures.options import FigureOptions
+from harness.report.figures.plate import keep, to_csv, to_svg
+from harness.report.figures.rank_lists import rank_list
+from harness.report.figures.ranks import find_flips, flips, ranks
+from harness.report.figures.tsne import pixels_of, tsne
 from harness.store.records import Results
 from pivl.errors import UserError
 from pivl.evaluation.embedding import neighbour_purity
@@ -51,7 +52,7 @@ class Tiny(Asked):
     """What is asked of tiny models, which are drawn and not trained."""
 
     def open(self):
-        opened = Opened(self)
+        opened = Opened(self.runs, self.results, "cpu")
         for row, recipe in ROWS.items():
             for seed in self.runs(row):
                 trainer = replace(tiny_trainer(recipe), seed=seed)

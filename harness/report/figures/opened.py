@@ -1,12 +1,13 @@
 """Opened: the models, pictures and descriptors of a study's runs, each loaded when it is first asked for."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 
 from harness.execution.stored_run import OpenedRun, open_run
-from harness.figures.asked import Asked
+from harness.store.records import Finished, Results
 from harness.system.devices import choose_device
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.data.pictures import Pictures, Split
@@ -17,22 +18,24 @@ BATCH = 64
 
 @dataclass
 class Opened:
-    """The opened runs of `asked` by row and seed."""
+    """The opened runs of rows by seed; `runs`: the finished ones of a row, `device_name` as it is typed."""
 
-    asked: Asked
+    runs: Callable[[str], Mapping[int, Finished]]
+    results: Results
+    device_name: str
     _runs: dict[tuple[str, int], OpenedRun] = field(default_factory=dict)
     _described: dict[tuple[str, int], tuple[Descriptors, Descriptors]] = field(default_factory=dict)
 
     @cached_property
     def device(self) -> torch.device:
         """The device that figures are computed on."""
-        return choose_device(self.asked.options.device)
+        return choose_device(self.device_name)
 
     def run(self, row: str, seed: int) -> OpenedRun:
         """The run of a row. Raises UserError without its weights or pictures."""
         if (row, seed) not in self._runs:
-            record = self.asked.runs(row)[seed].record
-            self._runs[row, seed] = open_run(record, self.asked.results, self.device)
+            record = self.runs(row)[seed].record
+            self._runs[row, seed] = open_run(record, self.results, self.device)
         return self._runs[row, seed]
 
     def split(self, row: str, seed: int) -> Split:
