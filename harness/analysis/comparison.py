@@ -184,6 +184,7 @@ def _line(
         gains=gains,
         differences={},
         consistency=_consistency(own),
+        trained=any("recipe" in run.record for run in own),
         health=measured,
         faults=health.find_faults(own, measured),
         cost=costs.gather(own) if study.costs else None,

@@ -95,6 +95,7 @@ class Line:
     """A row of the table. `means`, `gains` and `consistency` have no entry for a metric without a measurement.
 
     `differences`: means less what the paper reports for the same data set and backbone, where it does.
+    `trained`: whether runs of ours stand behind it, not descriptors of other code.
     `health`: whether its parts took hold, empty where that was not measured; `faults`: what did not.
     `cost`: at test time, in studies that ask for it. `finished` and `planned` count seeds; `problems`: what is missing
     or failed. `verdict` is empty where there is none; `absence` then says why, but for the baseline.
@@ -105,6 +106,7 @@ class Line:
     gains: Mapping[str, Judgement]
     differences: Mapping[str, float]
     consistency: Mapping[str, Estimate]
+    trained: bool
     health: Mapping[str, Estimate]
     faults: tuple[Fault, ...]
     cost: costs.Cost | None

@@ -10,7 +10,7 @@ TITLE = "**Did it take hold?**"
 
 def section(table: Table) -> list[Block]:
     """The blocks of the section: what did not take hold, then a grid for each group of figures; empty without a run."""
-    finished = [line for line in table.lines if line.finished]
+    finished = [line for line in table.lines if line.finished and line.trained]
     measured = [line for line in finished if line.health]
     if not finished:
         return []

@@ -201,3 +201,7 @@ def test_records_of_before_had_the_first_convention_and_features_may_differ():
     assert comparable(other) == comparable(SIGNATURE) != comparable(f"{SIGNATURE}|ap:trapezoid")
     assert shared([SIGNATURE, SIGNATURE]) == whole(SIGNATURE)
     assert "|feat:before-neck+given|" in shared([SIGNATURE, other])
+
+
+def test_a_table_of_descriptors_asks_nothing_of_a_training_that_it_has_not_seen(typed, tmp_path):
+    assert "take hold" not in typed(WRITERS["npz"](tmp_path), *L2)
