@@ -1,17 +1,10 @@
 """The tree is as it is said to be: who imports whom, how long files are, and that README's commands exist."""
 
 import ast
-import os
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-from harness.experiment.resolve import resolve_all
-from tests.support.commands import parse
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("pivl", "studies", "harness")
@@ -81,39 +74,6 @@ def test_every_module_says_what_it_is_and_every_departure_has_a_reason():
         assert not re.search(r"\b(TODO|FIXME|XXX)\b", text), f"{name_of(path)} leaves something to do"
 
 
-def readme_commands(first, fence="sh"):
-    """The commands of README's shell blocks that begin with `first`, as words, comments left out.
-
-    What needs data that cannot be had here stands in blocks fenced `bash`: test_paper_scale runs those on small ones.
-    """
-    blocks = re.findall(rf"```{fence}\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.S)
-    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
-    return [words[1:] for words in lines if words and words[0] == first]
-
-
-def test_readme_shows_only_known_commands():
-    shown = readme_commands("pivl-bench", "(?:sh|bash)")
-    assert shown
-    for words in shown:
-        _, values = parse(words)
-        if words[0] in ("run", "table"):
-            resolve_all(values["request"])
-
-
-def test_readme_shows_only_make_targets_that_exist():
-    targets = [words for words in readme_commands("make") if words]
-    assert targets
-    for words in targets:
-        done = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-
-
-def test_readme_says_nothing_else_in_its_shell_blocks():
-    blocks = re.findall(r"```sh\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.S)
-    firsts = {line.split()[0] for block in blocks for line in block.splitlines() if line.strip()}
-    assert firsts <= {"pivl-bench", "make", "mlflow"}
-
-
 @pytest.mark.parametrize("study", ["ablation", "controls"])
 def test_readme_shows_the_table_that_is_committed(study):
     committed = ROOT / "results" / "reference" / f"{study}.md"
@@ -124,26 +84,3 @@ def test_readme_shows_the_table_that_is_committed(study):
     if committed.exists():
         rows = [line for line in committed.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
         assert [line for line in shown[1].splitlines() if line.startswith("|")] == rows
-
-
-@pytest.mark.slow  # trains every row that README names, at the smallest size
-def test_readme_commands_run(tmp_path):
-    """Each for real: studies with the smoke preset, data sets at their smallest; `pretrain` has a test of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for words in readme_commands("pivl-bench"):
-        if words[0] == "pretrain":
-            continue
-        typed = [{"synthped": "synthped-mini", "40": "2"}.get(word, word) for word in words]
-        measured = words[0] in ("run", "table", "figure", "search") and words[1] != "list"
-        measured = measured or words[:2] == ["data", "card"]
-        typed += ["--quick"] if words[0] == "perf" else []
-        typed += ["--preset", "smoke"] if measured and "--preset" not in words else []
-        code = "from harness.cli.main import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", code, *typed],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"{words}: {done.stderr}"
