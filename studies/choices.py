@@ -34,6 +34,7 @@ CHOICES = Study(
         ),
         Row("conv2-5", "maps of conv2 to conv5", "PI-VL", {**pi_vl, "fused_stages": "2-5"}),
         Row("conv4", "the map of conv4 alone", "PI-VL", {**pi_vl, "fused_stages": "4"}),
+        Row("background", "background as a class", "PI-VL", {**pi_vl, "background": "class"}),
         Row("no-background", "background ignored", "PI-VL", {**pi_vl, "background": "ignore"}),
         Row("balanced", "parts of a picture balanced", "PI-VL", {**pi_vl, "background": "balanced"}),
         Row("majority", "cells labelled by majority", "PI-VL", {**pi_vl, "label_vote": "majority"}),

@@ -24,5 +24,5 @@ EMBEDDED = Recipe(
     warmup_epochs=1.2,
     padding=5,
 )
-"""Rates, epochs and loss weights were chosen on held-out training people, never on the test people; what alignment alone uses
-(background, align_weight, head_rate) by its skill, in searches of 20 trials a row (results/reference/searches)."""
+"""Rates, epochs and loss weights were chosen on held-out training people, never on the test people; what alignment alone
+uses (background, align_weight, head_rate) by its skill, in searches of 20 trials a row (results/reference/searches)."""

@@ -23,7 +23,10 @@ from tests.support.commands import run_main
 from tests.support.recorded_runs import complain
 
 DATA = Path(__file__).parents[1] / "data"
-THEN = ("--set", "global_text=tuned", "--set", "depth_wise_start=unit")  # as it was then
+THEN = (  # as it was then
+    "--set", "global_text=tuned", "--set", "depth_wise_start=unit", "--set", "background=class",
+    "--set", "align_weight=1", "--set", "head_rate=0.0015",
+)  # fmt: skip
 SMOKE = ("ablation", "--preset", "smoke", "--seeds", "0", *THEN)
 RENDERED = DataIdentity("b36c93267774", "")  # synthped-mini of version 1
 WEIGHTS = "51849d1e1ed8a78443e9efecf2edfe172c439150f80111dca1e19b467a059c7c"  # of the tiny CLIP then

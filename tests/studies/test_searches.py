@@ -75,6 +75,9 @@ def test_what_a_space_leaves_alone_says_which_stages_its_trials_share():
         "rates": set(),
         "clip-reid": {"identity-prompts", "part-prompts"},
         "no-text": {"identity-prompts", "part-prompts"},
+        "label-skill": {"identity-prompts"},
+        "part-skill": {"identity-prompts"},
+        "fusion-skill": {"identity-prompts"},
     }
 
 

@@ -106,7 +106,8 @@ def test_each_choice_is_changed_alone() -> None:
     together = ({"part_similarity", "part_temperature"}, {"part_schedule", "global_text"})
     changed = [_changes(pi_vl, recipe) for recipe in _recipes(choices)]
     assert changed[0] == {}
-    assert all(len(one) == 1 or set(one) in together for one in changed[1:])
+    assert changed[1:].count({}) == 1  # of background as a class and ignored, PI-VL has one on each backbone
+    assert all(len(one) <= 1 or set(one) in together for one in changed[1:])
     said = {(name, value) for one in changed for name, value in one.items()}
     assert {name for name, _ in said} >= {
         "align_loss", "part_similarity", "part_template", "part_wording", "fuse", "fused_stages", "background",

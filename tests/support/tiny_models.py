@@ -19,6 +19,9 @@ SIZE = (32, 16)
 RECIPE = replace(
     EMBEDDED,
     image_size=SIZE,
+    background="class",
+    align_weight=1.0,
+    head_rate=1.5e-3,
     identity_epochs=3,
     part_epochs=3,
     epochs=2,

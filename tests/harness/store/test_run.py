@@ -27,7 +27,9 @@ IDS = {  # of the run and of the stages before it, as they were when records wer
     ("transfer", "student-clip-reid"): ("8b46a77eb07d802c", ["819cd2a47d7f99e2"]),
     ("transfer", "student-pi-vl"): ("e2024ec343c5f2c0", ["819cd2a47d7f99e2", "47f6e44df8623eac"]),
 }
-THEN = ("global_text=tuned", "depth_wise_start=unit")  # as it was then
+THEN = (  # as it was then
+    "global_text=tuned", "depth_wise_start=unit", "background=class", "align_weight=1", "head_rate=0.0015",
+)  # fmt: skip
 ON_VIT = {
     "clip-reid": ("990bbf19ca8ad68f", ["99fce531c79cd892"]),
     "pi-vl": ("7d931ff41e33ca19", ["1c3537c2c114a43b", "2d3638ef57a68523"]),
@@ -40,8 +42,8 @@ WIDER = make_dataclass(
 )
 
 
-def run_of(study, row, kind=Recipe, maps="", **typed):
-    experiment = resolve(Request(study, precision="fp32", overrides=THEN, **typed))
+def run_of(study, row, kind=Recipe, maps="", overrides=THEN, **typed):
+    experiment = resolve(Request(study, precision="fp32", overrides=overrides, **typed))
     recipe = next(experiment.recipe(one) for one in experiment.study.rows if one.name == row)
     recipe = kind(**asdict(recipe))
     start = "e" * 64 if recipe.student else ""
@@ -56,7 +58,7 @@ def ids(run):
 def test_ids_are_those_of_the_first_records(kind):
     for (study, row), wanted in IDS.items():
         assert ids(run_of(study, row, kind)) == wanted, (study, row)
-    vit = {"dataset": "market1501", "backbone": "vit-b-16-sie-olp", "maps": "abc"}
+    vit = {"dataset": "market1501", "backbone": "vit-b-16-sie-olp", "maps": "abc", "overrides": THEN[:2]}
     for row, wanted in ON_VIT.items():
         assert ids(run_of("comparison", row, kind, **vit)) == wanted, row
 
