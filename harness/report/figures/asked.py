@@ -1,7 +1,7 @@
 """Asked: what a figure is drawn from, the table of a study, its runs, and what was typed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.analysis.outcomes import Recorded
@@ -21,7 +21,7 @@ class Asked:
     table: Table
     recorded: Recorded
     results: Results
-    options: FigureOptions = FigureOptions()
+    options: FigureOptions = field(default_factory=FigureOptions)
 
     @property
     def lines(self) -> list[Line]:
