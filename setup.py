@@ -41,6 +41,7 @@ setup(
     package_data={
         **{package: ["*.typed"] for package in ("pivl", "studies", "harness")},
         "pivl.synthped": ["*.safetensors", "*.json", "*.md"],
+        "harness.report.page": ["*.html"],
         "pivl.parsers": ["*.safetensors", "*.md"],
     },
     entry_points={"console_scripts": ["pivl-bench = harness.cli.main:main"]},

@@ -17,6 +17,7 @@ from harness.cli.data import data
 from harness.cli.evidence.claims import claims
 from harness.cli.evidence.figure import figure
 from harness.cli.evidence.power import power
+from harness.cli.evidence.report import report
 from harness.cli.mlflow import mlflow
 from harness.cli.models.compare import compare
 from harness.cli.models.evaluate import evaluate
@@ -62,7 +63,7 @@ def commands(context: click.Context) -> None:
 
 
 for command in (
-    run, plan, table, figure, compare, power, claims, search, extract, evaluate, export, data, parse, pretrain,
+    run, plan, table, figure, report, compare, power, claims, search, extract, evaluate, export, data, parse, pretrain,
     results_group, mlflow, verify, perf,
 ):  # fmt: skip
     commands.add_command(command)

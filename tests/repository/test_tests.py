@@ -42,6 +42,8 @@ HELD_BY = {
     "harness/external/evaluating.py": "harness/cli/models/test_evaluate.py",
     "harness/external/[efm]*": "harness/cli/models/test_extract.py",
     "harness/external/*": "harness/cli/models/test_compare.py",
+    "harness/cli/evidence/report.py": "harness/report/page/test_study_page.py",
+    "harness/report/page/slices.py": "harness/report/page/test_study_page.py",
     "harness/cli/evidence/figure.py": "harness/report/figures/test_figures.py",
     "harness/inputs/student_weights.py": "harness/analysis/test_comparison_transfer.py",
     "harness/inputs/map_scores.py": "harness/analysis/test_comparison_parsers.py",

@@ -215,15 +215,15 @@ def _draw(grid: np.ndarray, lines: Sequence[Line], drawn: Drawn) -> None:
 
 
 def _show(axes: "Axes", image: Tensor, title: str) -> None:
-    axes.imshow(image.permute(1, 2, 0).numpy())
+    axes.imshow(image.permute(1, 2, 0).numpy(), interpolation="none")
     axes.set_title(title, fontsize=5.5)
 
 
 def _overlay(axes: "Axes", image: Tensor, found: Tensor, most: float) -> None:
     """A picture in grey under a map, whose cells are as large as they are."""
     height, width = image.shape[1:]
-    axes.imshow(image.float().mean(dim=0).numpy(), cmap="gray", vmin=0, vmax=255)
+    axes.imshow(image.float().mean(dim=0).numpy(), cmap="gray", vmin=0, vmax=255, interpolation="none")
     axes.imshow(
         found.clamp(min=0).cpu().numpy(), cmap="viridis", vmin=0, vmax=most, alpha=0.65,
-        extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="nearest",
+        extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="none",
     )  # fmt: skip

@@ -84,7 +84,7 @@ def draw_lists(axes: "Axes", opened: Opened, seed: int, lists: Sequence[tuple[st
             left = column * step_x + (0.3 if column else 0)
             axes.imshow(
                 source.image[at].permute(1, 2, 0).numpy(), extent=(left, left + 1, top - height, top),
-                interpolation="nearest", aspect="auto",
+                interpolation="none", aspect="auto",
             )  # fmt: skip
             axes.add_patch(
                 Rectangle(
