@@ -45,6 +45,7 @@ BATCH = 1000  # metrics that MLflow takes at once
 FEW = 100  # parameters that it takes at once
 PATIENCE = 6.0  # seconds for a server or database to say that it is there
 ID, KEY, VERSION = "pivl.id", "pivl.row", "pivl.version"
+NOTE = "mlflow.note.content"  # that MLflow shows as a run's description
 SOURCE = {"mlflow.source.name": "pivl-bench", "mlflow.source.type": "LOCAL"}
 REVISIONS = (
     Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
@@ -219,7 +220,8 @@ class _View:
                     self.client.log_metric(run_id, name, value)
             self._keep(known, parent.files)
             finished = sum(child.status == "FINISHED" for child in parent.children)
-            self.client.log_batch(run_id, tags=[RunTag("seeds", str(finished)), RunTag(VERSION, version)])
+            tags = {"seeds": str(finished), NOTE: parent.description, VERSION: version}
+            self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
             self.client.set_terminated(run_id)
         return added
 
@@ -268,7 +270,9 @@ class _View:
 def _version(parent: ShownRow) -> str:
     """A digest of the parent's own content."""
     children = [(child.id, child.version) for child in parent.children]
-    digest = hashlib.sha256(repr((parent.params, parent.metrics, children)).encode())
+    digest = hashlib.sha256(
+        repr((parent.name, parent.description, parent.params, parent.metrics, children)).encode()
+    )
     for path in parent.files:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]

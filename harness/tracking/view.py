@@ -69,6 +69,7 @@ class ShownRow:
     metrics: Mapping[str, float]
     files: Sequence[Path]
     children: Sequence[ShownRun]
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,11 @@ def _parent(row: AskedRow, results: Results) -> ShownRow | None:
     if not records:
         return None
     tables, file = sorted((results.root / "tables").glob("[!.]*")), row.file or row.table
-    changed = ", ".join(f"{name}={value}" for name, value in row.changed.items())
+    figures = sorted((results.root / "figures").glob("[!.]*"))  # named FILE-FIGURE
+    unusual = {
+        name: value for name, value in row.changed.items() if name != "precision" or str(value) in file
+    }
+    changed = ", ".join(f"{name}={value}" for name, value in unusual.items())
     title = f"{row.title} ({changed})" if changed else row.title
     finished = [_figures(record) for record in records.values() if record["status"] == "finished"]
     names = dict.fromkeys(name for metrics in finished for name in metrics)
@@ -106,9 +111,23 @@ def _parent(row: AskedRow, results: Results) -> ShownRow | None:
         dataset=(row.dataset, row.fingerprint),
         params={**row.choices, **({"apart": _apart(row)} if row.apart else {})},
         metrics={name: value for name, value in means.items() if value is not None},
-        files=[path for path in tables if path.stem == file],
+        files=[
+            *(path for path in tables if path.stem == file),
+            *(path for path in figures if path.stem.rpartition("-")[0] == file),
+        ],
         children=[_child(f"{title}, seed {seed}", record, results) for seed, record in records.items()],
+        description=_describe(row, means, len(finished)),
     )
+
+
+def _describe(row: AskedRow, means: Mapping[str, float | None], seeds: int) -> str:
+    """A sentence on a row: what it is, on which data, and its scores."""
+    scores = ", ".join(
+        f"{title} {value:.1f} %"
+        for name, title in (("mAP", "mAP"), ("rank1", "Rank-1"))
+        if (value := means.get(name))
+    )
+    return f"{row.title}, a row of {row.table} on {row.dataset}: {scores or 'no scores'}, mean over {seeds} seeds."
 
 
 def _figures(record: Record) -> dict[str, float | None]:

@@ -152,7 +152,7 @@ def test_readme_commands_run(tmp_path):
         if words[0] == "pretrain":
             continue
         typed = [{"synthped": "synthped-mini", "40": "2"}.get(word, word) for word in words]
-        measured = words[0] in ("run", "table", "figure", "search") and words[1] != "list"
+        measured = words[0] in ("run", "table", "figure", "report", "search") and words[1] != "list"
         measured = measured or words[:2] == ["data", "card"]
         typed += ["--quick"] if words[0] == "perf" else []
         typed += ["--preset", "smoke"] if measured and "--preset" not in words else []

@@ -5,7 +5,6 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from shlex import join
 from typing import Any
 
@@ -249,10 +248,3 @@ def _command(request: Request) -> str:
         several = value if isinstance(value, tuple) else (value,)
         words += [option] if value is True else [word for one in several for word in (option, str(one))]
     return join(words)
-
-
-def write_page(asked: Asked, request: Request, path: Path) -> None:
-    """Writes the page to a file. Raises UserError where it cannot be written."""
-    from pivl.system.outputs import write_text_output
-
-    write_text_output(path, study_page(asked, request))
