@@ -118,7 +118,7 @@ def _result(asked: Asked, line: Line) -> dict[str, Any]:
 
 
 def _spread(asked: Asked, lines: Sequence[Line]) -> Grid:
-    """How much seeds and people contribute to what is not known of a row's mAP."""
+    """The contributions of seeds and people to what is not known of a row's mAP."""
     rows = []
     for line in lines:
         seeds, people = seed_and_people(asked, line)
