@@ -1,4 +1,4 @@
-# make ablation | tables | test | test-slow | test-processors | test-faults | lint | clean. Each sets up .venv by itself when it is missing, stale or half made.
+# make ablation | study | tables | test | test-slow | test-processors | test-faults | lint | clean. Each sets up .venv by itself when it is missing, stale or half made.
 # GNU make 3.81 (macOS) is enough. Another Python: make PYTHON=python3.12 ablation
 
 PYTHON ?= python3
@@ -13,11 +13,14 @@ NUMERICAL := -k 'not damage' $(wildcard tests/pivl/test_*.py tests/pivl/towers/t
   tests/pivl/data/augmentation tests/pivl/data/part_maps tests/pivl/parsers/test_schp.py tests/pivl/synthped/pretraining \
   tests/harness/experiment/test_precision.py tests/harness/analysis/test_comparison_transfer.py
 
-.PHONY: ablation tables test test-slow test-processors test-faults lint clean
+.PHONY: ablation study tables test test-slow test-processors test-faults lint clean
 .DELETE_ON_ERROR:
 
 ablation: $(READY)
 	$(BIN)/pivl-bench run ablation $(ARGS)
+
+study: $(READY)
+	$(BIN)/pivl-bench run ablation --preset long $(ARGS)
 
 tables: $(READY)
 	$(BIN)/pivl-bench run all $(ARGS)

@@ -5,7 +5,7 @@ from studies.choices import CHOICES
 from studies.comparison import COMPARISON
 from studies.controls import CONTROLS
 from studies.parsers import PARSERS
-from studies.presets import DEFAULT, SMOKE
+from studies.presets import DEFAULT, LONG, SMOKE
 from studies.transfer import TRANSFER
 
 STUDIES = {
@@ -17,4 +17,4 @@ STUDIES = {
     "transfer": TRANSFER,
 }
 ALL = (ABLATION, PARSERS, TRANSFER)
-PRESETS = {"default": DEFAULT, "smoke": SMOKE}
+PRESETS = {"default": DEFAULT, "long": LONG, "smoke": SMOKE}

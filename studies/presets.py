@@ -18,7 +18,8 @@ class TableWarning:
 class Preset:
     """What a preset puts in place of the study's own data set and seeds (None: keep them), and changes in every recipe.
 
-    `changes` maps recipe fields to values. `warning` heads every table that such runs fill.
+    `changes` maps recipe fields to values. `warning` heads every table that such runs fill. `embedded`: it is for the
+    embedded benchmark's backbones alone, whose recipes its values were chosen for.
     """
 
     name: str
@@ -26,9 +27,13 @@ class Preset:
     seeds: tuple[int, ...] | None = None
     changes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     warning: TableWarning | None = None
+    embedded: bool = False
 
 
 DEFAULT = Preset("default")
+LONG = Preset("long", seeds=tuple(range(10)), changes=MappingProxyType({"epochs": 24}), embedded=True)
+"""For effects too small for the default: ten seeds, and stage 2 until its plateau. Warm-up stays as long as it is in the
+default, since the optimiser's first steps need it and their number does not grow with the epochs."""
 SMOKE = Preset(
     "smoke",
     dataset="synthped-mini",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from studies.ablation import CLIP_REID, IDENTITY_PARTS, PART_LABELS, pi_vl
 from studies.controls import NO_TEXT
-from studies.presets import DEFAULT, SMOKE
+from studies.presets import DEFAULT, LONG, SMOKE
 from studies.study import Row
 
 PI_VL = Row("pi-vl", "PI-VL", "PI-VL", pi_vl)
@@ -124,4 +124,4 @@ SEARCHES = {
 SEARCH_SMOKE = replace(  # 20 of 32 people are held out; the others must fill a batch
     SMOKE, changes=MappingProxyType({**SMOKE.changes, "people_per_batch": 8, "prompt_batch": 32})
 )
-SEARCH_PRESETS = {"default": DEFAULT, "smoke": SEARCH_SMOKE}
+SEARCH_PRESETS = {"default": DEFAULT, "long": LONG, "smoke": SEARCH_SMOKE}

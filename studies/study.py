@@ -79,7 +79,7 @@ class Study:
     reference: str
     caption: str
     dataset: str = "synthped"
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     contrasts: tuple[Contrast, ...] = ()
     primary: MetricName = "mAP"
     margin: float = 0.5

@@ -118,7 +118,7 @@ def export_data(dataset: str, folder: Path, layout: str, size: str) -> None:
 @click.argument("other", type=UserPath())
 @click.option("--rows", default="clip-reid,pi-vl", show_default=True, help="Rows of the ablation.")
 @click.option("--seeds", default="0-4", show_default=True, help="Their seeds.")
-@preset_option("default, or smoke: of few people.")
+@preset_option("default, long, or smoke: of few people.")
 @rounding_option("The file to keep what was found in, by precision.")
 @debug_option
 def compare_rounding(here: Path, other: Path, rows: str, seeds: str, preset: str, rounding: Path) -> None:
@@ -147,7 +147,7 @@ def compare_rounding(here: Path, other: Path, rows: str, seeds: str, preset: str
 @data.command("card", cls=GroupedCommand)
 @path_option("--results", "results", "Where runs of CLIP-ReID are recorded.")
 @output_option("The card to write.", "synthped.md")
-@preset_option("default, or smoke: of its few people.")
+@preset_option("default, long, or smoke: of its few people.")
 @rounding_option("What `data rounding` kept.")
 @debug_option
 def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:

@@ -125,7 +125,7 @@ def show(request: Request, wanted: SearchOptions, results: Path) -> None:
 @collect(request=Request, wanted=SearchOptions, options=Options)
 @search.command(cls=GroupedCommand)
 @topic_options
-@click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: 0-2]")
+@click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: the study's own]")
 @training_options
 @quiet_option("table")
 def confirm(request: Request, wanted: SearchOptions, options: Options, results: Path, quiet: bool) -> None:

@@ -24,7 +24,7 @@ from pivl.system.homes import expand_home
 from pivl.towers.architecture import check_image_size
 from pivl.towers.clip_catalog import named_clips
 from pivl.towers.student_names import parse_student
-from studies.backbones import EMBEDDED_BACKBONE
+from studies.backbones import EMBEDDED_BACKBONE, EMBEDDED_BACKBONES
 from studies.catalog import ALL, PRESETS, STUDIES
 from studies.parsers import PARSERS
 from studies.presets import Preset
@@ -95,6 +95,11 @@ def resolve_study(
     preset = presets[choose("preset", asked.preset, presets)]
     names = [row.name for row in study.rows]
     inputs = _inputs(asked, preset.dataset or study.dataset)
+    if preset.embedded and inputs.backbone not in EMBEDDED_BACKBONES:
+        raise UserError(
+            f"--preset {preset.name}: its epochs are chosen for {' and '.join(EMBEDDED_BACKBONES)}; leave it out for "
+            f"{inputs.backbone}, and name --seeds"
+        )
     beyond = [row.name for row in study.rows if row.rendered and not inputs.is_embedded]
     usual = [row.name for row in study.rows if row.default and row.name not in beyond]
     chosen = usual if asked.rows is None else choose_all("row", asked.rows, names)

@@ -42,9 +42,10 @@ def test_what_studies_share_is_planned_once(results):
     tasks = make_plan(cells, results, False).tasks
     assert len({task.id for task in tasks}) == len(tasks)
     runs = [task for task in tasks if task.is_run]
-    assert len(runs) == 3 * (4 + 13 - 2)  # CLIP-ReID and PI-VL are in both
+    seeds = len(ablation.seeds)
+    assert len(runs) == seeds * (4 + 13 - 2)  # CLIP-ReID and PI-VL are in both
     stages = [task for task in tasks if not task.is_run]
-    assert sorted(task.stage for task in stages) == 3 * ["identity-prompts"] + 3 * ["part-prompts"]
+    assert sorted(task.stage for task in stages) == seeds * ["identity-prompts"] + seeds * ["part-prompts"]
     shared = next(task for task in runs if task.run.recipe.fusion == "pyramid")
     assert shared.name.startswith("+ hierarchical fusion")  # by the title of the first study
 

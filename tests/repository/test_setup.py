@@ -73,7 +73,7 @@ def make(folder, *words):
 
 
 @pytest.mark.parametrize(
-    "target", ["ablation", "tables", "test", "test-slow", "test-processors", "test-faults", "lint"]
+    "target", ["ablation", "study", "tables", "test", "test-slow", "test-processors", "test-faults", "lint"]
 )
 def test_targets_set_up_when_missing_or_stale_and_not_otherwise(checkout, target):
     assert "pip install" not in make(checkout, "-n", target).stdout
@@ -129,6 +129,11 @@ def test_every_package_and_asset_is_shipped():
         if path.is_file() and shown and "__pycache__" not in path.parts:
             assert any(path.match(pattern) for pattern in shipped), f"{path} is not package data"
             assert path.parent.name in ("synthped", "parsers", "pivl")
+
+
+def test_the_study_is_the_long_preset(checkout):
+    shown = make(checkout, "-n", "study", "ARGS=--quiet").stdout
+    assert shown == ".venv/bin/pivl-bench run ablation --preset long --quiet\n"
 
 
 def test_ci_runs_lint_and_tests_from_any_folder():

@@ -13,6 +13,7 @@ from harness.inputs.backbones import find_backbone
 from pivl.recipe import Recipe
 from pivl.synthped.benchmark import VARIANTS
 from studies import published
+from studies.backbones import EMBEDDED_BACKBONES
 from studies.catalog import PRESETS, STUDIES
 from studies.controls import CONTROLS
 from studies.published import Published
@@ -131,7 +132,7 @@ def test_a_study_is_complete(study: Study) -> None:
     assert study.reference in names
     assert study.dataset in VARIANTS
     assert study.margin > 0
-    assert len(study.seeds) >= 3
+    assert len(study.seeds) >= 5
 
 
 def test_the_catalog_uses_each_name_once_and_as_it_is() -> None:
@@ -151,6 +152,21 @@ def test_a_smoke_run_is_another_recipe_on_other_data_and_says_so() -> None:
             epochs = {name: value for name, value in asdict(changed).items() if name.endswith("epochs")}
             assert changed != recipe
             assert max(epochs.values()) == 2
+
+
+def test_a_long_run_has_more_seeds_than_any_study_and_every_row_trains_for_longer() -> None:
+    long = PRESETS["long"]
+    assert long.seeds == tuple(range(10))
+    assert (long.dataset, long.warning) == (None, None)
+    for study in STUDIES.values():
+        assert {*study.seeds} < {*long.seeds}  # what is there of them is run on the same draws
+        for name, backbone in EMBEDDED_BACKBONES.items():
+            for row in study.rows:
+                usual = _recipe(study, row.name, name)
+                usual = replace(usual, **backbone.students) if row.student else usual
+                changed = replace(usual, **long.changes)
+                assert _changes(usual, changed) == {"epochs": 24}
+                assert changed.epochs > usual.epochs > 2 * usual.warmup_epochs
 
 
 def test_the_default_preset_changes_nothing() -> None:

@@ -45,11 +45,11 @@ def test_json_says_the_same_and_null_for_what_is_not_known(results, cache, capsy
     note_data(resolve(Request("ablation")), results)
     assert plan(results, "ablation", "--format", "json", "--jobs", "3") == 0
     document = json.loads(capsys.readouterr().out)
-    assert [run["id"] for run in document["runs"]] == [
-        cell.run.id for cell in drawn_cells(resolve(Request("ablation")), results)
-    ]
-    assert document["open"]["runs"] == 12
-    assert document["open"]["stages"] == 6
+    experiment = resolve(Request("ablation"))
+    ids = [cell.run.id for cell in drawn_cells(experiment, results)]
+    assert [run["id"] for run in document["runs"]] == ids
+    assert document["open"]["runs"] == len(ids)
+    assert document["open"]["stages"] == 2 * len(experiment.seeds)
     assert document["open"]["seconds"] is None
     assert document["runs_at_a_time"] == 3
     stage = document["stages"][0]
@@ -57,7 +57,7 @@ def test_json_says_the_same_and_null_for_what_is_not_known(results, cache, capsy
 
 
 def test_a_noted_plan_is_there_at_once_and_loads_nothing_heavy(results):
-    record_all([resolve(Request("ablation"))], results)
+    runs = len(record_all([resolve(Request("ablation"))], results))
     identity_module.remember_people(resolve(Request("ablation")).inputs, FOUND, results)
     code = (
         "import sys; from harness.cli.main import main\n"
@@ -68,7 +68,7 @@ def test_a_noted_plan_is_there_at_once_and_loads_nothing_heavy(results):
     done, seconds = run_code(code, *typed)
     assert seconds < 5  # one and a half
     assert done.stdout.splitlines()[-1] == "[]"
-    assert "12 of 12 runs are finished" in done.stdout
+    assert f"{runs} of {runs} runs are finished" in done.stdout
 
 
 def test_power_stands_behind_the_plan_and_nothing_is_rendered_for_it(results, cache, capsys):
@@ -87,13 +87,13 @@ def test_power_stands_behind_the_plan_and_nothing_is_rendered_for_it(results, ca
 
 
 def test_models_to_be_scored_anew_are_counted(results, cache, capsys):
-    record_all([resolve(Request("ablation"))], results)
+    runs = len(record_all([resolve(Request("ablation"))], results))
     assert plan(results, "ablation", "--rerank") == 0
     told = capsys.readouterr().out
-    assert "0 of 12 runs are finished" not in told
-    assert "- 12 models to score with re-ranking\n" in told
+    assert f"{runs} of {runs} runs are finished, 0 to do" in told
+    assert f"- {runs} models to score with re-ranking\n" in told
     assert plan(results, "ablation", "--rerank", "--format", "json") == 0
-    assert json.loads(capsys.readouterr().out)["open"]["rerankings"] == 12
+    assert json.loads(capsys.readouterr().out)["open"]["rerankings"] == runs
     assert plan(results, "ablation") == 0
     assert "re-ranking" not in capsys.readouterr().out
 

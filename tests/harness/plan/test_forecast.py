@@ -18,9 +18,11 @@ from harness.store.records import Results
 from pivl.data.sampler import identity_batches, shuffled_batches
 from pivl.recipe import CLIP_REID_CNN, Recipe
 from pivl.synthped.recipe import EMBEDDED
+from studies.catalog import STUDIES
 from tests.support.recorded_experiments import drawn_cells, note_data, record_all
 from tests.support.recorded_runs import complain, write_failed, write_finished, write_stage
 
+SEEDS = len(STUDIES["ablation"].seeds)
 PEOPLE = {8: 152}  # of synthped: people by their number of pictures
 
 
@@ -82,14 +84,15 @@ def test_every_run_stands_once_with_its_state_and_every_stage_with_who_shares_it
     found = campaign(results, "ablation", "controls")
     assert [run.state for run in found.runs][:3] == ["finished", "failed", "to do"]
     assert found.runs[1].detail == "it broke"
-    assert len(found.runs) == 3 * (4 + 13 - 2)
+    runs = SEEDS * (4 + 13 - 2)
+    assert len(found.runs) == runs
     stage = found.items[2]
     assert (stage.id, stage.state) == (third.run.stage_id("identity-prompts"), "finished")
     assert len(stage.rows) == 4 + 12  # no-text needs no prompts
     text = markdown(found)
     assert f"| {second.run.id} | ablation: clip-reid; controls: clip-reid " in text
     assert "failed: it broke" in text
-    assert "ablation, controls: 1 of 45 runs are finished, 43 to do, 1 failed before" in text
+    assert f"ablation, controls: 1 of {runs} runs are finished, {runs - 2} to do, 1 failed before" in text
     assert campaign(results, "ablation", retry=True).runs[1].state == "to do"
 
 
@@ -101,7 +104,7 @@ def test_a_run_that_a_command_is_at_is_running_and_says_whose_it_is(results):
         found = campaign(results, "ablation")
         assert found.runs[0].state == "running"
         assert f"running: process {os.getpid()} on " in markdown(found)
-        assert "0 of 12 runs are finished, 1 running, 11 to do" in markdown(found)
+        assert f"0 of {4 * SEEDS} runs are finished, 1 running, {4 * SEEDS - 1} to do" in markdown(found)
         assert found.items[0].is_open
     assert campaign(results, "ablation").runs[0].state == "to do"
 
@@ -111,42 +114,46 @@ def test_sharing_saves_what_rows_would_do_again(results):
     found = campaign(results, "ablation")
     identity, part = find(found, "identity-prompts"), find(found, "part-prompts")
     assert identity.work == Work(60 * 19, 60 * 1216)
-    alone = 12 * identity.work.steps + 6 * part.work.steps + 12 * find(found, "image-tower").work.steps
-    saved = 9 * identity.work.steps + 3 * part.work.steps
-    assert f"6 stages are shared between rows ({saved:,} of {alone:,} steps saved" in markdown(found)
+    alone = 4 * identity.work.steps + 2 * part.work.steps + 4 * find(found, "image-tower").work.steps
+    saved = 3 * identity.work.steps + part.work.steps
+    alone, saved = SEEDS * alone, SEEDS * saved
+    assert f"{2 * SEEDS} stages are shared between rows ({saved:,} of {alone:,} steps saved" in markdown(
+        found
+    )
 
 
 def test_time_is_as_measured_on_this_device_and_else_not_said(results):
-    experiment = resolve(Request("ablation"))
+    experiment = resolve(Request("ablation", seeds="0-2"))
     cells = record_all([experiment], results)
     for cell in cells:
         if cell.row != "clip-reid" or cell.run.seed == 0:  # of CLIP-ReID a run is left, without its stage
             continue
         (results.run_folder(cell.run.id) / "record.json").unlink()
-    found = campaign(results, "ablation", rows="clip-reid", device="cpu (another)")
+    found = campaign(results, "ablation", rows="clip-reid", seeds="0-2", device="cpu (another)")
     assert found.seconds is None
     assert "no measurement yet of identity-prompts, clip-reid on cpu (another), 2 at a time" in markdown(
         found
     )
-    found = campaign(results, "ablation", rows="clip-reid")
+    found = campaign(results, "ablation", rows="clip-reid", seeds="0-2")
     run = find(found, "image-tower")
     training = 6 * 64 / 200  # what write_finished says: 6 steps at 200 images/s, and 3.5 s in all
     assert run.seconds == pytest.approx(run.work.images / 200 + 3.5 - training)
     assert [piece.stage for piece in found.unmeasured] == 2 * ["identity-prompts"]
     for cell in drawn_cells(experiment, results):
         write_stage(results, cell.run, "identity-prompts")
-    found = campaign(results, "ablation", rows="clip-reid", slots=2)
+    found = campaign(results, "ablation", rows="clip-reid", seeds="0-2", slots=2)
     assert found.seconds == pytest.approx(run.seconds)  # two runs, side by side
-    assert campaign(results, "ablation", rows="clip-reid", slots=1).seconds == pytest.approx(2 * run.seconds)
+    found = campaign(results, "ablation", rows="clip-reid", seeds="0-2", slots=1)
+    assert found.seconds == pytest.approx(2 * run.seconds)
     folders = (results.run_folder(cell.run.id) for cell in cells)
     size = max(sum(path.stat().st_size for path in folder.glob("[!r]*")) for folder in folders)
     assert [piece.size for piece in found.open] == [size, size]
 
 
 def test_what_is_needed_on_disk_is_what_such_runs_left_and_too_little_room_is_said(results):
-    cells = record_all([resolve(Request("ablation", rows="clip-reid"))], results)
+    cells = record_all([resolve(Request("ablation", rows="clip-reid", seeds="0"))], results)
     write_stage(results, cells[0].run, "identity-prompts")
-    found = campaign(results, "ablation", rows="clip-reid", seeds="3,4")
+    found = campaign(results, "ablation", rows="clip-reid", seeds="1,2")
     needed = sum(piece.size for piece in found.open)
     assert len(found.open) == 4
     assert "TOO LITTLE" not in brief(replace(found, free=needed))[-1]
