@@ -32,7 +32,7 @@ from tests.support.searches import Arithmetic
         (["search", "rates", "--storage", "mysql://u:secret@h/d"], "--storage mysql: only postgresql://"),
         (["search", "rates", "--storage", "u:secret@h/d"], "--storage ***@h/d: only postgresql://"),
         (["search", "rates", "--set", "rate=1"], "--set rate: it is what rates varies; leave it out"),
-        (["search", "rates", "--preset", "smoky"], "known: default, smoke"),
+        (["search", "rates", "--preset", "smoky"], "known: default, long, smoke"),
         (["search", "loss-weights", "--results", "/dev/null/results"], "cannot write /dev/null/results"),
     ],
 )
