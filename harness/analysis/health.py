@@ -111,7 +111,8 @@ PARTS = Group(
 SURROUNDINGS = Group(
     "Surroundings",
     "mAP on test pictures whose surroundings are exchanged by their part maps, each for those of another picture with "
-    "its person painted over: what a row loses then, it knew of people by the street behind them",
+    "its person painted over. What a row loses it knew by the surroundings, or it is put off by the cut-out outline "
+    "and by another camera's colours: this measure does not tell these apart",
     (
         Figure("map_swapped", "mAP, surroundings exchanged", 1),
         Figure("map_lost_by_swap", "mAP lost by that", 1),

@@ -21,7 +21,7 @@ KEPT = 0.5  # of the pictures that show a part, the share that keep it on the al
 INTRODUCTION = """# Card of {name}
 
 Rendered pedestrians with exact part maps, and the criteria by which their difficulty and their CLIP were fixed before any
-part-informed row met the test people. Written by `pivl-bench data card {name}` from records and from the weights' own
+part-informed row met the test people. Written by `pivl-bench data card` from records and from the weights' own
 metadata; do not edit it.
 """
 

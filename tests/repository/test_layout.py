@@ -74,13 +74,15 @@ def test_every_module_says_what_it_is_and_every_departure_has_a_reason():
         assert not re.search(r"\b(TODO|FIXME|XXX)\b", text), f"{name_of(path)} leaves something to do"
 
 
-@pytest.mark.parametrize("study", ["ablation", "controls"])
-def test_readme_shows_the_table_that_is_committed(study):
-    committed = ROOT / "results" / "reference" / f"{study}.md"
+def test_readme_shows_the_beginning_of_the_table_that_is_committed():
     shown = re.search(
-        rf"<!-- results/reference/{study}.md -->\n(.*?)<!-- end -->", README.read_text("utf-8"), flags=re.S
+        r"<!-- results/reference/ablation.md -->\n(.*?)<!-- end -->", README.read_text("utf-8"), flags=re.S
     )
     assert shown is not None
-    if committed.exists():
-        rows = [line for line in committed.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
-        assert [line for line in shown[1].splitlines() if line.startswith("|")] == rows
+    committed = (ROOT / "results" / "reference" / "ablation.md").read_text(encoding="utf-8").splitlines()
+    grids, beginning = (
+        [line for line in lines if line.startswith("|")] for lines in (committed, shown[1].splitlines())
+    )
+    assert len(beginning) > 20
+    assert grids[: len(beginning)] == beginning
+    assert {line for line in shown[1].splitlines() if line.startswith("- ")} <= set(committed)
