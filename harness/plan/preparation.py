@@ -60,12 +60,10 @@ def find_cells(
     noted them, by whatever version of the code: the records that are there are what a table shows.
     """
     with keep_listings():
-        if before is not None:
-            identities, weights = before.identities, ""
-        else:
-            identities = Identities(partial(_noted_or_found, results=results, progress=progress))
-            weights = identity.noted_weights(experiment.inputs, results)
+        known = {} if before is None else before.identities.known
+        identities = Identities(partial(_noted_or_found, results=results, progress=progress), known)
         found = identities.of(experiment, experiment.shown)
+        weights = identity.noted_weights(experiment.inputs, results) if before is None else ""
         return _cells(experiment, experiment.shown, found, weights, results, progress)
 
 

@@ -90,7 +90,8 @@ def test_only_a_student_s_run_is_named_by_its_weights() -> None:
         (one, stage), (other, same) = ids[0][row.name], ids[1][row.name]
         assert (one == other) != row.student
         assert stage == same
-    assert draw_run("clip-reid", global_text="tuned", depth_wise_start="unit").id == "958b26e03e472d90"
+    then = {"depth_wise_start": "unit", "background": "class", "align_weight": 1.0, "head_rate": 1.5e-3}
+    assert draw_run("clip-reid", **then).id == "958b26e03e472d90"
 
 
 def test_a_student_is_trained_as_its_base_says_and_as_is_typed() -> None:
