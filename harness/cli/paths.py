@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from harness.cli.completion import complete_names
 from pivl.errors import UserError
 from pivl.system.homes import expand_home
-from pivl.system.outputs import check_folder, check_output
+from pivl.system.outputs import check_folder, check_output, write_text_output
 
 LONGEST = 255  # bytes of a name, on the file systems that there are
 OWN = re.compile(
@@ -20,6 +20,14 @@ OWN = re.compile(
     r"(datasets\.json|asked\.jsonl|mlflow\.db.*)$"
 )  # what a results folder keeps, by the path below it
 MARKS = ("datasets.json", "asked.jsonl", "mlflow.db")  # one of which every results folder has
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Writes `text` to a file, or prints it where none is named. Raises UserError where it cannot be written."""
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_text_output(output, text)
 
 
 class UserPath(click.ParamType):

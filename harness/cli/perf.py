@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import GroupedCommand, collect, debug_option, output_option, path_option
+from harness.cli.paths import deliver
 
 if TYPE_CHECKING:
     from harness.perf.report import Report
@@ -49,15 +50,11 @@ def perf(wanted: Measurement, form: str, output: Path | None, only: str | None) 
     """
     from harness.inputs.choices import choose, choose_all
     from harness.perf.report import PRINTERS
-    from pivl.system.outputs import write_text_output
 
     print_as = PRINTERS[choose("format", form, PRINTERS)]
     blocks = choose_all("block", only, BLOCKS) if only else BLOCKS
     text = print_as(_measure(wanted, blocks))
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_text_output(output, text)
+    deliver(text, output)
 
 
 def _measure(wanted: Measurement, names: Sequence[str]) -> "Report":

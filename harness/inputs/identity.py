@@ -91,11 +91,8 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
 
     Where no weights are named, those that runs of this backbone started from last.
     """
-    key = f"weights {inputs.backbone}"
-    if inputs.weights is None and inputs.backbone not in EMBEDDED_BACKBONES:
-        entry = read_note(results).get(key, {})
-        if "sha256" in entry:
-            return str(entry["sha256"])
+    if inputs.backbone not in EMBEDDED_BACKBONES and (noted := _noted_digest(inputs, results)):
+        return noted
     path = find_weights(inputs)
     if path is not None:
         return digest_file(path)
@@ -111,8 +108,13 @@ def weights_digest(inputs: Inputs, results: Results) -> str:
 
 def noted_weights(inputs: Inputs, results: Results) -> str:
     """The digest that runs of this backbone noted last, where no weights are named; else as `weights_digest`."""
+    return _noted_digest(inputs, results) or weights_digest(inputs, results)
+
+
+def _noted_digest(inputs: Inputs, results: Results) -> str:
+    """The noted digest of this backbone's weights; empty where weights are named or none are noted."""
     entry = {} if inputs.weights else read_note(results).get(f"weights {inputs.backbone}", {})
-    return str(entry["sha256"]) if "sha256" in entry else weights_digest(inputs, results)
+    return str(entry.get("sha256", ""))
 
 
 def remember_weights(inputs: Inputs, digest: str, results: Results) -> None:

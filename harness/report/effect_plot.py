@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from harness.analysis.table import MEAN_AP, Line, Table
-from pivl.system.files import write_atomically
+from harness.report.gain_plot import plot_of
 
 
 def by_effect(table: Table) -> list[Line]:
@@ -14,29 +14,13 @@ def by_effect(table: Table) -> list[Line]:
 
 def draw_effects(table: Table, path: Path) -> None:
     """Writes the figure as PNG; its bytes depend on the table alone. UserError where it cannot be written."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     lines = by_effect(table)
     gains = [line.gains[MEAN_AP].comparison.gain for line in lines]
-    figure, axes = pyplot.subplots(figsize=(7.5, 1.5 + 0.25 * len(lines)), dpi=150, layout="constrained")
-    reach = [[gain.mean - gain.low for gain in gains], [gain.high - gain.mean for gain in gains]]
-    axes.errorbar([gain.mean for gain in gains], range(len(lines)), xerr=reach, fmt="o", capsize=3)
-    axes.set_yticks(range(len(lines)), [line.row.title for line in lines], fontsize=7)
-    margin = table.study.margin
-    axes.axvspan(-margin, margin, color="0.9", zorder=0, label=f"equivalent to {table.reference}")
-    axes.axvline(0, color="0.5", linewidth=0.8)
-    axes.set(
-        xlabel=f"mAP gain over {table.reference}, 95 % interval",
-        title=f"{table.study.title}, {table.heading}",
-    )
-    axes.legend(fontsize=8)
-    if table.warning:
-        axes.text(0.5, 0.5, table.warning.title, transform=axes.transAxes, alpha=0.3, fontsize=30,
-                  ha="center", va="center")  # fmt: skip
-    try:
-        write_atomically(path, lambda file: figure.savefig(file, metadata={"Software": None}))
-    finally:
-        pyplot.close(figure)
+    with plot_of(table, path, 1.5 + 0.25 * len(lines)) as axes:
+        reach = [[gain.mean - gain.low for gain in gains], [gain.high - gain.mean for gain in gains]]
+        axes.errorbar([gain.mean for gain in gains], range(len(lines)), xerr=reach, fmt="o", capsize=3)
+        axes.set_yticks(range(len(lines)), [line.row.title for line in lines], fontsize=7)
+        margin = table.study.margin
+        axes.axvspan(-margin, margin, color="0.9", zorder=0, label=f"equivalent to {table.reference}")
+        axes.axvline(0, color="0.5", linewidth=0.8)
+        axes.set_xlabel(f"mAP gain over {table.reference}, 95 % interval")

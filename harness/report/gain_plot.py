@@ -1,10 +1,16 @@
 """The figure below Table 4: gain in mAP against how good the part maps are, parsers and degraded maps told apart."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.analysis.columns import MIOU
 from harness.analysis.table import MEAN_AP, Line, Table
 from pivl.system.files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Point = tuple[float, Line]  # mIoU in percent, and the row
 
@@ -20,40 +26,52 @@ def points_of(table: Table) -> list[Point]:
     return sorted(found, key=lambda point: point[0])
 
 
-def draw_gains(table: Table, path: Path) -> None:
-    """Writes the figure as PNG; its bytes depend on the table alone. UserError where it cannot be written."""
+@contextmanager
+def plot_of(table: Table, path: Path, height: float) -> "Iterator[Axes]":
+    """Yields the axes of a figure of so many inches for the table; then writes it, with the table's warning, as PNG.
+
+    Raises UserError where it cannot be written.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(7.5, 4.5), dpi=150, layout="constrained")
-    points = points_of(table)
-    for section, marker, label in (("", "o", "parsers and exact maps"), ("other", "s", "degraded maps")):
-        chosen = [(miou, line) for miou, line in points if bool(line.row.section) == bool(section)]
-        if chosen:
-            gains = [line.gains[MEAN_AP].comparison.gain for _, line in chosen]
-            mean = [gain.mean for gain in gains]
-            reach = [[gain.mean - gain.low for gain in gains], [gain.high - gain.mean for gain in gains]]
-            miou = [value for value, _ in chosen]
-            axes.errorbar(miou, mean, reach, fmt=marker, capsize=3, label=label)
-        for value, line in chosen:
-            gain = line.gains[MEAN_AP].comparison.gain.mean
-            axes.annotate(line.row.name, (value, gain), xytext=(5, 5), textcoords="offset points", fontsize=7)
-    margin = table.study.margin
-    axes.axhspan(-margin, margin, color="0.9", zorder=0, label=f"equivalent to {table.reference}")
-    axes.axhline(0, color="0.5", linewidth=0.8)
-    axes.set(
-        xlim=(0, 110),
-        xlabel="mIoU of the training images' part maps, %",
-        title=f"{table.study.title}, {table.heading}",
-    )
-    axes.set_ylabel(f"mAP gain over {table.reference}\n95 % interval")
-    axes.legend(fontsize=8)
-    if table.warning:
-        axes.text(0.5, 0.5, table.warning.title, transform=axes.transAxes, alpha=0.3, fontsize=30,
-                  ha="center", va="center")  # fmt: skip
+    figure, axes = pyplot.subplots(figsize=(7.5, height), dpi=150, layout="constrained")
     try:
+        yield axes
+        axes.set_title(f"{table.study.title}, {table.heading}")
+        axes.legend(fontsize=8)
+        if table.warning:
+            axes.text(0.5, 0.5, table.warning.title, transform=axes.transAxes, alpha=0.3, fontsize=30,
+                      ha="center", va="center")  # fmt: skip
         write_atomically(path, lambda file: figure.savefig(file, metadata={"Software": None}))
     finally:
         pyplot.close(figure)
+
+
+def draw_gains(table: Table, path: Path) -> None:
+    """Writes the figure as PNG; its bytes depend on the table alone. UserError where it cannot be written."""
+    with plot_of(table, path, 4.5) as axes:
+        points = points_of(table)
+        for section, marker, label in (("", "o", "parsers and exact maps"), ("other", "s", "degraded maps")):
+            chosen = [(miou, line) for miou, line in points if bool(line.row.section) == bool(section)]
+            if chosen:
+                gains = [line.gains[MEAN_AP].comparison.gain for _, line in chosen]
+                mean = [gain.mean for gain in gains]
+                reach = [[gain.mean - gain.low for gain in gains], [gain.high - gain.mean for gain in gains]]
+                miou = [value for value, _ in chosen]
+                axes.errorbar(miou, mean, reach, fmt=marker, capsize=3, label=label)
+            for value, line in chosen:
+                gain = line.gains[MEAN_AP].comparison.gain.mean
+                axes.annotate(
+                    line.row.name, (value, gain), xytext=(5, 5), textcoords="offset points", fontsize=7
+                )
+        margin = table.study.margin
+        axes.axhspan(-margin, margin, color="0.9", zorder=0, label=f"equivalent to {table.reference}")
+        axes.axhline(0, color="0.5", linewidth=0.8)
+        axes.set(
+            xlim=(0, 110),
+            xlabel="mIoU of the training images' part maps, %",
+        )
+        axes.set_ylabel(f"mAP gain over {table.reference}\n95 % interval")

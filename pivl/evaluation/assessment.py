@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pivl.data.normalization import NORMALIZATIONS
+from pivl.data.pictures import Split
 from pivl.data.store import Store, plain
 from pivl.evaluation.background_swap import swap_backgrounds
 from pivl.evaluation.confusion import Confusion
@@ -98,10 +99,10 @@ def assess(trainer: Trainer, trained: Trained, texts: Texts | None = None) -> As
     return Assessment(retrieval, *_view_parts(trainer, trained, aligned))
 
 
-def retrieve(trainer: Trainer, trained: Trained, ranking: Ranking) -> Retrieval:
-    """Returns every query of the test people, by `rank` or by re-ranking."""
+def retrieve(trainer: Trainer, trained: Trained, ranking: Ranking, split: Split | None = None) -> Retrieval:
+    """Returns every query of the test people, by `rank` or by re-ranking; `split`: other pictures than the trainer's."""
     normalization = NORMALIZATIONS[trainer.recipe.normalization_of("image-tower")]
-    return score(trained.model.embed, trainer.split, normalization, BATCH, trainer.device, ranking)
+    return score(trained.model.embed, split or trainer.split, normalization, BATCH, trainer.device, ranking)
 
 
 def retrieve_swapped(trainer: Trainer, trained: Trained) -> Retrieval | None:
@@ -116,9 +117,7 @@ def retrieve_swapped(trainer: Trainer, trained: Trained) -> Retrieval | None:
     gallery = query
     if split.gallery is not split.query:
         gallery = swap_backgrounds(split.gallery, torch_stream(0, "background swap, gallery"))
-    normalization = NORMALIZATIONS[trainer.recipe.normalization_of("image-tower")]
-    swapped = replace(split, query=query, gallery=gallery)
-    return score(trained.model.embed, swapped, normalization, BATCH, trainer.device)
+    return retrieve(trainer, trained, rank, replace(split, query=query, gallery=gallery))
 
 
 @torch.no_grad()

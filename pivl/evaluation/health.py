@@ -146,7 +146,7 @@ def _measure_alignment(trainer: Trainer, trained: Trained, texts: Tensor, store:
         cells += int((every != IGNORE).sum())
         labels = cell_labels(recipe, tower, batch.part_map, grid, texts.shape[1])
         weight = weigh_cells(recipe, labels, batch.confidence, texts.shape[1])
-        mean = level_alignment(recipe, tower, levels, texts[batch.person], batch)
+        mean = level_alignment(recipe, levels, texts[batch.person], labels, weight)
         total += float(mean) * float(weight.sum())
         person = batch.person[:, None].expand_as(weight)
         kind = labels.flatten(1).masked_fill(weight == 0, 0)

@@ -7,7 +7,6 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from pivl.data.store import Batch
 from pivl.fusion import Head
 from pivl.loop import (
     Fit,
@@ -33,7 +32,6 @@ from pivl.stages.target_texts import Texts
 from pivl.stages.training_data import BatchSource, Similarity, cell_labels, weigh_cells
 from pivl.system import data_parallel
 from pivl.towers.features import Features
-from pivl.towers.student import Tower
 
 
 def align_images(
@@ -79,8 +77,11 @@ def align_images(
         if losses.image_to_text is not None:
             named["image_to_text"] = recipe.image_to_text_weight * losses.image_to_text
         if texts.parts is not None:
+            parts = texts.parts.shape[1]
+            labels = cell_labels(recipe, model.tower, batch.part_map, levels[0].shape[-2:], parts)
+            weights = weigh_cells(recipe, labels, batch.confidence, parts)
             named["alignment"] = recipe.align_weight * level_alignment(
-                recipe, model.tower, levels, texts.parts[batch.person], batch
+                recipe, levels, texts.parts[batch.person], labels, weights
             )
         return named
 
@@ -91,15 +92,13 @@ def align_images(
 
 
 def level_alignment(
-    recipe: Recipe, tower: Tower, levels: Sequence[Tensor], texts: Tensor, batch: Batch
+    recipe: Recipe, levels: Sequence[Tensor], texts: Tensor, labels: Tensor, weights: Tensor
 ) -> Tensor:
     """Returns the alignment of maps [B, D, h, w], their mean, with the texts [B, parts, D] of their people (Eq. 11).
 
-    All maps have one grid. Every rank has the mean over all ranks.
+    All maps have one grid, whose cells have `labels` [B, h, w] and count `weights` [B, h*w]. Every rank has the mean over
+    all ranks.
     """
-    grid, parts = levels[0].shape[-2:], texts.shape[1]
-    labels = cell_labels(recipe, tower, batch.part_map, grid, parts)
-    weights = weigh_cells(recipe, labels, batch.confidence, parts)
     errors: dict[str, CellErrors] = {
         "unit": unit_errors,
         "raw": raw_errors,

@@ -7,7 +7,7 @@ import click
 
 from harness.cli import completion
 from harness.cli.options import GroupedCommand, debug_option, format_option, output_option, path_option
-from harness.cli.paths import UserPath
+from harness.cli.paths import UserPath, deliver
 from harness.experiment.request import Request
 
 if TYPE_CHECKING:
@@ -57,17 +57,13 @@ def claims(
     from harness.claims.reading import read_tables
     from harness.claims.report import PRINTERS
     from harness.inputs.choices import choose
-    from pivl.system.outputs import write_text_output
 
     print_as = PRINTERS[choose("format", form, PRINTERS)]
     own = parse_own(queries)
     chosen = choose_dataset(dataset, own) if dataset is not None else None
     tables = [table for file in files for table in read_tables(file, own, chosen)] or paper_tables()
     text = print_as(appraise(tables, own, chosen, baseline, _carried(study, results)))
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_text_output(output, text)
+    deliver(text, output)
 
 
 def _carried(study: str, results: Path) -> "Carried | None":

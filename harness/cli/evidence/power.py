@@ -8,7 +8,7 @@ import click
 
 from harness.cli import completion
 from harness.cli.options import GroupedCommand, collect, format_option, output_option, setting_options
-from harness.cli.paths import OutputFile
+from harness.cli.paths import OutputFile, deliver
 from harness.experiment.request import Request, parse_seeds
 from pivl.errors import UserError
 
@@ -47,14 +47,10 @@ def power(request: Request, asked: Asked, results: Path, form: str, output: Path
     --seeds (5 means five), under assumptions that it states.
     """
     from harness.inputs.choices import choose
-    from pivl.system.outputs import write_text_output
 
     choose("format", form, ("markdown", "json"))
     text = _of_runs(request, asked, results, form) if request.study else _assumed(request, asked, form)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_text_output(output, text)
+    deliver(text, output)
 
 
 def _of_runs(request: Request, asked: Asked, results: Path, form: str) -> str:

@@ -12,7 +12,7 @@ from harness.cli.options import (
     output_option,
     path_option,
 )
-from harness.cli.paths import PathText, UserPath
+from harness.cli.paths import PathText, UserPath, deliver
 from harness.external.request import Reading
 
 
@@ -52,7 +52,6 @@ def compare(
     from harness.report.markdown import PRINTERS
     from harness.store.records import Results
     from pivl.evaluation.average_precision import Convention
-    from pivl.system.outputs import write_text_output
 
     print_as = PRINTERS[choose("format", form, PRINTERS)]
     convention: Convention = "trapezoid" if ap == "trapezoid" else "step"
@@ -62,7 +61,4 @@ def compare(
         found = compare_files(methods, reading, choices, Results(results, progress.warn), progress)
     finally:
         progress.close()
-    if output is None:
-        click.echo(print_as(found), nl=False)
-    else:
-        write_text_output(output, print_as(found))
+    deliver(print_as(found), output)

@@ -15,7 +15,7 @@ from harness.cli.options import (
     parse_size,
     path_option,
 )
-from harness.cli.paths import PathText
+from harness.cli.paths import PathText, deliver
 from harness.external.request import TestSet
 
 
@@ -58,7 +58,6 @@ def evaluate(
     from harness.store.records import Results
     from harness.system.devices import choose_device
     from pivl.evaluation.average_precision import Convention
-    from pivl.system.outputs import write_text_output
 
     print_as = PRINTERS[choose("format", form, PRINTERS)]
     convention: Convention = "trapezoid" if ap == "trapezoid" else "step"
@@ -71,7 +70,4 @@ def evaluate(
         )  # fmt: skip
     finally:
         progress.close()
-    if output is None:
-        click.echo(print_as(found), nl=False)
-    else:
-        write_text_output(output, print_as(found))
+    deliver(print_as(found), output)

@@ -14,7 +14,7 @@ from pivl.deployment.model import Deployed, Facts
 from pivl.errors import UserError, first_line
 from pivl.towers.architecture import VisionArchitecture
 from pivl.towers.clip import ImageInput, build_vision
-from pivl.towers.weights import POSITIONS, infer_vision
+from pivl.towers.weights import FAULTS, POSITIONS, infer_vision
 
 VISUAL = "visual."
 RESNET_CELL = 32  # pixels per cell of CLIP's own ResNet
@@ -40,7 +40,7 @@ def load_clip_image(state: Mapping[str, Tensor], path: Path, image_size: tuple[i
             raise ValueError(f"no picture is of {pixels} x {pixels}")
         with torch.device("meta"):
             expected = _build(vision, pixels).state_dict()
-    except (LookupError, ValueError, TypeError, ArithmeticError, RuntimeError, AttributeError) as error:
+    except FAULTS as error:
         raise UserError(f"{path}: its image tower cannot be made out ({first_line(error):.120})") from error
     own = {name.removeprefix(VISUAL): value for name, value in state.items() if name.startswith(VISUAL)}
     counters = {name: value for name, value in expected.items() if name.endswith("num_batches_tracked")}

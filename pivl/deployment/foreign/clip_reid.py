@@ -15,7 +15,7 @@ from pivl.deployment.loading import restore_tower
 from pivl.deployment.model import Deployed, Facts
 from pivl.errors import UserError, first_line
 from pivl.towers.architecture import RESNET_STRIDE
-from pivl.towers.weights import infer_vision
+from pivl.towers.weights import FAULTS, infer_vision
 
 ENCODER, TEXT = "image_encoder.", ("prompt_learner.", "text_encoder.")
 CAMERAS, CLASSIFIER = "cv_embed", "classifier.weight"
@@ -28,7 +28,6 @@ SIZES = (
 )  # heights and widths that its configurations have
 STRIDES = (16, 12)
 CAMERA_SCALE = 1.0  # SIE_COE of its person configurations; no checkpoint has it
-FAULTS = (LookupError, ValueError, TypeError, ArithmeticError, RuntimeError, AttributeError)
 
 
 def is_clip_reid(state: Mapping[str, Tensor]) -> bool:

@@ -14,7 +14,7 @@ from pivl.evaluation.health import measure_health, view_frozen
 from pivl.model import Trained
 from pivl.stages.image_alignment import level_alignment
 from pivl.stages.target_texts import Texts
-from pivl.stages.training_data import cell_labels
+from pivl.stages.training_data import cell_labels, weigh_cells
 from tests.support.tiny_models import PI_VL, RECIPE, tiny_trainer
 
 
@@ -62,8 +62,9 @@ def test_the_loss_is_that_of_training_on_all_plain_pictures_at_once(choices, mon
     store = Store.hold(trainer.split.train, "cpu")
     batch = plain(store.gather(torch.arange(len(store))), NORMALIZATIONS[recipe.normalization])
     levels = trained.head.levels(trained.model.tower(batch.image))
-    loss = level_alignment(recipe, trained.model.tower, levels, texts.parts[batch.person], batch)
     labels = cell_labels(recipe, trained.model.tower, batch.part_map, levels[0].shape[-2:], 20)
+    weights = weigh_cells(recipe, labels, batch.confidence, 20)
+    loss = level_alignment(recipe, levels, texts.parts[batch.person], labels, weights)
     assert found["alignment_loss"] == pytest.approx(float(loss), rel=1e-5)
     assert found["skill"] == pytest.approx(1 - float(loss) / found["alignment_constant"], rel=1e-4)
     assert found["background_share"] == pytest.approx(100 * float((labels == 0).float().mean()))
