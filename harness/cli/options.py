@@ -17,8 +17,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 GROUPS = {
     "What is measured": (
-        "preset", "rows", "own_rows", "seeds", "external", "rerank", "seed", "trials", "sampler", "pruner", "only",
-        "quick",
+        "study_file", "preset", "rows", "own_rows", "seeds", "external", "rerank", "seed", "trials", "sampler", "pruner",
+        "only", "quick",
     ),
     "Claims": ("baseline", "study"),
     "Who is shown": ("people", "draw"),
@@ -156,8 +156,10 @@ def format_option(*forms: str) -> Callable[[Command], Command]:
 
 
 def study_argument(command: Command) -> Command:
-    """The argument that names a study."""
-    return click.argument("study", type=completion.STUDY)(command)
+    """The argument that names a study, and the option that names a file with one."""
+    named = click.argument("study", type=completion.STUDY, default="")(command)
+    return click.option("--study", "study_file", type=UserPath(), metavar="FILE.py",
+                        help="A file that builds a Study of one's own; STUDY may then be left out.")(named)  # fmt: skip
 
 
 def setting_options(command: Command) -> Command:

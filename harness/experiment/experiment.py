@@ -23,7 +23,7 @@ class Experiment:
     limit_steps: stop each stage after so many steps; the runs are then no results. rerank: about re-ranked figures.
     parser_maps: folders of part maps by the name that rows have for them. student: the name of the student that rows
     with one train; empty where no row has one. external: methods of other code, as typed, that its table has as further
-    rows. own_rows: rows by change, as typed.
+    rows. own_rows: rows by change, as typed. origin: the file or package that its study is of; empty for one of ours.
     """
 
     study: Study
@@ -38,6 +38,7 @@ class Experiment:
     student: str = ""
     external: tuple[str, ...] = ()
     own_rows: tuple[str, ...] = ()
+    origin: str = ""
 
     @property
     def base(self) -> Backbone:

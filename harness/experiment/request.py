@@ -25,9 +25,12 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Request:
-    """The typed arguments of a command about a study; None for an option that was not typed."""
+    """The typed arguments of a command about a study; None for an option that was not typed.
 
-    study: str
+    study_file: a file of Python that builds the study; `study` may then be empty.
+    """
+
+    study: str = ""
     preset: str = "default"
     rows: str | None = None
     seeds: str | None = None
@@ -46,3 +49,4 @@ class Request:
     parser_maps: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
     own_rows: tuple[str, ...] = ()
+    study_file: Path | None = None

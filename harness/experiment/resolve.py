@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.experiment.experiment import Experiment
 from harness.experiment.overrides import parse_overrides
 from harness.experiment.own_rows import with_own_rows
+from harness.experiment.own_studies import find_study
 from harness.experiment.parser_maps import check_maps, parse_parser_maps, with_maps
 from harness.experiment.precision import Precisions, recorded_precisions
 from harness.experiment.request import Request, parse_seeds
@@ -25,7 +26,7 @@ from pivl.towers.architecture import check_image_size
 from pivl.towers.clip_catalog import named_clips
 from pivl.towers.student_names import parse_student
 from studies.backbones import EMBEDDED_BACKBONE, EMBEDDED_BACKBONES
-from studies.catalog import ALL, PRESETS, STUDIES
+from studies.catalog import ALL, PRESETS
 from studies.parsers import PARSERS
 from studies.presets import Preset
 from studies.study import Study
@@ -40,7 +41,7 @@ def resolve_all(
 
     Table 4 is among them for pictures on disk where parsers' maps are named. The rest is as for `resolve`.
     """
-    if choose("study", asked.study, [*STUDIES, "all"]) != "all":
+    if asked.study != "all" or asked.study_file is not None:
         return (resolve(asked, results, device),)
     if asked.own_rows:
         raise UserError("--row: each study of all has rows of its own; name one study instead")
@@ -71,8 +72,9 @@ def resolve(asked: Request, results: Results | None = None, device: str = "auto"
 
     The precision `auto` is that of `results`, where they have one, and else what suits `device`.
     """
-    study = STUDIES[choose("study", asked.study, STUDIES)]
-    return resolve_study(study, asked, PRESETS, _recorded(asked, results), device)
+    found = find_study(asked.study, asked.study_file)
+    experiment = resolve_study(found.study, asked, PRESETS, _recorded(asked, results), device)
+    return replace(experiment, origin=found.origin)
 
 
 def _recorded(asked: Request, results: Results | None) -> Precisions | None:

@@ -45,7 +45,8 @@ def changed(experiment: Experiment) -> dict[str, Any]:
 
 def describe(experiment: Experiment, partial: Partial, unsure: bool = False) -> dict[str, str]:
     """The departures by heading; `unsure`: old records do not say whether the data are complete."""
-    said = dict(describe_runs(experiment, partial))
+    said = {"Study of one's own": experiment.origin} if experiment.origin else {}
+    said |= describe_runs(experiment, partial)
     said |= {"Partial data": UNKNOWN} if unsure else {}
     if experiment.rows != _default_rows(experiment):
         said["Rows asked for"] = f"{', '.join(experiment.rows)}, not {', '.join(_default_rows(experiment))}"

@@ -98,7 +98,7 @@ def test_no_relative_link_is_dead(page):
 
 @pytest.mark.parametrize("page", [*GUIDES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
 def test_files_that_documents_name_exist(page):
-    for name in re.findall(r"`((?:pivl|studies|harness|tests|docs)/[\w./-]*)`", text_of(page)):
+    for name in re.findall(r"`((?:pivl|studies|harness|tests|docs|examples)/[\w./-]*)`", text_of(page)):
         assert (ROOT / name).exists(), f"{page.name}: {name}"
 
 

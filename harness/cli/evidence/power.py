@@ -6,8 +6,14 @@ from pathlib import Path
 
 import click
 
-from harness.cli import completion
-from harness.cli.options import GroupedCommand, collect, format_option, output_option, setting_options
+from harness.cli.options import (
+    GroupedCommand,
+    collect,
+    format_option,
+    output_option,
+    setting_options,
+    study_argument,
+)
 from harness.cli.paths import OutputFile, deliver
 from harness.experiment.request import Request, parse_seeds
 from pivl.errors import UserError
@@ -30,7 +36,7 @@ class Asked:
 
 @collect(request=Request, asked=Asked)
 @click.command(cls=GroupedCommand, epilog=EXAMPLES)
-@click.argument("study", type=completion.STUDY, required=False)
+@study_argument
 @setting_options
 @output_option("A file instead of the screen.")
 @format_option("markdown", "json")
@@ -49,7 +55,8 @@ def power(request: Request, asked: Asked, results: Path, form: str, output: Path
     from harness.inputs.choices import choose
 
     choose("format", form, ("markdown", "json"))
-    text = _of_runs(request, asked, results, form) if request.study else _assumed(request, asked, form)
+    named = request.study or request.study_file
+    text = _of_runs(request, asked, results, form) if named else _assumed(request, asked, form)
     deliver(text, output)
 
 

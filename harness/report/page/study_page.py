@@ -237,14 +237,18 @@ def _slices(asked: Asked, opened: Opened, pair: tuple[Line, Line] | None, pictur
     return Grid(["Queries", "Count", f"mAP gain of {pair[0].row.title} over {pair[1].row.title}"], rows)
 
 
+OPTIONS = {"overrides": "--set", "own_rows": "--row", "external": "--with", "study_file": "--study"}
+"""The options by the fields of a Request that they are not called after."""
+
+
 def _command(request: Request) -> str:
     """The command that makes the runs again."""
-    words = ["pivl-bench", "run", request.study]
+    words = ["pivl-bench", "run", *([request.study] if request.study else [])]
     for item in fields(Request)[1:]:
         value = getattr(request, item.name)
         if value == item.default:
             continue
-        option = "--set" if item.name == "overrides" else f"--{item.name.replace('_', '-')}"
+        option = OPTIONS.get(item.name, f"--{item.name.replace('_', '-')}")
         several = value if isinstance(value, tuple) else (value,)
         words += [option] if value is True else [word for one in several for word in (option, str(one))]
     return join(words)

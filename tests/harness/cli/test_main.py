@@ -29,7 +29,7 @@ from tests.support.commands import run_code, run_main
         (["run", "ablation", "--scheduler", "tcp://host:8786"], "say --launcher dask with it"),
         (["run", "ablation", "--results", "/dev/null/results"], "cannot write /dev/null/results"),
         (["run", "ablation", "--device", "tpu"], "'tpu' is not one of"),
-        (["run"], "Missing argument 'STUDY'"),
+        (["run"], "no study named; known: ablation"),
         (["rum"], "No such command 'rum'"),
         (["run", "ablation", "--sedes", "0"], "--seeds"),
         (["table", "ablation", "--format", "jsn"], "did you mean 'json'?"),
