@@ -3,7 +3,7 @@
 The heads exist in training only: inference never calls them, so the deployed descriptor costs what CLIP-ReID's does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -172,7 +172,32 @@ class ChannelNorm(nn.Module):
         return self.norm(image.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-Head = LastTokens | CnnFusion | VitFusion
+class OwnHead(nn.Module):
+    """A head of one's own: `fuse` makes a map [B, D, h, w] of a batch's Features; no other module has its weights."""
+
+    def __init__(self, fuse: nn.Module) -> None:
+        super().__init__()
+        self.fuse = fuse
+
+    def forward(self, features: Features) -> Tensor:
+        fused: Tensor = self.fuse(features)
+        return fused
+
+    def levels(self, features: Features) -> tuple[Tensor, ...]:
+        """Returns the maps that are aligned: its own alone."""
+        return (self(features),)
+
+
+Head = LastTokens | CnnFusion | VitFusion | OwnHead
+MakeHead = Callable[[Recipe, Tower, torch.Generator], nn.Module]
+"""From the recipe, the tower whose maps are fused and the generator of the weights to the module of an OwnHead."""
+
+
+def make_own_head(make: MakeHead, recipe: Recipe, tower: Tower, generator: torch.Generator) -> OwnHead:
+    """Returns the head that `make` makes; what it draws of torch's global generator is drawn by `generator`'s seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(generator.initial_seed())
+        return OwnHead(make(recipe, tower, generator))
 
 
 def make_head(recipe: Recipe, tower: Tower, generator: torch.Generator) -> Head:

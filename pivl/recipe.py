@@ -142,6 +142,9 @@ class Recipe:
     # Departs: stage 1b moves the tokens, and the paper does not say which texts of people stage 2 takes. Those of 1a:
     # rows 3 and 4 of Table 3 add an alignment, and must not change the image-to-text term of CLIP-ReID.
     global_text: Literal["tuned", "before-parts"] = _image("before-parts")
+    own_loss: str = _image("")  # a further term, code of one's own (pivl.stages.own_code), by name and digest
+    own_loss_weight: float = _image(1.0, WEIGHT)
+    own_head: str = _image("")  # in the place of the pyramid
     label_smoothing: float = _image(0.1, SHARE)
     triplet_margin: float = _image(0.3, WEIGHT)
 
@@ -180,6 +183,10 @@ class Recipe:
             raise ValueError(f"align_stride is {self.align_stride}; image_size has a side of fewer pixels")
         if self.part_schedule == "joint" and self.global_text == "before-parts":
             raise ValueError("part_schedule joint leaves no tokens before parts; global_text must be tuned")
+        if self.own_head and (self.part_text == "none" or self.fusion != "pyramid"):
+            raise ValueError(
+                "own_head is in the place of PI-VL's pyramid; set part_text, and fusion to pyramid"
+            )
         if self.align_pixels == "confidence" and self.background == "balanced":
             raise ValueError(
                 "align_pixels confidence and background balanced both weight cells; leave one out"
@@ -236,6 +243,8 @@ class Recipe:
             named["global_text"] = (
                 "tuned"  # the same texts by any name: ids are those of before the default changed
             )
+        if not self.own_loss:
+            named["own_loss_weight"] = 1.0  # of nothing
         quiet = {item.name: item.default for item in fields(self) if item.name not in SCHEMA_1}
         return {name: value for name, value in named.items() if value != quiet.get(name, ...)}
 

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from pivl.data.pictures import Split
-from pivl.fusion import make_head
+from pivl.fusion import make_head, make_own_head
 from pivl.loop import Report, Step
 from pivl.model import ReIDModel, Trained
 from pivl.prompts import Prompts, draw_identity_tokens
 from pivl.recipe import Recipe, Stage
 from pivl.snapshot import OnStep, Snapshot, Training
 from pivl.stages.image_alignment import align_images
+from pivl.stages.own_code import NO_CODE, OwnCode
 from pivl.stages.prompt_tuning import tune_prompts
 from pivl.stages.target_texts import Texts, substitute, target_texts
 from pivl.stages.training_data import TrainingData, similarity
@@ -33,7 +34,7 @@ class Trainer:
 
     `clip` is never changed; stage 2 trains a copy of its image tower, or the recipe's student. `report` is called after
     every step. `limit_steps`: the most steps of each stage, for a quick try. `student`: tensors that the student starts
-    from (towers.student_weights); None: from random ones.
+    from (towers.student_weights); None: from random ones. `own`: the loss and head that the recipe names.
     """
 
     recipe: Recipe
@@ -44,6 +45,7 @@ class Trainer:
     report: Report
     limit_steps: int | None = None
     student: Mapping[str, Tensor] | None = None
+    own: OwnCode = NO_CODE
 
     def tune_prompts(
         self, stage: Stage, tokens: Tensor | None = None, on_step: OnStep | None = None,
@@ -65,7 +67,9 @@ class Trainer:
         data, fresh = self._data(), self.fresh()
         synchronize(fresh.model)
         compared = similarity(self.recipe, self.clip)
-        fit = align_images(self.recipe, fresh.model, fresh.head, texts, compared, data.for_images())
+        fit = align_images(
+            self.recipe, fresh.model, fresh.head, texts, compared, data.for_images(), self.own.loss
+        )
 
         def report(stage: str, step: Step) -> None:
             self.report(stage, step)
@@ -85,7 +89,10 @@ class Trainer:
             cameras, scale = 1 + max(int(one.camera.max()) for one in sets), self.recipe.camera_embedding
             tower.add_camera_embedding(cameras, scale, self._stream("camera-embedding"))
         model = ReIDModel(tower, self._people(), self._stream("classifiers"))
-        head = make_head(self.recipe, tower, self._stream("fusion-head"))
+        drawn, make = self._stream("fusion-head"), self.own.head
+        head = (
+            make_own_head(make, self.recipe, tower, drawn) if make else make_head(self.recipe, tower, drawn)
+        )
         return Trained(model.to(self.device).in_quick_layout(), head.to(self.device))
 
     def texts(self, after_identity: Tensor | None, after_parts: Tensor | None) -> Texts:

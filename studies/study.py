@@ -1,6 +1,6 @@
 """What a study is: rows of changes to a recipe, the row they are measured against, and what counts as no difference."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,7 +35,8 @@ class Row:
     where they are not the data set's own: a source of pivl.parsers.map_sources, or a folder that --parser-maps named.
     Rows of a `section` stand in a table of their own under that title, and are judged apart from the others.
     `student`: it trains the student at hand in stage 2, not CLIP's image tower. A row that is not `compared` is there to
-    be seen beside the others: it has no gain over the baseline and no verdict.
+    be seen beside the others: it has no gain over the baseline and no verdict. `loss` and `head`: code of one's own, as
+    pivl.stages.own_code has it, a term of stage 2 weighted by own_loss_weight and what stands in the pyramid's place.
     """
 
     name: str
@@ -50,6 +51,8 @@ class Row:
     compared: bool = True
     start: Start = "paper"
     rendered: bool = False
+    loss: Callable[..., Any] | None = None
+    head: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pivl.system.outputs import check_folder, check_output, write_text_output
 
 LONGEST = 255  # bytes of a name, on the file systems that there are
 OWN = re.compile(
-    r"(runs|stages|reranked|external|checkpoints|claims|searches|tables|mlartifacts)(/|$)|"
+    r"(runs|stages|reranked|external|checkpoints|claims|searches|tables|own_code|mlartifacts)(/|$)|"
     r"(datasets\.json|asked\.jsonl|mlflow\.db.*)$"
 )  # what a results folder keeps, by the path below it
 MARKS = ("datasets.json", "asked.jsonl", "mlflow.db")  # one of which every results folder has

@@ -36,7 +36,7 @@ def reopen(record: Record, results: Results, device: torch.device) -> tuple[Task
             f"{folder}: it was recorded under another name than it has now; plan or run carries it over"
         )
     task = Task(run.id, run.id, "image-tower", run, _inputs_of(record))
-    return task, prepare(task, device, TrainingLog(ignore))
+    return task, prepare(task, results, device, TrainingLog(ignore))
 
 
 def open_run(record: Record, results: Results, device: torch.device) -> OpenedRun:

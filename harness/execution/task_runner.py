@@ -47,7 +47,8 @@ def execute(
     files: dict[str, Callable[[Path], object]] = {}
     folder, metrics = results.stage_folder(task.id), {}
     if task.rerank:
-        trainer, state = prepare(task, device, monitor), results.read_tensors(results.run_folder(run.id))
+        trainer = prepare(task, results, device, monitor)
+        state = results.read_tensors(results.run_folder(run.id))
     else:
         with together(task, results, device):
             training = StageTraining.of(task, results, device, monitor, watch)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from harness.execution.training_log import TrainingLog, ignore
 from harness.inputs.loading import load, load_start, load_student_start
+from harness.inputs.own_code import load_code
 from harness.inputs.spec import Inputs
 from harness.plan.task import Task
 from harness.store.checkpoints import NEVER, Checkpoint, Checkpoints
@@ -32,7 +33,7 @@ Watch = Callable[[int, float], object]
 """Takes an epoch of stage 2, from 1, and the mAP after it in percent; may raise to end the training."""
 
 
-def prepare(task: Task, device: torch.device, monitor: TrainingLog) -> Trainer:
+def prepare(task: Task, results: Results, device: torch.device, monitor: TrainingLog) -> Trainer:
     """The trainer and scorer of the task's run.
 
     Raises UserError if the images no longer match the run's fingerprint.
@@ -45,9 +46,8 @@ def prepare(task: Task, device: torch.device, monitor: TrainingLog) -> Trainer:
     if split.fingerprint != run.fingerprint or run.maps not in ("", split.maps):
         raise UserError(f"{run.dataset} is no longer what it was when this began; run the command again")
     student = _load_student(task.inputs, run.recipe.student, run.recipe.image_size)
-    return Trainer(
-        run.recipe, split, clip, run.seed, device, monitor.report, run.limit_steps, student=student
-    )
+    own = load_code(run.recipe, results)
+    return Trainer(run.recipe, split, clip, run.seed, device, monitor.report, run.limit_steps, student, own)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class StageTraining:
         watch: Watch | None = None,
     ) -> "StageTraining":  # fmt: skip
         """Returns the training of a task's stage, by one of the task's ranks."""
-        trainer = prepare(task, device, monitor)
+        trainer = prepare(task, results, device, monitor)
 
         def score(epoch: int, trained: Trained) -> None:
             if watch is not None:

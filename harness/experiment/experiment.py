@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.experiment.overrides import override
 from harness.inputs.backbones import find_backbone
+from harness.inputs.own_code import own_choices
 from harness.inputs.spec import Inputs
 from pivl.recipe import Recipe
 from pivl.synthped.names import STUDENT
@@ -118,7 +119,7 @@ class Experiment:
         base, own = self.base.recipes[row.start], row.changes
         if row.student:
             base, own = replace(base, **self.base.students), {**own, "student": self.student}
-        return override(base, {**self.preset.changes, **self.changes, **own})
+        return override(base, {**self.preset.changes, **self.changes, **own, **own_choices(row)})
 
     @property
     def kept(self) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from pivl.recipe import Recipe
 from pivl.system.ranges import LONGEST
 
 FIELDS = {item.name: item for item in fields(Recipe)}
-OWN_OPTION = ("backbone", "precision", "student")  # set by options of their own
+OWN_OPTION = ("backbone", "precision", "student", "own_loss", "own_head")  # set in ways of their own
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:

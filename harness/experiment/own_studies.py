@@ -5,15 +5,13 @@ entry-point group `pivl_bench.studies`. What is no study is a UserError of one l
 """
 
 import re
-import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 
 from harness.experiment.overrides import FIELDS, OWN_OPTION
 from harness.inputs.choices import choose
+from harness.inputs.own_code import load_module, name_code
 from pivl.errors import UserError
 from pivl.system.ranges import refusal, shorten
 from studies.catalog import STUDIES
@@ -43,22 +41,6 @@ def find_study(name: str, file: Path | str | None) -> FoundStudy:
     if name in packages:
         return _of_package(packages[name])
     return FoundStudy(STUDIES[name])
-
-
-def load_module(path: Path, name: str, called: str = "") -> ModuleType:
-    """Runs a file of Python as the module `name`. Raises UserError, naming the line, for whatever it raises."""
-    spec = spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise UserError(f"{called or path}: no file of Python; name one that ends in .py")
-    module = module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        said = f"{type(error).__name__}: {getattr(error, 'msg', None) or error}".splitlines()[0]
-        raise UserError(f"{called or path}{_line(error, path)}: {said}") from error
-    return module
 
 
 def _of_file(name: str, file: Path) -> FoundStudy:
@@ -114,17 +96,8 @@ def _check_row(row: Row, place: str) -> None:
             ]
             if wanted := refusal(value, item.type, item.metadata.get("range")):
                 raise UserError(f"{name} is {shorten(value)}; it must be {wanted}")
+        for code in (row.loss, row.head):
+            if code is not None:
+                name_code(code)
     except UserError as error:
         raise UserError(f"{place}, row {row.name}: {error}") from error
-
-
-def _line(error: BaseException, path: Path) -> str:
-    """The line of `path` at which an error arose, as `, line 3`."""
-    if isinstance(error, SyntaxError):
-        return f", line {error.lineno}"
-    lines, trace = [], error.__traceback__
-    while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename) == path:
-            lines.append(trace.tb_lineno)
-        trace = trace.tb_next
-    return f", line {lines[-1]}" if lines else ""

@@ -13,6 +13,7 @@ from typing import Any
 from harness.display.text import describe_changes, describe_partial
 from harness.experiment.experiment import Experiment
 from harness.inputs.identity import recall
+from harness.inputs.own_code import own_choices
 from harness.plan.task import Cell
 from harness.store.manifest import read_note, write_note
 from harness.store.record_file import Record, digest
@@ -46,6 +47,11 @@ def changed(experiment: Experiment) -> dict[str, Any]:
 def describe(experiment: Experiment, partial: Partial, unsure: bool = False) -> dict[str, str]:
     """The departures by heading; `unsure`: old records do not say whether the data are complete."""
     said = {"Study of one's own": experiment.origin} if experiment.origin else {}
+    code = {
+        row.name: own_choices(row).values() for row in experiment.study.rows if row.name in experiment.shown
+    }
+    if any(code.values()):
+        said["Code of one's own"] = "; ".join(f"{name} by {', '.join(of)}" for name, of in code.items() if of)
     said |= describe_runs(experiment, partial)
     said |= {"Partial data": UNKNOWN} if unsure else {}
     if experiment.rows != _default_rows(experiment):

@@ -7,6 +7,7 @@ from functools import partial
 from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
 from harness.inputs import identity, on_disk, student_weights
+from harness.inputs.own_code import keep_code
 from harness.inputs.spec import DataIdentity, Inputs
 from harness.plan import departures
 from harness.plan.carry_over import carry_over
@@ -137,6 +138,7 @@ def _note(experiment: Experiment, prepared: Prepared, results: Results, progress
         from harness.inputs import map_scores
 
         map_scores.measure_maps(found, experiment.size, results, progress)
+    keep_code([row for row in experiment.study.rows if row.name in experiment.rows], results)
     departures.note_precision(experiment, results)
     if is_shown(experiment):
         note_asked(experiment, prepared.cells(experiment), results)

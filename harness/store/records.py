@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 from harness.store.run import Run
 
 KINDS = ("runs", "stages", "reranked", "external")  # the folders below the results that hold records
-FOLDERS = (*KINDS, "checkpoints", "claims", "searches", "tables")  # all that there may be
+FOLDERS = (*KINDS, "checkpoints", "claims", "searches", "tables", "own_code")  # all that there may be
 QUERIES = "queries.parquet"
 SCORES = ("query", "person", "camera", "average_precision", "first_match")  # its columns that all runs have
 

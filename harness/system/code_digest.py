@@ -21,7 +21,8 @@ ROOTS = (
     "pivl.data.holdout",
 )
 IMPORT = re.compile(r"^\s*from (pivl[\w.]*) import (\([^)]*\)|[^\n#]*)", re.M)
-NO_WORK = (ast.Import, ast.ImportFrom, ast.Raise, ast.expr_context)  # imports, errors, and how a name is used
+IMPORTS = (ast.Import, ast.ImportFrom)
+NO_WORK = (*IMPORTS, ast.Raise, ast.expr_context)  # imports, errors, and how a name is used
 
 
 @cache
@@ -42,14 +43,32 @@ def digest_code(roots: Sequence[str], modules: Sequence[str]) -> str:
     for statement in (statement for body in bodies.values() for statement in body):
         for name in _defined(statement):
             defined.setdefault(name, []).append(statement)
-    waiting = [statement for source in roots for statement in bodies[source]]
+    roots_do = [one for source in roots for one in bodies[source] if not isinstance(one, IMPORTS)]
+    return _digest(roots_do, defined, imported)
+
+
+def digest_name(source: str, name: str) -> str:
+    """Returns the digest of what a module, given as text, binds to `name` and all that this uses of the module.
+
+    What is imported counts by its name: of installed packages the source is not read.
+    """
+    bound: dict[str, list[ast.stmt]] = {}
+    for statement in ast.parse(source).body:
+        for one in _bound(statement):
+            bound.setdefault(one, []).append(statement)
+    return _digest(list(bound.get(name, ())), bound, set())
+
+
+def _digest(waiting: list[ast.stmt], defined: Mapping[str, Sequence[ast.stmt]], imported: set[str]) -> str:
+    """Returns the digest of statements and of those of `defined` that they use; `defined` has what is followed."""
     pieces: dict[int, str] = {}
     while waiting:
         statement = waiting.pop()
-        if id(statement) not in pieces and _works(statement):
+        if id(statement) not in pieces and (isinstance(statement, IMPORTS) or _works(statement)):
             words = list(_words(statement, imported))
             pieces[id(statement)] = sha256("\0".join(words).encode(errors="surrogatepass")).hexdigest()
-            waiting += [other for word in set(words) for other in defined.get(word, ())]
+            if not isinstance(statement, IMPORTS):
+                waiting += [other for word in set(words) for other in defined.get(word, ())]
     return sha256("".join(sorted(pieces.values())).encode()).hexdigest()[:12]
 
 
@@ -81,6 +100,18 @@ def _defined(statement: ast.stmt) -> list[str]:
         case ast.Assign(targets=targets):
             return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
     return []
+
+
+def _bound(statement: ast.stmt) -> list[str]:
+    """The names that a statement of any module binds, an import included."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            return [one.asname or one.name.partition(".")[0] for one in names]
+    nodes = list(ast.walk(statement))
+    stored = [one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
+    return stored + [one.name for one in nodes if isinstance(one, ast.FunctionDef | ast.ClassDef)]
 
 
 def _works(node: ast.AST) -> bool:

@@ -28,6 +28,7 @@ from pivl.losses import (
 )
 from pivl.model import ReIDModel
 from pivl.recipe import Recipe
+from pivl.stages.own_code import LossInput, OwnLoss, own_term
 from pivl.stages.target_texts import Texts
 from pivl.stages.training_data import BatchSource, Similarity, cell_labels, weigh_cells
 from pivl.system import data_parallel
@@ -41,13 +42,15 @@ def align_images(
     texts: Texts,
     similarity: Similarity,
     data: BatchSource,
+    own_loss: OwnLoss | None = None,
 ) -> Fit[Tensor]:
     """Returns the training of image tower, necks, classifiers and fusion head by Eq. 12; texts stay as they are.
 
     Terms: identity and triplet (Eq. 3-4), image_to_text where there are texts of people, alignment (Eq. 11) where
-    there are texts of parts and the batch has part maps. The gradients of terms are measured where the tower's outputs
-    part (Features.shared), which costs a hundredth of an epoch of 18 steps: of the last map of a ResNet and not of its
-    weights, at which the terms have the same shares and the way back is three times as long.
+    there are texts of parts and the batch has part maps, own where there is an `own_loss`. The gradients of terms are
+    measured where the tower's outputs part (Features.shared), which costs a hundredth of an epoch of 18 steps: of the
+    last map of a ResNet and not of its weights, at which the terms have the same shares and the way back is three times
+    as long.
     """
     only_trainable([*model.trained_parameters(), *head.parameters()], model, head)
     model.train()
@@ -66,16 +69,15 @@ def align_images(
         fit.observe("forward")
         whole = partial(data_parallel.gather, whole=len(index))
         pooled = {name: whole(getattr(features, name)) for name in ("last", "feat", "proj")}
-        losses = picture_losses(
-            recipe, replace(features, **pooled), [whole(some) for some in logits], whole(batch.person), people,
-            similarity,
-        )  # fmt: skip
+        scores, person = tuple(whole(some) for some in logits), whole(batch.person)
+        losses = picture_losses(recipe, replace(features, **pooled), scores, person, people, similarity)
         named = {
             "identity": recipe.identity_weight * losses.identity.sum(),
             "triplet": recipe.triplet_weight * losses.triplet.sum(),
         }
         if losses.image_to_text is not None:
             named["image_to_text"] = recipe.image_to_text_weight * losses.image_to_text
+        labels = None
         if texts.parts is not None:
             parts = texts.parts.shape[1]
             labels = cell_labels(recipe, model.tower, batch.part_map, levels[0].shape[-2:], parts)
@@ -83,6 +85,15 @@ def align_images(
             named["alignment"] = recipe.align_weight * level_alignment(
                 recipe, levels, texts.parts[batch.person], labels, weights
             )
+        if own_loss is not None:
+            step = LossInput(
+                **{name: one.float() for name, one in pooled.items()},
+                logits=scores, person=person, camera=whole(batch.camera), person_texts=texts.people,
+                maps=tuple(whole(one).float() for one in levels),
+                part_texts=None if texts.parts is None else texts.parts[person],
+                cells=None if labels is None else whole(labels),
+            )  # fmt: skip
+            named["own"] = recipe.own_loss_weight * own_term(own_loss, step)
         return named
 
     optimizer = image_optimizer(recipe, model, head)

@@ -157,6 +157,11 @@ def test_the_last_stage_depends_on_every_choice():
         fuse="levels",
         align_loss="raw",
         depth_wise_start="channels",
+        part_text="identity+label",
+        fusion="pyramid",
+        own_loss="loss-0",
+        own_loss_weight=2.0,
+        own_head="Head-0",
         erased_labels="keep",
         image_normalization="half",
     )

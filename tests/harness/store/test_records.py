@@ -41,7 +41,7 @@ def test_a_run_is_read_as_it_was_written(results):
 
 
 def test_each_choice_seed_data_and_weights_names_another_run():
-    run = draw_run("identity-parts", global_text="tuned")  # which joint needs
+    run = draw_run("pi-vl", global_text="tuned", own_loss="loss-0")  # which joint and a weight need
     others = [
         replace(run, seed=1),
         replace(run, fingerprint="1" * 12),
@@ -53,7 +53,7 @@ def test_each_choice_seed_data_and_weights_names_another_run():
 
 
 def test_a_stage_is_named_by_the_choices_up_to_it_and_no_others():
-    run = draw_run("identity-parts", global_text="tuned")  # which joint needs
+    run = draw_run("pi-vl", global_text="tuned", own_loss="loss-0")  # which joint and a weight need
     for changed in one_change_each(run.recipe):
         (name,) = [
             one.name for one in fields(Recipe) if getattr(changed, one.name) != getattr(run.recipe, one.name)
@@ -66,7 +66,7 @@ def test_a_stage_is_named_by_the_choices_up_to_it_and_no_others():
 def one_change_each(recipe):
     """The recipe with each field changed alone, to a value that is legal."""
     legal = {"backbone": "rn50", "student": "mobilenetv2-0.25", "prompt_batch": 128, "images_per_person": 2}
-    legal |= {"part_warmup_epochs": 3}
+    legal |= {"part_warmup_epochs": 3, "own_loss": "other-0", "own_head": "Head-0"}
     for one in fields(recipe):
         value = getattr(recipe, one.name)
         if get_origin(one.type) is Literal:
