@@ -74,7 +74,7 @@ class Setting:
     `backbone`: as it is typed. `note`: what else, by the recipes they start from, tells the rows apart. `changes`:
     what --set put into every row that does not set it itself. `partial`: found and expected pictures by set, where
     these are not a public data set's own. `departures`: all that sets the table apart from its study as defined, by
-    heading.
+    heading. `code`: the digest of the code at hand; empty where nobody asks whether rows were trained by other code.
     """
 
     dataset: str = ""
@@ -84,6 +84,7 @@ class Setting:
     partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     departures: Mapping[str, str] = field(default_factory=dict)
     backbone: str = ""
+    code: str = ""
 
     def has(self, published: Published) -> bool:
         """Whether a published figure is of this data set and backbone."""

@@ -29,7 +29,7 @@ GROUPS = {
         "parsers",
     ),
     "Running": (
-        "device", "jobs", "launcher", "scheduler", "gpus_per_run", "retry_failed", "checkpoint_every", "storage",
+        "device", "jobs", "launcher", "scheduler", "gpus_per_run", "retry_failed", "redo", "checkpoint_every", "storage",
         "batch",
     ),
     "Output": ("results", "columns", "wide", "form", "output", "confidence", "mlflow", "yes", "quiet", "debug"),
@@ -249,6 +249,12 @@ def mlflow_option(command: Command) -> Command:
     return click.option("--no-mlflow", "mlflow", flag_value=False, default=True, help="Leave MLflow alone.")(
         command
     )
+
+
+def redo_option(command: Command) -> Command:
+    """--redo."""
+    return click.option("--redo", type=completion.ROWS, metavar="NAMES",
+                        help="Do again what other code has done of these rows; table says which.")(command)  # fmt: skip
 
 
 def retry_option(help_text: str) -> Callable[[Command], Command]:

@@ -12,6 +12,7 @@ from harness.cli.options import (
     collect,
     device_options,
     format_option,
+    redo_option,
     retry_option,
     setting_options,
     study_argument,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.command(cls=GroupedCommand)
 @study_argument
 @setting_options
+@redo_option
 @device_options
 @retry_option("Count failed runs as to do.")
 @format_option("markdown", "json")

@@ -10,6 +10,7 @@ from harness.cli.options import (
     Interval,
     collect,
     quiet_option,
+    redo_option,
     setting_options,
     study_argument,
     training_options,
@@ -23,6 +24,7 @@ from harness.system.process import take_termination_as_interrupt
 @click.command(cls=GroupedCommand)
 @study_argument
 @setting_options
+@redo_option
 @training_options
 @click.option("--launcher", type=click.Choice(["local", "dask"]), default="local", show_default=True,
               help="Run on this machine, or on a Dask cluster.")  # fmt: skip

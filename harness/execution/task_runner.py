@@ -19,6 +19,7 @@ from harness.execution.scoring import finite, name_data, query_table, score_mode
 from harness.execution.training import StageTraining, Watch, prepare
 from harness.execution.training_log import Send, TrainingLog
 from harness.plan.task import Task
+from harness.store.atomic import remove_folder
 from harness.store.checkpoints import Checkpoints
 from harness.store.claims import Owner
 from harness.store.record_file import Record
@@ -76,6 +77,8 @@ def execute(
     record["codes"] = _codes(task, record, results)
     record["cost"] = _cost(monitor, device)
     results.write(folder, record, files)
+    if task.is_run and results.reranked_folder(run.id).exists():
+        remove_folder(results.reranked_folder(run.id))  # it is of weights that are no more
     Checkpoints.of(task.id, task.interval, results).remove()
     return metrics
 

@@ -50,3 +50,4 @@ class Request:
     external: tuple[str, ...] = ()
     own_rows: tuple[str, ...] = ()
     study_file: Path | None = None
+    redo: str | None = None

@@ -43,10 +43,9 @@ def resolve_all(
     """
     if asked.study != "all" or asked.study_file is not None:
         return (resolve(asked, results, device),)
-    if asked.own_rows:
-        raise UserError("--row: each study of all has rows of its own; name one study instead")
-    if asked.rows is not None:
-        raise UserError("--rows: each study of all has rows of its own; name one study instead")
+    for option, typed in (("--row", asked.own_rows), ("--rows", asked.rows), ("--redo", asked.redo)):
+        if typed:
+            raise UserError(f"{option}: each study of all has rows of its own; name one study instead")
     without = () if asked.parser_maps or asked.dataset in (None, *EMBEDDED_SETS) else (PARSERS,)
     known = _recorded(asked, results)
     return tuple(
@@ -127,6 +126,7 @@ def resolve_study(
         student=_student(asked, study),
         external=asked.external,
         own_rows=asked.own_rows,
+        redo=tuple(choose_all("row", asked.redo, rows)) if asked.redo else (),
     )
     if asked.external and asked.rerank:
         raise UserError("--with: descriptors of other code are scored without re-ranking; leave --rerank out")

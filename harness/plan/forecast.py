@@ -18,9 +18,13 @@ from harness.plan.workload import Work, count_work
 from harness.store.claims import Owner
 from harness.store.record_file import Record
 from harness.store.records import Results
+from harness.system.code_digest import is_todays
 from pivl.recipe import Stage
 
 State = Literal["finished", "failed", "running", "to do", "not needed"]
+
+
+OTHER_CODE = "by other code"
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,8 @@ Use = tuple[RequestedCell, Stage]
 class WorkItem:
     """A run or stage at one seed, and the `rows` that need it, as pairs of study and row.
 
-    `detail`: the error of a failed run, or the process that works on it. `work`, `seconds` and `size` (bytes) are None
-    where nothing tells them.
+    `detail`: the error of a failed run, the process that works on it, or OTHER_CODE of a finished one. `work`, `seconds`
+    and `size` (bytes) are None where nothing tells them.
     """
 
     id: str
@@ -186,7 +190,8 @@ def _state(
     if record is not None and record["status"] == "failed":
         return "failed", record["error"]
     if is_run or results.has_stage(name):
-        return "finished", ""
+        record = record or results.read_record(results.stage_folder(name)) or {}
+        return "finished", "" if is_todays(record.get("codes", [""])) else OTHER_CODE
     return "not needed", ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness.experiment.experiment import Experiment
 from harness.inputs.spec import DataIdentity, Inputs
-from harness.plan.task import Cell, Task
+from harness.plan.task import Cell, Task, is_finished
 from harness.store.records import Results
 from harness.store.run import Run
 
@@ -33,7 +33,8 @@ def cells_of(
             for seed in experiment.seeds:
                 maps = data.maps_of(recipe)
                 run = Run(recipe, experiment.dataset, data.fingerprint, weights, seed, limit, maps, start)
-                cells.append(Cell(row.name, row.title, run, inputs, data.partial))
+                redo = row.name in experiment.redo
+                cells.append(Cell(row.name, row.title, run, inputs, data.partial, redo))
     return cells
 
 
@@ -47,15 +48,23 @@ class Plan:
 def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, rerank: bool = False) -> Plan:
     """The missing tasks of `cells`: each once, stages before the runs that start from them.
 
-    A finished run is never done again, a failed one only with `retry_failed`. With `rerank`, runs are finished when
-    their re-ranked scores are stored.
+    A finished run is done again only where other code made it and its row is to be redone, with its stages; a failed one
+    only with `retry_failed`. With `rerank`, runs are finished when their re-ranked scores are stored.
     """
     runs: dict[str, Cell] = {}
     for cell in cells:
         runs.setdefault(cell.run.id, cell)  # which goes by the title that it has in the first study
-    found = {run_id: record["status"] for run_id in runs if (record := results.find_run(run_id)) is not None}
-    failed = [] if retry_failed else [run_id for run_id in runs if found.get(run_id) == "failed"]
-    todo = [cell for run_id, cell in runs.items() if run_id not in failed and found.get(run_id) != "finished"]
+    redone = {cell.run.id for cell in cells if cell.redo}
+    found = {run_id: record for run_id in runs if (record := results.find_run(run_id)) is not None}
+    kept = {run_id for run_id, record in found.items() if is_finished(record, run_id in redone)}
+    failed = {one for one, record in found.items() if record["status"] == "failed" and not retry_failed}
+    todo = [cell for run_id, cell in runs.items() if run_id not in failed | kept]
+    anew = {
+        one
+        for cell in todo
+        if cell.run.id in redone
+        for one in cell.run.stages_before("image-tower").values()
+    }
     stages: dict[str, Task] = {}
     names: set[str] = set()
     for cell in todo:
@@ -63,26 +72,25 @@ def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, reran
             stage_id = cell.run.stage_id(stage)
             if stage_id in stages:
                 continue
-            task = Task(stage_id, stage, stage, cell.run, cell.inputs, partial=cell.partial)
+            again = stage_id in anew
+            task = Task(stage_id, stage, stage, cell.run, cell.inputs, partial=cell.partial, redo=again)
             if task.name in names:
                 task = replace(task, row=f"{stage} of {cell.title}")  # rows of two methods may not share it
             names.add(task.name)
             stages[stage_id] = task
-    missing = {stage_id for stage_id in stages if not results.has_stage(stage_id)}
+    missing = {stage_id for stage_id, task in stages.items() if not task.is_stored(results)}
     tasks = [task for task in stages.values() if task.id in missing]
     names = {task.name for task in tasks}
     for cell in todo:
-        last = cell.run.recipe.stages()[-1]
-        task = Task(cell.run.id, cell.title, last, cell.run, cell.inputs, partial=cell.partial)
+        last, again = cell.run.recipe.stages()[-1], cell.run.id in redone
+        task = Task(cell.run.id, cell.title, last, cell.run, cell.inputs, partial=cell.partial, redo=again)
         if task.name in names:
             task = replace(task, row=f"{cell.title} ({cell.run.id[:6]})")  # two studies have it for two runs
         names.add(task.name)
         tasks.append(task)
     ordered = [replace(task, needs=_needs(task, missing)) for task in tasks]
     if rerank:
-        done = {
-            one for one in runs if found.get(one) == "finished" and results.find_reranked(one) is not None
-        }
+        done = {one for one in kept if results.find_reranked(one) is not None}
         ordered += _rerankings([cell for one, cell in runs.items() if one not in {*done, *failed}], todo)
     return Plan(tuple(ordered))
 

@@ -6,20 +6,32 @@ from typing import Any
 
 from harness.inputs.spec import Inputs
 from harness.store.checkpoints import Interval
+from harness.store.record_file import Record
 from harness.store.records import Results
 from harness.store.run import Run
+from harness.system.code_digest import is_todays
 from pivl.recipe import Stage
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A row at one seed: its run, the inputs of the run, and missing data."""
+    """A row at one seed: its run, the inputs of the run, and missing data.
+
+    redo: whether what other code made of it is to be done again.
+    """
 
     row: str
     title: str
     run: Run
     inputs: Inputs
     partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    redo: bool = False
+
+
+def is_finished(record: Record | None, by_todays_code: bool) -> bool:
+    """Whether a record is of a finished run and, where that matters, owes to no other code than today's."""
+    finished = record is not None and record["status"] == "finished"
+    return finished and (not by_todays_code or is_todays((record or {}).get("codes", [""])))
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,7 @@ class Task:
     `rerank`: train nothing, score the stored model with re-ranking. `checkpoint_every`, as
     harness.store.checkpoints.Interval reads it, changes no result; that `ranks` processes train it together
     changes no more than rounding does.
-    `partial`: what its data lack (harness.inputs.spec.DataIdentity).
+    `partial`: what its data lack (harness.inputs.spec.DataIdentity). `redo`: what other code has stored does not count.
     """
 
     id: str
@@ -43,6 +55,7 @@ class Task:
     checkpoint_every: str = "auto"
     ranks: int = 1
     partial: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    redo: bool = False
 
     @property
     def name(self) -> str:
@@ -62,9 +75,10 @@ class Task:
     def is_stored(self, results: Results) -> bool:
         """Whether the task's result is stored and sound."""
         if not (self.is_run or self.rerank):
-            return results.has_stage(self.id)
+            record = results.read_record(results.stage_folder(self.id)) if self.redo else None
+            return results.has_stage(self.id) and (record is None or is_todays(record.get("codes", [""])))
         record = results.find_reranked(self.run.id) if self.rerank else results.find_run(self.id)
-        return record is not None and record["status"] == "finished"
+        return is_finished(record, self.redo)
 
     def to_json(self) -> dict[str, Any]:
         """The search as JSON values, for `from_json`."""

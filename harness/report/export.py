@@ -80,6 +80,9 @@ def _row(table: Table, line: Line) -> dict[str, Any]:
         "seeds_planned": line.planned,
         "problems": [problem.text for problem in line.problems],
         "code": [code or None for code in _codes(table, line)],
+        "by_other_code": set(_codes(table, line)) not in (set(), {table.setting.code})
+        if line.trained
+        else None,
     }
 
 

@@ -31,13 +31,13 @@ def notes(table: Table) -> list[str]:
         said.append(
             f"**Discordant pairs at rank 1** (row alone : {reference} alone), all seeds together: {wins}."
         )
-    return said + published_table.notes(table) + _measured(table.footer)
+    return said + published_table.notes(table) + _measured(table)
 
 
 def brief_notes(table: Table) -> list[str]:
     """The notes that no number may be read without: the answer, what is missing, and where numbers come from."""
     verdict = f"**Gain** over {table.reference}; p adjusted by Holm; verdict on {table.study.primary}."
-    return [*_first(table), verdict, *_measured(table.footer)]
+    return [*_first(table), verdict, *_measured(table)]
 
 
 def _first(table: Table) -> list[str]:
@@ -80,7 +80,8 @@ def _wins(line: Line) -> str:
     return f"{line.row.title} {comparison.row_alone} : {comparison.reference_alone}"
 
 
-def _measured(footer: Footer | None) -> list[str]:
+def _measured(table: Table) -> list[str]:
+    footer = table.footer
     if footer is None:
         return ["**No complete run yet.**"]
     detectable, families = footer.minimum_detectable, f" in {footer.cluster_count} families"
@@ -96,6 +97,7 @@ def _measured(footer: Footer | None) -> list[str]:
         f"{families if footer.clusters == 'family' else ''}; "
         f"{'; '.join(footer.devices)}; commit {commits}; {', '.join(footer.dates)}.",
         *_codes(footer),
+        *_other_code(table, footer),
         f"**Evaluation protocol**: `{footer.signature}`. Only numbers of one protocol may be compared.",
     ]
 
@@ -134,4 +136,15 @@ def _codes(footer: Footer) -> list[str]:
     )
     return [
         f"**Rows come from different code**, by its digest: {named}. Gains over other code may be the code's."
+    ]
+
+
+def _other_code(table: Table, footer: Footer) -> list[str]:
+    """A note on rows of ours that owe to other code than that at hand."""
+    today, ours = table.setting.code, [line.row.name for line in table.lines if line.trained]
+    other = [row for row in ours if today and set(footer.codes.get(row, [today])) != {today}]
+    if not other:
+        return []
+    return [
+        f"**Trained by other code** than is installed ({today}): {', '.join(other)}. `run --redo ROW` does a row again."
     ]

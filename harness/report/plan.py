@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.display.text import duration
-from harness.plan.forecast import Forecast, WorkItem
+from harness.plan.forecast import OTHER_CODE, Forecast, WorkItem
 from harness.report.grid import grid
 
 
@@ -18,9 +18,11 @@ def markdown(forecast: Forecast) -> str:
 
 def brief(forecast: Forecast) -> list[str]:
     """The sums in a few lines: runs by state, what sharing saves, work and time, disk."""
+    other = dict.fromkeys(row for item in forecast.runs if item.detail == OTHER_CODE for _, row in item.rows)
+    redo = [f"finished {OTHER_CODE}: {', '.join(other)} (--redo ROW does a row again)"] if other else []
     later = [] if forecast.identified else ["run ids are known once `run` has rendered the images"]
     again = [f"{forecast.rerankings} models to score with re-ranking"] if forecast.rerankings else []
-    return [_counts(forecast), *later, *_savings(forecast), *_time(forecast), *again, _disk(forecast)]
+    return [_counts(forecast), *redo, *later, *_savings(forecast), *_time(forecast), *again, _disk(forecast)]
 
 
 def to_json(forecast: Forecast) -> str:
@@ -103,6 +105,8 @@ def _state(item: WorkItem) -> str:
             return f"failed: {item.detail}"
         case "running":
             return f"running: {item.detail}"
+        case "finished" if item.detail:
+            return f"finished {item.detail}"
     return item.state
 
 

@@ -14,6 +14,7 @@ from harness.plan import departures
 from harness.plan.preparation import find_cells
 from harness.plan.task import Cell
 from harness.store.records import Failed, Finished, Results
+from harness.system.code_digest import code_digest
 from pivl.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def make_table(experiment: Experiment, recorded: Recorded, results: Results) -> 
         partial,
         departures.describe(experiment, partial, unsure),
         experiment.inputs.backbone,
+        code_digest(),
     )
     study, warning = replace(experiment.study, rows=rows), experiment.preset.warning
     columns = columns_module.find_columns(study.columns, recorded, results)

@@ -32,6 +32,11 @@ def code_digest() -> str:
     return digest_code([sources[name] for name in ROOTS], list(sources.values()))
 
 
+def is_todays(codes: Sequence[str]) -> bool:
+    """Whether weights that owe to code of these digests, as records have them, owe to this code alone."""
+    return set(codes) == {code_digest()}
+
+
 def digest_code(roots: Sequence[str], modules: Sequence[str]) -> str:
     """Returns the digest of what the modules `roots` define and use of `modules`, all given as text.
 

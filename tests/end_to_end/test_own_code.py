@@ -1,8 +1,10 @@
 """A loss and a head of one's own from a folder elsewhere: worker processes train with them, and the runs open again."""
 
 import os
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,27 @@ def test_what_a_loss_raises_is_the_failure_of_its_run_alone(tmp_path):
     assert "own_loss must return a scalar tensor" in out + said
     assert len([one for _, one in Results(tmp_path / "results", complain).records("runs")
                 if one["status"] == "finished"]) == 2  # fmt: skip
+
+
+def test_what_other_code_trained_is_trained_again_once(tmp_path):
+    typed = ("run", "ablation", *TINY, "--rows", "clip-reid,part-labels", "--redo", "part-labels")
+    assert run(tmp_path, *typed)[0] == 0
+    results = Results(tmp_path / "results", complain)
+    before = {record["id"]: record for _, record in results.records("runs")}
+    for kind in ("runs", "stages"):
+        for folder, record in list(results.records(kind)):
+            copies = {name: partial(shutil.copyfile, folder / name) for name in record["files"]}
+            results.write(folder, {**record, "codes": ["0123456789ab"]}, copies)
+    for done in (1, 0):
+        status, _, said = run(tmp_path, *typed)
+        assert status == 0
+        assert f"{2 - done} of 2 runs are finished, {done} to do" in said
+    for folder, record in results.records("runs"):
+        redone = record["recipe"]["part_text"] == "label"
+        assert record["codes"] == (before[record["id"]]["codes"] if redone else ["0123456789ab"])
+        assert record["files"]["model.safetensors"] == before[folder.name]["files"]["model.safetensors"]
+    (stage,) = (record for _, record in results.records("stages"))
+    assert stage["codes"] != ["0123456789ab"]
 
 
 def test_the_notebook_runs_from_any_folder(tmp_path):
