@@ -91,9 +91,9 @@ class Recipe:
     part_epochs: int = _part(20, EPOCHS)
     part_rate: float = _part(3.5e-4, STEP_SIZE)
     part_temperature: float = _part(0.07, (1e-4, 1_000))  # the paper gives no value (method.md 0)
-    part_schedule: Literal["after", "joint"] = _part(
+    part_schedule: Literal["after", "anchored", "joint"] = _part(
         "after"
-    )  # joint: version 2, one stage 1 with both losses
+    )  # anchored: 1b keeps the loss of 1a (Eq. 2) beside its own; joint: version 2, one stage 1 with both losses
     label_vote: Literal["majority", "foreground", "nearest"] = _part("majority")
     background: Literal["class", "ignore", "balanced"] = _part(
         "class"
@@ -203,7 +203,7 @@ class Recipe:
     def stages(self) -> tuple[Stage, ...]:
         """The stages that this recipe needs, in order: no text needs no prompts, labels alone need no part tuning."""
         if self.part_text == "identity+label":
-            return STAGES if self.part_schedule == "after" else STAGES[1:]
+            return STAGES[1:] if self.part_schedule == "joint" else STAGES
         if self.image_to_text_weight > 0:
             return ("identity-prompts", "image-tower")
         return ("image-tower",)

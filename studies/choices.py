@@ -43,6 +43,7 @@ CHOICES = Study(
         Row("one-cosine", "one cosine through 1a and 1b", "PI-VL", {**pi_vl, "prompt_cosine": "one"}),
         Row("no-warm-up", "1b: no warm-up", "PI-VL", {**pi_vl, "part_warmup_epochs": 0}),
         Row("shuffled", "1b: shuffled batches", "PI-VL", {**pi_vl, "part_sampling": "shuffle"}),
+        Row("anchored", "1b: the loss of people kept on", "PI-VL", {**pi_vl, "part_schedule": "anchored"}),
         Row(
             "joint",
             "people and parts tuned together",

@@ -22,15 +22,16 @@ def tune_prompts(
 ) -> Fit[Tensor]:
     """Returns the training of tokens [P, M, W] in stage 1a or 1b, or in both at once (version 2 of the paper, Eq. 7).
 
-    Only the tokens train. Stage 1a compares pictures with texts of people, stage 1b pixels with texts of their parts.
+    Only the tokens train. Stage 1a compares pictures with texts of people, stage 1b pixels with texts of their parts; an
+    anchored one goes on with what 1a does, on the same batches.
     """
+    chosen, rate, epochs = [identity_terms, part_terms], recipe.part_rate, recipe.part_epochs
     if stage == "identity-prompts":
         chosen, rate, epochs = [identity_terms], recipe.prompt_rate, recipe.identity_epochs
     elif recipe.part_schedule == "joint":
-        chosen, rate = [identity_terms, part_terms], recipe.prompt_rate
-        epochs = recipe.identity_epochs + recipe.part_epochs
-    else:
-        chosen, rate, epochs = [part_terms], recipe.part_rate, recipe.part_epochs
+        rate, epochs = recipe.prompt_rate, recipe.identity_epochs + recipe.part_epochs
+    elif recipe.part_schedule == "after":
+        chosen = [part_terms]
     only_trainable([tokens], prompts)
     built = [make(recipe, prompts, tokens, data) for make in chosen]
 
@@ -107,6 +108,6 @@ def prompt_schedule(recipe: Recipe, stage: Stage) -> Schedule:
     epochs = before + recipe.part_epochs if one else own
     rates = recipe.prompt_rate, recipe.prompt_warmup_rate, recipe.prompt_least_rate
     whole = warm_cosine(epochs, rates[0], warmup, *rates[1:])
-    if stage == "part-prompts" and recipe.prompt_cosine == "one" and recipe.part_schedule == "after":
+    if stage == "part-prompts" and recipe.prompt_cosine == "one" and recipe.part_schedule != "joint":
         return lambda epoch, share: whole(before + epoch, share)
     return whole

@@ -87,8 +87,8 @@ class TrainingData:
         return cls(recipe, split, clip, Store.hold(split.train, device), Streams(seed))
 
     def for_prompts(self, stage: Stage) -> PromptData:
-        """Returns what stage 1a, 1b or, in a joint schedule, both in one tune prompts against."""
-        by_people = stage == "identity-prompts" or self.recipe.part_schedule == "joint"
+        """Returns what stage 1a, 1b or, in a joint or anchored schedule, both in one tune prompts against."""
+        by_people = stage == "identity-prompts" or self.recipe.part_schedule != "after"
         image = self._describe(lambda features: features.proj) if by_people else None
         data = PromptData(
             self.store.person, self._prompt_batches(stage), similarity(self.recipe, self.clip), image

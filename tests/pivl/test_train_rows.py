@@ -206,6 +206,7 @@ def test_described_parts_have_their_sentences_and_the_others_their_names():
         {"fuse": "levels"},
         {"fuse": "concat", "fused_stages": "2-5"},
         {"background": "balanced"},
+        {"part_schedule": "anchored"},
         {"global_targets": "images", "erased_labels": "keep"},
         {"part_similarity": "dot", "part_sampling": "shuffle", "prompt_cosine": "one"},
     ],

@@ -113,6 +113,7 @@ def test_each_choice_is_changed_alone() -> None:
     assert {name for name, _ in said} >= {
         "align_loss", "part_similarity", "part_template", "part_wording", "fuse", "fused_stages", "background",
         "prompt_cosine", "part_warmup_epochs", "part_sampling", "erased_labels", "label_vote",
+        "part_schedule",
     }  # fmt: skip
 
 

@@ -137,6 +137,33 @@ def test_stage_1b_may_be_shuffled():
         assert len(torch.cat(list(batches)).unique()) <= pictures
 
 
+def test_an_anchored_stage_1b_adds_the_loss_of_stage_1a_to_its_own():
+    """Its first step, from the tokens of 1a: the terms of both stages on one batch."""
+    steps = {}
+    for schedule in ("after", "anchored"):
+        recipe = replace(PI_VL, part_schedule=schedule, identity_epochs=1, part_epochs=3)
+        trainer = tiny_trainer(recipe)
+        before = trainer.tune_prompts("identity-prompts")
+        tokens, prompts = nn.Parameter(before.clone()), trainer.prompts()
+        made = TrainingData.hold(recipe, trainer.split, trainer.clip, trainer.seed, trainer.device)
+        data = made.for_prompts("part-prompts")
+        fit = tune_prompts("part-prompts", recipe, prompts, tokens, data)
+        steps[schedule] = next(iter(fit))
+        assert (data.image is None) == (schedule == "after")
+    assert steps["anchored"].epochs == steps["after"].epochs == 3
+    made = TrainingData.hold(recipe, trainer.split, trainer.clip, trainer.seed, trainer.device)
+    (index, *_) = made.for_prompts("part-prompts").batches(1)  # of a stream that nothing was drawn from
+    wanted = {**steps["after"].terms, **identity_terms(recipe, prompts, before, data)(index)}
+    assert set(steps["anchored"].terms) == set(wanted)
+    for name, value in wanted.items():
+        assert float(steps["anchored"].terms[name]) == pytest.approx(float(value), rel=1e-5), name
+    assert recipe.stages() == PI_VL.stages()
+    stages = {one.stage_choices("identity-prompts").get("part_schedule") for one in (PI_VL, recipe)}
+    assert stages == {None}  # 1a is shared with the schedule that has no anchor
+    for stage in ("identity-prompts", "part-prompts"):
+        assert _factors(recipe, stage) == _factors(replace(recipe, part_schedule="after"), stage)
+
+
 def test_joint_tuning_steps_on_both_losses_from_fresh_tokens():
     """Its first step has the terms of a first step of 1a and of one of 1b from the same fresh tokens, on one batch."""
     recipe = replace(
