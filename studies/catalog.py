@@ -17,4 +17,7 @@ STUDIES = {
     "transfer": TRANSFER,
 }
 ALL = (ABLATION, PARSERS, TRANSFER)
+STARTS = ("tiny", "tiny-global")
+"""The study `starts` is the ablation from each of these CLIPs: one was taught the parts of people, one was not."""
+SEVERAL = ("all", "starts")  # what stands for several tables
 PRESETS = {"default": DEFAULT, "long": LONG, "smoke": SMOKE}

@@ -54,9 +54,9 @@ def searches(ctx: Any = None) -> list[str]:
 
 
 def _studies(ctx: Any) -> list[str]:
-    from studies.catalog import STUDIES
+    from studies.catalog import SEVERAL, STUDIES
 
-    return [*STUDIES, "all"]
+    return [*STUDIES, *SEVERAL]
 
 
 def _rows(ctx: click.Context) -> list[str]:

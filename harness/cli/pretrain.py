@@ -8,16 +8,18 @@ import click
 from harness.cli.options import GroupedCommand, debug_option
 from harness.cli.paths import UserPath, refuse_own
 from pivl.errors import UserError
-from pivl.synthped.names import CLIP_WEIGHTS, STUDENT_WEIGHTS
+from pivl.synthped.names import CLIPS, STUDENT_WEIGHTS
 
 if TYPE_CHECKING:
+    import torch
+
     from pivl.synthped.pretraining.card import Origin
 
 
 @click.command(cls=GroupedCommand)
 @click.option("--output", type=UserPath(), metavar="PATH", help="The weights to write, for "
               "parsers a folder; with a card.  [default: the shipped file's name, or . for parsers]")  # fmt: skip
-@click.option("--clip", type=click.Choice(list(CLIP_WEIGHTS)), default="tiny", show_default=True,
+@click.option("--clip", type=click.Choice(list(CLIPS)), default="tiny", show_default=True,
               help="The CLIP to train, by the backbone that starts from it.")  # fmt: skip
 @click.option("--parser", "parsers", type=click.Choice(["s", "m", "l", "all"]),
               help="An embedded parser of Table 4, or all three, instead of a tiny CLIP.")  # fmt: skip
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and lessons."
 )
+@click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), default="cpu", show_default=True,
+              help="Where a tiny CLIP is trained.")  # fmt: skip
 @click.option("--steps", type=click.IntRange(min=50), help="Fewer, for a try.  [default: all of them]")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @debug_option
@@ -34,6 +38,7 @@ def pretrain(
     parsers: str | None,
     student: bool,
     seed: int,
+    device: str,
     steps: int | None,
     quiet: bool,
 ) -> None:
@@ -45,7 +50,7 @@ def pretrain(
     from harness.display.progress import Progress
     from harness.display.text import describe_commit, describe_step
     from harness.execution.training_log import TrainingLog
-    from harness.system.devices import describe_machine
+    from harness.system.devices import choose_device, describe_device, describe_machine
     from harness.system.process import keep_memory
     from harness.system.provenance import read_commit
     from pivl.synthped.pretraining.card import Origin
@@ -55,13 +60,15 @@ def pretrain(
     progress = Progress.on_stderr(quiet)
     monitor = TrainingLog(lambda event: progress.update("pretrain", describe_step(event)))
     heard = {"report": monitor.report, "rendering": progress.count("pretrain", "rendering")}
-    origin = Origin(describe_commit(*read_commit()), describe_machine())
+    place = choose_device(device)
+    machine = describe_machine() if place.type == "cpu" else describe_device(place)
+    origin = Origin(describe_commit(*read_commit()), machine)
     if parsers and student:
         raise UserError("--parser and --student: train one after the other")
     if student:
         card = _pretrain_student(output, seed, steps, heard, origin)
     elif parsers is None:
-        card = _pretrain_clip(clip, output, seed, steps, heard, origin)
+        card = _pretrain_clip(clip, output, seed, place, steps, heard, origin)
     else:
         card = _pretrain_parsers(parsers, output, seed, steps, heard, origin)
     progress.close()
@@ -70,7 +77,7 @@ def pretrain(
 
 def _pretrained(clip: str, parsers: str | None, student: bool) -> str:
     """The default output path."""
-    return "." if parsers else (STUDENT_WEIGHTS if student else CLIP_WEIGHTS[clip]).name
+    return "." if parsers else (STUDENT_WEIGHTS if student else CLIPS[clip]).name
 
 
 def _check_pretrained(output: Path, parsers: str | None) -> Path:
@@ -88,7 +95,13 @@ def _check_pretrained(output: Path, parsers: str | None) -> Path:
 
 
 def _pretrain_clip(
-    name: str, output: Path, seed: int, steps: int | None, heard: Any, origin: "Origin"
+    name: str,
+    output: Path,
+    seed: int,
+    device: "torch.device",
+    steps: int | None,
+    heard: Any,
+    origin: "Origin",
 ) -> Path:
     """Trains the CLIP of that name, writes its weights and card, and returns the card's path."""
     from dataclasses import replace
@@ -99,9 +112,9 @@ def _pretrain_clip(
     from pivl.system.processes import cpu_precision
 
     start = STARTS[name]
-    choices = replace(start.choices, precision=cpu_precision())
+    choices = replace(start.choices, precision=cpu_precision() if device.type == "cpu" else "bf16")
     choices = choices if steps is None else replace(choices, steps=steps)
-    made = pretrain(start, output, seed, choices, **heard)
+    made = pretrain(start, output, seed, choices, device=device, **heard)
     card = output.with_name(f"{output.stem.upper()}.md")
     write_card(card, output, made, origin)
     return card

@@ -14,7 +14,7 @@ from harness.inputs.choices import choose
 from harness.inputs.own_code import load_module, name_code
 from pivl.errors import UserError
 from pivl.system.ranges import refusal, shorten
-from studies.catalog import STUDIES
+from studies.catalog import SEVERAL, STUDIES
 from studies.study import Row, Study
 
 GROUP = "pivl_bench.studies"
@@ -36,7 +36,7 @@ def find_study(name: str, file: Path | str | None) -> FoundStudy:
     packages = {point.name: point for point in entry_points(group=GROUP) if point.name not in STUDIES}
     if not name:
         raise UserError(f"no study named; known: {', '.join([*STUDIES, *packages])}; or --study FILE.py")
-    if choose("study", name, [*STUDIES, *packages, "all"]) == "all":
+    if choose("study", name, [*STUDIES, *packages, *SEVERAL]) in SEVERAL:
         raise UserError("all are several studies, which run and plan take; name one of them here")
     if name in packages:
         return _of_package(packages[name])
@@ -69,7 +69,7 @@ def _of_package(point: EntryPoint) -> FoundStudy:
 def _checked(study: Study, place: str) -> Study:
     """The study. Raises UserError, naming `place`, where it does not fit together or a row changes what it cannot."""
     rows = [row.name for row in study.rows]
-    if study.name in (*STUDIES, "all"):
+    if study.name in (*STUDIES, *SEVERAL):
         raise UserError(f"{place}: a study of pivl-bench is called {study.name}; choose another name")
     for name in (study.name, *rows):
         if not NAME.fullmatch(name):

@@ -26,7 +26,7 @@ from pivl.towers.architecture import check_image_size
 from pivl.towers.clip_catalog import named_clips
 from pivl.towers.student_names import parse_student
 from studies.backbones import EMBEDDED_BACKBONE, EMBEDDED_BACKBONES
-from studies.catalog import ALL, PRESETS
+from studies.catalog import ALL, PRESETS, STARTS
 from studies.parsers import PARSERS
 from studies.presets import Preset
 from studies.study import Study
@@ -37,10 +37,13 @@ USUAL_BACKBONE = "rn50"  # for pictures from disk: the paper's ablations are all
 def resolve_all(
     asked: Request, results: Results | None = None, device: str = "auto"
 ) -> tuple[Experiment, ...]:
-    """Returns the experiments of a request: that of one study, or with `all` those of studies.catalog.ALL, in order.
+    """Returns the experiments of a request: that of one study; with `all` those of studies.catalog.ALL, in order; with
+    `starts` the ablation from each of STARTS.
 
     Table 4 is among them for pictures on disk where parsers' maps are named. The rest is as for `resolve`.
     """
+    if asked.study == "starts" and asked.study_file is None:
+        return _from_each_start(asked, results, device)
     if asked.study != "all" or asked.study_file is not None:
         return (resolve(asked, results, device),)
     for option, typed in (("--row", asked.own_rows), ("--rows", asked.rows), ("--redo", asked.redo)):
@@ -52,6 +55,14 @@ def resolve_all(
         resolve_study(study, _request_of(asked, study), PRESETS, known, device)
         for study in ALL
         if study not in without
+    )
+
+
+def _from_each_start(asked: Request, results: Results | None, device: str) -> tuple[Experiment, ...]:
+    if asked.backbone is not None or asked.dataset not in (None, *EMBEDDED_SETS):
+        raise UserError(f"starts: the ablation of rendered people from {' and '.join(STARTS)}; name no other")
+    return tuple(
+        resolve(replace(asked, study="ablation", backbone=start), results, device) for start in STARTS
     )
 
 
@@ -98,7 +109,7 @@ def resolve_study(
     inputs = _inputs(asked, preset.dataset or study.dataset)
     if preset.embedded and inputs.backbone not in EMBEDDED_BACKBONES:
         raise UserError(
-            f"--preset {preset.name}: its epochs are chosen for {' and '.join(EMBEDDED_BACKBONES)}; leave it out for "
+            f"--preset {preset.name}: its epochs are chosen for {', '.join(EMBEDDED_BACKBONES)}; leave it out for "
             f"{inputs.backbone}, and name --seeds"
         )
     beyond = [row.name for row in study.rows if row.rendered and not inputs.is_embedded]

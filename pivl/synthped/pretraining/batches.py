@@ -3,7 +3,7 @@
 Every lesson is drawn from a stream of its own, so it does not depend on the lessons before it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -40,6 +40,11 @@ class PretrainBatch:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def to(self, device: torch.device) -> "PretrainBatch":
+        """Returns the batch with its tensors on `device`."""
+        image, part_map, region = (one.to(device) for one in (self.image, self.part_map, self.region))
+        return replace(self, image=image, part_map=part_map, region=region)
 
 
 @dataclass(frozen=True)

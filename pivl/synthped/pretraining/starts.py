@@ -9,6 +9,7 @@ from pivl.synthped.pretraining.clip_training import Pretraining
 from pivl.towers.architecture import VisionArchitecture
 
 RESNET = VisionArchitecture("resnet", layers=(1, 1, 1, 1), width=16, heads=8, embed_dim=128)
+VIT = VisionArchitecture("vit", layers=(4,), width=128, heads=2, embed_dim=128, patch=8)
 NEVER = 2.0  # a share of the steps that no training reaches
 
 
@@ -41,6 +42,12 @@ STARTS: Mapping[str, Start] = MappingProxyType(
             "It saw whole pictures and captions and nothing else, as OpenAI's CLIP did: no crop, no region and no part "
             "map, so its dense tokens were never told what a part is.",
             Pretraining(steps=1800, regions_from=NEVER, mix=BatchMix(crops=0)),
+        ),
+        "tiny-vit": Start(
+            VIT,
+            "tiny CLIP with a vision transformer",
+            "It had the lessons of `tiny`, crops and regions of its own people among them, for a tower of four "
+            "transformer blocks on patches of 8 x 8 pixels.",
         ),
     }
 )

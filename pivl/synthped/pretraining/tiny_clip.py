@@ -10,7 +10,7 @@ from pivl.loop import Step, mean_terms
 from pivl.synthped.benchmark import PRETRAINING, PretrainingConfig, pretraining_people
 from pivl.synthped.picture_cache import Report as RenderingReport
 from pivl.synthped.pretraining.batches import describe
-from pivl.synthped.pretraining.clip_training import Pretraining, Report, train_clip
+from pivl.synthped.pretraining.clip_training import CPU, Pretraining, Report, train_clip
 from pivl.synthped.pretraining.starts import Start
 from pivl.synthped.pretraining.zero_shot import Evaluation, evaluate
 from pivl.synthped.recipe import EMBEDDED
@@ -51,11 +51,12 @@ def pretrain(
     training_set: PretrainingConfig = TRAINING_SET,
     report: Report = lambda stage, step: None,
     rendering: RenderingReport | None = None,
+    device: torch.device = CPU,
 ) -> ClipReport:
     """Trains the CLIP of `start`, evaluates it and writes its weights to `output`; 25 minutes of two quiet cores.
 
     `choices` None: those of `start`, in the precision of this processor. The weights depend on seed, choices and
-    pictures alone, on one kind of CPU and with one number of threads.
+    pictures alone, on one kind of processor and with one number of threads.
     Raises UserError where `output` or the cache of pictures cannot be written, TrainingFailed at a
     non-finite loss.
     """
@@ -67,7 +68,7 @@ def pretrain(
         steps.append(step)
         report(stage, step)
 
-    clip = train_clip(material, start.vision, choices, seed, keep)
+    clip = train_clip(material, start.vision, choices, seed, keep, device)
     minutes = (time.monotonic() - began) / 60
     evaluation = evaluate_on_held_out(clip, rendering)
     facts = {

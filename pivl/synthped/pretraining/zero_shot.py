@@ -56,8 +56,9 @@ def encode_texts(clip: Clip, texts: Sequence[str]) -> Tensor:
     """
     tokens = [_tokens(clip.vocabulary, text) for text in texts]
     longest = max(map(len, tokens))
-    ids = torch.tensor([row + [0] * (longest - len(row)) for row in tokens])
-    end = torch.tensor([len(row) - 1 for row in tokens])
+    device = next(clip.text.parameters()).device
+    ids = torch.tensor([row + [0] * (longest - len(row)) for row in tokens], device=device)
+    end = torch.tensor([len(row) - 1 for row in tokens], device=device)
     return functional.normalize(clip.text.encode(clip.text.embed_tokens(ids), end).float(), dim=1)
 
 

@@ -12,8 +12,8 @@ from tests.support.commands import run_code, run_main
     [
         (
             ["run", "ablatoin"],
-            "unknown study 'ablatoin'; known: ablation, controls, choices, comparison, parsers, transfer, all; did you "
-            "mean 'ablation'?",
+            "unknown study 'ablatoin'; known: ablation, controls, choices, comparison, parsers, transfer, all, starts; did "
+            "you mean 'ablation'?",
         ),
         (["run", "all", "--rows", "pi-vl"], "--rows: each study of all has rows of its own"),
         (["run", "ablation", "--rows", "pivl"], "did you mean 'pi-vl'?"),
@@ -21,7 +21,7 @@ from tests.support.commands import run_code, run_main
         (["run", "ablation", "--preset", "smok"], "known: default, long, smoke; did you mean 'smoke'?"),
         (
             ["run", "ablation", "--preset", "long", "--dataset", "market1501"],
-            "--preset long: its epochs are chosen for tiny and tiny-global; leave it out for rn50",
+            "--preset long: its epochs are chosen for tiny, tiny-global, tiny-vit, tiny-vit-sie-olp; leave it out",
         ),
         (["run", "ablation", "--seeds", "3-1"], "3-1 runs backwards; write 1-3"),
         (["run", "ablation", "--seeds", "one"], "'one' is no seed"),
