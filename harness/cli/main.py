@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -27,6 +28,7 @@ from harness.cli.parse import parse
 from harness.cli.perf import perf
 from harness.cli.plan import plan
 from harness.cli.pretrain import pretrain
+from harness.cli.project import read_defaults
 from harness.cli.results import results_group
 from harness.cli.run import run
 from harness.cli.search import search
@@ -46,6 +48,10 @@ Begin with:
   pivl-bench run ablation --preset long     the same with 10 seeds, trained to the plateau
   pivl-bench table ablation                 the same table again, from records
   pivl-bench data show synthped             a sheet of the people it is measured on
+\b
+Options that repeat go into pivl.toml of the folder, for all commands or under [run]:
+  dataset = "market1501"
+  data-root = "~/data"
 """
 
 
@@ -89,7 +95,8 @@ def _status(typed: list[str]) -> int:
     try:
         if home_of() is None:
             os.environ["HOME"] = str(take_substitute())  # for libraries, which would end without one
-        status = commands.main(typed, "pivl-bench", standalone_mode=False)
+        kept = read_defaults(commands, Path())
+        status = commands.main(typed, "pivl-bench", standalone_mode=False, default_map=kept)
         return status if isinstance(status, int) else 0
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)

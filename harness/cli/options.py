@@ -9,6 +9,7 @@ import click
 
 from harness.cli import completion
 from harness.cli.paths import OutputFile, PathText, UserPath
+from harness.cli.project import tell_defaults
 from pivl.errors import UserError
 
 Command = Callable[..., Any]
@@ -49,6 +50,7 @@ class GroupedCommand(click.Command):
         """Parses `args`; options that are fields of a collected dataclass become one value of it."""
         rest, values = super().parse_args(ctx, args), ctx.params
         if not ctx.resilient_parsing:  # as it is for a shell that completes half a command
+            tell_defaults(ctx)
             names = {name: [item.name for item in fields(kind)] for name, kind in self.collected.items()}
             made = {
                 name: kind(**{one: values[one] for one in names[name] if one in values})
