@@ -19,6 +19,7 @@ from harness.cli.evidence.claims import claims
 from harness.cli.evidence.figure import figure
 from harness.cli.evidence.power import power
 from harness.cli.evidence.report import report
+from harness.cli.evidence.verify import verify
 from harness.cli.mlflow import mlflow
 from harness.cli.models.compare import compare
 from harness.cli.models.evaluate import evaluate
@@ -33,7 +34,6 @@ from harness.cli.results import results_group
 from harness.cli.run import run
 from harness.cli.search import search
 from harness.cli.table import table
-from harness.cli.verify import verify
 from harness.system.addresses import without_login
 from harness.system.streams import take_streams
 from pivl.errors import UserError

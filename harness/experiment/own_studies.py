@@ -33,11 +33,12 @@ def find_study(name: str, file: Path | str | None) -> FoundStudy:
     """The study called `name`, of `file` or else of the catalog and of packages; a file's only study needs no name."""
     if file is not None:
         return _of_file(name, Path(file))
-    packages = {point.name: point for point in entry_points(group=GROUP) if point.name not in STUDIES}
+    ours = (*STUDIES, *SEVERAL)
+    packages = {point.name: point for point in entry_points(group=GROUP) if point.name not in ours}
     if not name:
         raise UserError(f"no study named; known: {', '.join([*STUDIES, *packages])}; or --study FILE.py")
     if choose("study", name, [*STUDIES, *packages, *SEVERAL]) in SEVERAL:
-        raise UserError("all are several studies, which run and plan take; name one of them here")
+        raise UserError(f"{name} stands for several studies, which run and plan take; name one of them here")
     if name in packages:
         return _of_package(packages[name])
     return FoundStudy(STUDIES[name])

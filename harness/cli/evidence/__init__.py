@@ -1,5 +1,5 @@
-"""Commands about what results can bear: figures of runs, printed tables of others, and experiments to come.
+"""Commands about what results can bear: figures of runs, tables and values of others, experiments to come.
 
-Doors: the commands figure.figure, claims.claims and power.power of harness.cli.evidence.
+Doors: the commands figure.figure, claims.claims, power.power and verify.verify of harness.cli.evidence.
 Example: `pivl-bench claims table.csv --dataset market1501`.
 """
