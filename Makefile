@@ -1,4 +1,4 @@
-# make ablation | study | tables | test | test-slow | test-processors | test-faults | lint | clean. Each sets up .venv by itself when it is missing, stale or half made.
+# make ablation | study | tables | docs-tables | test | test-slow | test-processors | test-faults | lint | clean. Each sets up .venv by itself when it is missing, stale or half made.
 # GNU make 3.81 (macOS) is enough. Another Python: make PYTHON=python3.12 ablation
 
 PYTHON ?= python3
@@ -13,7 +13,7 @@ NUMERICAL := -k 'not damage' $(wildcard tests/pivl/test_*.py tests/pivl/towers/t
   tests/pivl/data/augmentation tests/pivl/data/part_maps tests/pivl/parsers/test_schp.py tests/pivl/synthped/pretraining \
   tests/harness/experiment/test_precision.py tests/harness/analysis/test_comparison_transfer.py
 
-.PHONY: ablation study tables test test-slow test-processors test-faults lint clean
+.PHONY: ablation study tables docs-tables test test-slow test-processors test-faults lint clean
 .DELETE_ON_ERROR:
 
 ablation: $(READY)
@@ -24,6 +24,10 @@ study: $(READY)
 
 tables: $(READY)
 	$(BIN)/pivl-bench run all $(ARGS)
+
+# The tables and the picture of README and docs, from results/reference.
+docs-tables: $(READY)
+	$(BIN)/python -m harness.report.documents.refresh
 
 # Two processes, each taking whole files in their order (the long ones of harness/cli come early); ARGS="-n 0" for a debugger.
 test: $(READY)

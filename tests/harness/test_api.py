@@ -63,12 +63,12 @@ def test_api_answers_with_the_table_and_the_records(results):
     assert {item.state for item in api.plan(request, results.root, options).runs} == {"finished"}
 
 
-@pytest.mark.parametrize("where", ["README", "docstring"])
+@pytest.mark.parametrize("where", ["guide", "docstring"])
 def test_the_examples_run_as_they_are_printed(results, monkeypatch, where):
     """On runs that are recorded in the folder that they name."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[2] / "docs" / "getting-started.md").read_text(encoding="utf-8")
     printed = {
-        "README": re.findall(r"```python\n(from harness import api\n.*?)```", readme, flags=re.S),
+        "guide": re.findall(r"```python\n(from harness import api\n.*?)```", guide, flags=re.S),
         "docstring": re.findall(
             r"^    from harness import api\n(?:\n|    .*\n)+", api.__doc__ or "", flags=re.M
         ),
@@ -80,7 +80,7 @@ def test_the_examples_run_as_they_are_printed(results, monkeypatch, where):
     answer = known["answer"]
     assert isinstance(answer, api.Answer)
     assert answer.complete
-    assert len(answer.records) == {"README": 8, "docstring": 1}[where]
+    assert len(answer.records) == {"guide": 8, "docstring": 1}[where]
 
 
 def test_what_is_missing_is_said_and_makes_the_answer_incomplete(results):

@@ -1,0 +1,128 @@
+"""Tables of README and docs in four columns, made of committed tables and inserted between two comments.
+
+A page has a line `<!-- KIND: NAME -->` and `<!-- end -->` below it; what stands between the two is replaced. NAME is a
+file NAME.json of results/reference, with NAME.md beside it. KIND is `table` (the rows), `contrasts`, or `output` (two
+lines as they are printed).
+"""
+
+import json
+import os
+import re
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.analysis.table import BASELINE, METRICS, UNLEARNED
+from harness.report.grid import grid, number
+from pivl.errors import UserError
+
+REFERENCE = Path("results/reference")
+_PLACE = re.compile(r"(<!-- (table|contrasts|output): ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_PRINTED = {metric.lower().replace("-", ""): metric for metric in METRICS}  # by the names of the JSON
+
+Values = dict[str, Any]  # a JSON object
+
+
+def read_committed(name: str, root: Path) -> Values:
+    """Returns the committed table `name`. Raises UserError where there is none that can be read."""
+    path = root / REFERENCE / f"{name}.json"
+    try:
+        found: Values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: no table that can be read; copy it from results/tables") from error
+    return found
+
+
+def insert(page: Path, root: Path) -> str:
+    """Returns the text of `page` with every table made anew. Raises UserError for a table that is not committed."""
+
+    def _replace(found: re.Match[str]) -> str:
+        opening, kind, name, closing = found.groups()
+        return f"{opening}\n{_MADE_BY[kind](name, root, page.parent)}\n\n{closing}"
+
+    return _PLACE.sub(_replace, page.read_text(encoding="utf-8"))
+
+
+def _table(name: str, root: Path, folder: Path) -> str:
+    table = read_committed(name, root)
+    whole = Path(os.path.relpath(root / REFERENCE / f"{name}.md", folder)).as_posix()
+    return f"{gains_grid(table)}\n\n{_measured(table)} [The whole table]({whole})."
+
+
+def _contrasts(name: str, root: Path, folder: Path) -> str:
+    return contrasts_grid(read_committed(name, root))
+
+
+def _output(name: str, root: Path, folder: Path) -> str:
+    """Two lines below the table, as `run` prints them: what it says, and what it was measured with."""
+    lines = (root / REFERENCE / f"{name}.md").read_text(encoding="utf-8").splitlines()
+    shown = [line.replace("**", "") for line in lines if line.startswith(("- **In plain", "- **Measured"))]
+    wrapped = [textwrap.fill(line, 96, subsequent_indent="  ", break_on_hyphens=False) for line in shown]
+    return "\n".join(["```text", *wrapped, "```"])
+
+
+_MADE_BY: dict[str, Callable[[str, Path, Path], str]] = {
+    "table": _table,
+    "contrasts": _contrasts,
+    "output": _output,
+}
+
+
+def gains_grid(table: Values) -> str:
+    """Returns a Markdown grid: each row with its score, its gain over the baseline and the verdict."""
+    metric = primary(table)
+    baseline = table["footer"]["reference"]
+    (title,) = [row["title"] for row in table["rows"] if row["row"] == baseline]
+    lines = [
+        [row["title"], _score(row[metric]), _gain(row[f"{metric}_gain"]), verdict_of(row, baseline)]
+        for row in table["rows"]
+    ]
+    printed = _PRINTED[metric]
+    return grid(["Row", f"{printed}, %", f"{printed} gain over {title}", "Verdict"], lines, left=(0, 3))
+
+
+def contrasts_grid(table: Values) -> str:
+    """Returns a Markdown grid: each contrast of the question with its gain, adjusted p and verdict."""
+    metric = primary(table)
+    judged = [(one["title"].removeprefix("Gain of "), one[f"{metric}_gain"]) for one in table["contrasts"]]
+    lines = [
+        [title, _gain(gain), f"{gain['adjusted_p']:.3f}" if gain else "-", gain["verdict"] if gain else "-"]
+        for title, gain in judged
+    ]
+    return grid(["Gain of", f"{_PRINTED[metric]} gain", "p", "Verdict"], lines, left=(0, 3))
+
+
+def primary(table: Values) -> str:
+    """Returns the primary metric as the JSON names it: `map`, also in tables of before, which did not say it."""
+    return str(table["footer"].get("primary_metric", "map"))
+
+
+def _measured(table: Values) -> str:
+    """Seeds, benchmark, test set, devices, commits and dates, in a line."""
+    footer = table["footer"]
+    clusters = f" in {footer['clusters']} families" if table.get("clusters") == "family" else ""
+    version = footer["signature"].split("|")[1].partition("@")[0]
+    people = f"{footer['queries']} queries of {footer['people']} identities{clusters}"
+    facts = [version, people, *footer["devices"], "commit " + ", ".join(footer["commits"]), *footer["dates"]]
+    return f"{len(footer['seeds'])} seeds; {'; '.join(facts)}."
+
+
+def _score(value: Values | None) -> str:
+    if value is None:
+        return "-"
+    return f"{number(value['mean'], 1)} [{number(value['low'], 1)}, {number(value['high'], 1)}]"
+
+
+def _gain(value: Values | None) -> str:
+    if value is None:
+        return "-"
+    mean, low, high = (number(value[key], 2, "+") for key in ("mean", "low", "high"))
+    return f"**{mean}** [{low}, {high}]" if value["marked"] else f"{mean} [{low}, {high}]"
+
+
+def verdict_of(row: Values, baseline: str) -> str:
+    """Returns the verdict of a row as tables print it: in brackets where the row has not learned."""
+    if row["row"] == baseline:
+        return BASELINE
+    return f"{UNLEARNED} ({row['verdict']})" if row.get("not_learned") else str(row["verdict"])
