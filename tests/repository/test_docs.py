@@ -16,10 +16,10 @@ from PIL import Image
 from harness.analysis.health import GROUPS
 from harness.analysis.statistics import Verdict
 from harness.analysis.table import BASELINE, CONSISTENCY, UNLEARNED
+from harness.experiment.resolve import resolve_all
 from harness.report.documents.overview import OVERVIEW, source_digest
 from harness.report.documents.refresh import pages_of
 from harness.report.documents.tables import insert
-from harness.experiment.resolve import resolve_all
 from pivl.synthped.names import PARSERS
 from studies.catalog import PRESETS, STUDIES
 from studies.searches import SEARCHES

@@ -41,7 +41,7 @@ def draw_overview(root: Path) -> None:
     strip = np.concatenate(
         [sheet[row * height :, 2 * pair * width :][:height, : 2 * width] for row, pair in SHOWN]
     )
-    figure = new_figure(5.0, 4.0)
+    figure = new_figure(5.0, 4.2)
     left, right = figure.subplots(1, 2, width_ratios=(1, 2.9))
     left.imshow(strip)
     left.set_axis_off()
@@ -64,10 +64,14 @@ def _draw_gains(axes: "Axes", table: Values) -> None:
         face = color if gain["marked"] else "white"
         axes.errorbar(gain["mean"], line, xerr=reach, fmt="o", capsize=3, color=color, markerfacecolor=face)
         said = f"{row['title']}\n{number(gain['mean'], 2, '+')} mAP, {verdict_of(row, footer['reference'])}"
-        axes.annotate(said, (0.02, line - 0.18), xycoords=("axes fraction", "data"), fontsize=9, va="bottom")
+        axes.annotate(
+            said, (0.02, line - 0.18), xycoords=("axes fraction", "data"), fontsize=10.5, va="bottom"
+        )
     reach_of_axis = 1.1 * max([margin, *(abs(gain[end]) for _, _, gain in judged for end in ("low", "high"))])
     axes.set(xlim=(-reach_of_axis, reach_of_axis), ylim=(len(judged) - 0.6, -0.8), yticks=[])
     axes.spines["left"].set_visible(False)
-    axes.tick_params(labelsize=9)
+    axes.tick_params(labelsize=10.5)
     axes.locator_params(axis="x", nbins=5)
-    axes.set_xlabel(f"mAP gain over CLIP-ReID, points,\n95 % interval; grey: within ±{margin:g}", fontsize=9)
+    axes.set_xlabel(
+        f"mAP gain over CLIP-ReID, points,\n95 % interval; grey: within ±{margin:g}", fontsize=10.5
+    )

@@ -8,7 +8,6 @@ lines as they are printed).
 import json
 import os
 import re
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,9 +56,7 @@ def _contrasts(name: str, root: Path, folder: Path) -> str:
 def _output(name: str, root: Path, folder: Path) -> str:
     """Two lines below the table, as `run` prints them: what it says, and what it was measured with."""
     lines = (root / REFERENCE / f"{name}.md").read_text(encoding="utf-8").splitlines()
-    shown = [line.replace("**", "") for line in lines if line.startswith(("- **In plain", "- **Measured"))]
-    wrapped = [textwrap.fill(line, 96, subsequent_indent="  ", break_on_hyphens=False) for line in shown]
-    return "\n".join(["```text", *wrapped, "```"])
+    return "\n".join(f"> {line}" for line in lines if line.startswith(("- **In plain", "- **Measured")))
 
 
 _MADE_BY: dict[str, Callable[[str, Path, Path], str]] = {
@@ -109,9 +106,7 @@ def _measured(table: Values) -> str:
 
 
 def _score(value: Values | None) -> str:
-    if value is None:
-        return "-"
-    return f"{number(value['mean'], 1)} [{number(value['low'], 1)}, {number(value['high'], 1)}]"
+    return "-" if value is None else number(value["mean"], 1)
 
 
 def _gain(value: Values | None) -> str:
