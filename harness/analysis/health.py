@@ -88,6 +88,7 @@ GRADIENTS = Group(
             ("triplet", "Triplet"),
             ("image_to_text", "Image-to-text"),
             ("alignment", "Alignment"),
+            ("own", "Own loss"),
         )
         for when in ("first", "last")
     ),

@@ -118,11 +118,16 @@ class Results:
                 probe.write(b"0" * 4096)
                 probe.flush()
             self.sweep()
-            stored = replace(self, warn=lambda text: None)  # what is broken is said by those who want it
-            for left in self.root.glob("checkpoints/*"):
-                ended = (stored.find_run(left.name) or {}).get("status") == "finished"
-                if ended or stored.has_stage(left.name):
-                    shutil.rmtree(left, ignore_errors=True)
+            for left in filter(self._is_left, self.root.glob("checkpoints/*")):
+                shutil.rmtree(left, ignore_errors=True)
+
+    def _is_left(self, checkpoint: Path) -> bool:
+        """Whether a checkpoint is older than the end of its run or stage; a newer one is of what is done again."""
+        stored = replace(self, warn=lambda text: None)  # what is broken is said by those who want it
+        run, stage = self.run_folder(checkpoint.name), self.stage_folder(checkpoint.name)
+        ended = (stored.find_run(run.name) or {}).get("status") == "finished" or stored.has_stage(stage.name)
+        end = (run if run.exists() else stage) / "record.json"
+        return ended and checkpoint.stat().st_mtime_ns < end.stat().st_mtime_ns
 
     def sweep(self) -> None:
         """Removes leftovers of killed processes: claims and temporary files."""

@@ -178,10 +178,13 @@ def test_an_interval_is_in_minutes_or_an_epoch_as_the_data_suit():
 def test_what_is_stored_needs_no_checkpoints_and_what_is_not_keeps_them(tmp_path):
     results = Results(tmp_path, complain)
     run = draw_run("pi-vl")
-    write_finished(results, run)
-    write_stage(results, run, "identity-prompts")
     tasks = [run.id, run.stage_id("identity-prompts"), run.stage_id("part-prompts")]
     for task in tasks:
         Checkpoints(results.checkpoint_folder(task), EPOCH, complain).write(checkpoint(1))
+    write_finished(results, run)
+    write_stage(results, run, "identity-prompts")
     results.prepare()
     assert [results.checkpoint_folder(task).exists() for task in tasks] == [False, False, True]
+    Checkpoints(results.checkpoint_folder(run.id), EPOCH, complain).write(checkpoint(1))
+    results.prepare()
+    assert results.checkpoint_folder(run.id).exists()  # it is done again
