@@ -13,6 +13,8 @@ NUMERICAL := -k 'not damage' $(wildcard tests/pivl/test_*.py tests/pivl/towers/t
   tests/pivl/data/augmentation tests/pivl/data/part_maps tests/pivl/parsers/test_schp.py tests/pivl/synthped/pretraining \
   tests/harness/experiment/test_precision.py tests/harness/analysis/test_comparison_transfer.py
 
+DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md docs $(wildcard */README.md)
+
 .PHONY: ablation study tables docs-tables test test-slow test-processors test-faults lint clean
 .DELETE_ON_ERROR:
 
@@ -49,6 +51,8 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/codespell $(DOCUMENTS)
+	$(BIN)/python -m pytest -q tests/repository/test_docs.py -k "link or lines"
 
 clean:
 	rm -rf .venv build *.egg-info .ruff_cache .mypy_cache .pytest_cache

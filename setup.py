@@ -78,6 +78,7 @@ setup(
             "pytest-xdist",
             "ruff",
             "mypy",
+            "codespell",
             "pandas-stubs",
         ],
     },

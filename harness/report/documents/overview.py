@@ -63,7 +63,7 @@ def _draw_gains(axes: "Axes", table: Values) -> None:
         reach = [[gain["mean"] - gain["low"]], [gain["high"] - gain["mean"]]]
         face = color if gain["marked"] else "white"
         axes.errorbar(gain["mean"], line, xerr=reach, fmt="o", capsize=3, color=color, markerfacecolor=face)
-        said = f"{row['title']}\n{number(gain['mean'], 2, '+')} mAP, {verdict_of(row, footer['reference'])}"
+        said = f"{row['title']}\n{number(gain['mean'], 2, '+')} mAP, {verdict_of(row)}"
         axes.annotate(
             said, (0.02, line - 0.18), xycoords=("axes fraction", "data"), fontsize=10.5, va="bottom"
         )

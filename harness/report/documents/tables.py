@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.table import BASELINE, METRICS, UNLEARNED
+from harness.analysis.table import BASELINE, METRICS
 from harness.report.grid import grid, number
 from pivl.errors import UserError
 
@@ -72,7 +72,7 @@ def gains_grid(table: Values) -> str:
     baseline = table["footer"]["reference"]
     (title,) = [row["title"] for row in table["rows"] if row["row"] == baseline]
     lines = [
-        [row["title"], _score(row[metric]), _gain(row[f"{metric}_gain"]), verdict_of(row, baseline)]
+        [row["title"], _score(row[metric]), _gain(row[f"{metric}_gain"]), verdict_of(row)]
         for row in table["rows"]
     ]
     printed = _PRINTED[metric]
@@ -116,8 +116,6 @@ def _gain(value: Values | None) -> str:
     return f"**{mean}** [{low}, {high}]" if value["marked"] else f"{mean} [{low}, {high}]"
 
 
-def verdict_of(row: Values, baseline: str) -> str:
-    """Returns the verdict of a row as tables print it: in brackets where the row has not learned."""
-    if row["row"] == baseline:
-        return BASELINE
-    return f"{UNLEARNED} ({row['verdict']})" if row.get("not_learned") else str(row["verdict"])
+def verdict_of(row: Values) -> str:
+    """Returns the verdict of a row as tables print it; those of before called the baseline another way."""
+    return BASELINE if row["verdict"] == "reference" else str(row["verdict"])
