@@ -15,8 +15,10 @@ from typing import Any
 from harness.analysis.table import BASELINE, METRICS
 from harness.report.grid import grid, number
 from pivl.errors import UserError
+from studies.catalog import STUDIES
 
 REFERENCE = Path("results/reference")
+NOT_MEASURED = "Not measured yet."
 _PLACE = re.compile(r"(<!-- (table|contrasts|output): ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _PRINTED = {metric.lower().replace("-", ""): metric for metric in METRICS}  # by the names of the JSON
 
@@ -34,11 +36,16 @@ def read_committed(name: str, root: Path) -> Values:
 
 
 def insert(page: Path, root: Path) -> str:
-    """Returns the text of `page` with every table made anew. Raises UserError for a table that is not committed."""
+    """Returns the text of `page` with every table made anew; that of a study without one says so.
+
+    Raises UserError for a name that is neither a committed table nor that of a study.
+    """
 
     def _replace(found: re.Match[str]) -> str:
         opening, kind, name, closing = found.groups()
-        return f"{opening}\n{_MADE_BY[kind](name, root, page.parent)}\n\n{closing}"
+        absent = not (root / REFERENCE / f"{name}.json").exists() and name.partition("-")[0] in STUDIES
+        made = NOT_MEASURED if absent else _MADE_BY[kind](name, root, page.parent)
+        return f"{opening}\n{made}\n\n{closing}"
 
     return _PLACE.sub(_replace, page.read_text(encoding="utf-8"))
 
@@ -50,7 +57,9 @@ def _table(name: str, root: Path, folder: Path) -> str:
 
 
 def _contrasts(name: str, root: Path, folder: Path) -> str:
-    return contrasts_grid(read_committed(name, root))
+    """The contrasts; tables of before had none."""
+    table = read_committed(name, root)
+    return contrasts_grid(table) if table.get("contrasts") else NOT_MEASURED
 
 
 def _output(name: str, root: Path, folder: Path) -> str:

@@ -67,6 +67,22 @@ def test_a_table_that_cannot_be_read_is_named(tmp_path, content):
         insert(page, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["choices", "ablation-long"])
+def test_a_study_without_a_table_says_so(tmp_path, name):
+    page = tmp_path / "page.md"
+    page.write_text(f"<!-- table: {name} -->\n<!-- end -->")
+    assert insert(page, tmp_path) == f"<!-- table: {name} -->\n\nNot measured yet.\n\n<!-- end -->"
+
+
+def test_a_table_of_before_has_no_contrasts(tmp_path):
+    table = committed_table()
+    del table["contrasts"]
+    commit(table, "some", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("<!-- contrasts: some -->\n<!-- end -->")
+    assert "Not measured yet." in insert(page, tmp_path)
+
+
 def test_a_table_of_before_has_map_as_its_primary_metric():
     table = json.loads(json.dumps(committed_table()))
     del table["footer"]["primary_metric"]
