@@ -60,6 +60,8 @@ def test_what_other_code_trained_is_trained_again_once(tmp_path):
         for folder, record in list(results.records(kind)):
             copies = {name: partial(shutil.copyfile, folder / name) for name in record["files"]}
             results.write(folder, {**record, "codes": ["0123456789ab"]}, copies)
+    (redone_run,) = (one for one, record in before.items() if record["recipe"]["part_text"] == "label")
+    results.reranked_folder(redone_run).mkdir(parents=True)  # of weights that will be no more
     for done in (1, 0):
         status, _, said = run(tmp_path, *typed)
         assert status == 0
@@ -68,6 +70,7 @@ def test_what_other_code_trained_is_trained_again_once(tmp_path):
         redone = record["recipe"]["part_text"] == "label"
         assert record["codes"] == (before[record["id"]]["codes"] if redone else ["0123456789ab"])
         assert record["files"]["model.safetensors"] == before[folder.name]["files"]["model.safetensors"]
+    assert not results.reranked_folder(redone_run).exists()
     (stage,) = (record for _, record in results.records("stages"))
     assert stage["codes"] != ["0123456789ab"]
 
