@@ -16,7 +16,10 @@ from harness.store.records import Results
 from pivl.errors import UserError
 from tests.support.scored_runs import build, whole_ablation
 
-REQUEST = Request("ablation", preset="smoke", rows="clip-reid,pi-vl", overrides=("epochs=2", "rate=1"))
+MINE = "mine=pi-vl,epochs=3"
+REQUEST = Request(
+    "ablation", preset="smoke", rows="clip-reid,pi-vl", overrides=("epochs=2", "rate=1"), own_rows=(MINE,)
+)
 VOID = {"meta", "img", "input", "br", "hr"}
 
 
@@ -79,7 +82,10 @@ def test_it_has_the_answer_every_row_and_what_is_missing(asked, page):
     assert "In plain words" in page
     assert "keeps no model.safetensors" in page  # in the place of figures that need one
     assert "No rank lists" in page
-    assert "pivl-bench run ablation --preset smoke --rows clip-reid,pi-vl --set epochs=2 --set rate=1" in page
+    assert (
+        "run ablation --preset smoke --rows clip-reid,pi-vl --set epochs=2 --set rate=1 --row mine=pi-vl,epochs=3"
+        in page
+    )
 
 
 def test_slices_are_gains_of_their_queries(asked):
