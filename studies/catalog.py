@@ -3,7 +3,7 @@
 from studies.ablation import ABLATION
 from studies.choices import CHOICES
 from studies.comparison import COMPARISON
-from studies.controls import CONTROLS
+from studies.controls import CONTROLS, TOKEN_CONTROLS
 from studies.parsers import PARSERS
 from studies.presets import DEFAULT, LONG, SMOKE
 from studies.transfer import TRANSFER
@@ -11,6 +11,7 @@ from studies.transfer import TRANSFER
 STUDIES = {
     "ablation": ABLATION,
     "controls": CONTROLS,
+    "token-controls": TOKEN_CONTROLS,
     "choices": CHOICES,
     "comparison": COMPARISON,
     "parsers": PARSERS,

@@ -1,6 +1,6 @@
 """Controls: is a gain of PI-VL one of language, of the right language, or of any extra regression?"""
 
-from studies.ablation import CLIP_REID, clip_reid, part_labels, pi_vl
+from studies.ablation import CLIP_REID, IDENTITY_PARTS, clip_reid, identity_parts, part_labels, pi_vl
 from studies.published import TABLE_3_PI_VL
 from studies.study import Contrast, Row, Study
 
@@ -94,4 +94,39 @@ CONTROLS = Study(
     caption="The first row learns nothing from text. Targets that are random, of others or one-hot say nothing true, and "
     "what rows with them gain is not owed to language. Stage 1b has moved the texts of people after it. "
     "Exact descriptions, which no data set on disk has, are the most that part texts could say.",
+)
+
+RANDOM_TOKENS = Row(
+    "random-tokens",
+    "+ alignment with random vectors",
+    "PI-VL",
+    {**identity_parts, "part_targets": "random"},
+)
+PERMUTED_TOKENS = Row(
+    "permuted-tokens",
+    "+ alignment with part texts of other people and parts",
+    "PI-VL",
+    {**identity_parts, "part_targets": "permuted"},
+)
+DESCRIBED_TOKENS = Row(
+    "described-tokens",
+    "+ alignment with exact descriptions",
+    "PI-VL",
+    {**identity_parts, "part_text": "description"},
+    rendered=True,
+)
+
+TOKEN_CONTROLS = Study(
+    name="token-controls",
+    title="Controls of identity-aware part prompts, without the fusion head",
+    question="Do tokens that are aligned with no fusion between gain from language, or from any extra regression?",
+    rows=(CLIP_REID, IDENTITY_PARTS, RANDOM_TOKENS, PERMUTED_TOKENS, DESCRIBED_TOKENS),
+    reference="clip-reid",
+    contrasts=(
+        Contrast("identity-parts", "random-tokens"),
+        Contrast("identity-parts", "permuted-tokens"),
+        Contrast("described-tokens", "random-tokens"),
+    ),
+    caption="The last tokens of the tower are aligned themselves, as in the third row of Table 3: a head of its own can "
+    "take up what an alignment asks for, so that the tower need not.",
 )

@@ -154,7 +154,7 @@ def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:
     """Write the card of synthped: its make, and the criteria it was fixed by with what was measured.
 
     Needs finished runs of CLIP-ReID: pivl-bench run ablation --rows clip-reid. What rounding does stands in it where
-    pivl-bench data rounding measured it.
+    pivl-bench data rounding measured it, and what exact descriptions gain where tables of controls lie beside that file.
     """
     from harness.display.progress import Progress
     from harness.experiment.request import Request
@@ -181,5 +181,8 @@ def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:
     _, metadata = read_state(CLIP_WEIGHTS[experiment.inputs.backbone])
     config = spec.find_config(experiment.inputs.dataset)
     noted = read_json(rounding) if rounding.exists() else {}
-    write_text_output(output, benchmark_card.describe(config, runs, metadata["extra"]["criteria"], noted))
+    tables = {study: rounding.with_name(f"{study}.json") for study in benchmark_card.BOUNDS}
+    controls = {study: read_json(path) for study, path in tables.items() if path.exists()}
+    criteria = metadata["extra"]["criteria"]
+    write_text_output(output, benchmark_card.describe(config, runs, criteria, noted, controls))
     click.echo(f"{output}: the card of synthped")

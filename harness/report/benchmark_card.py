@@ -3,7 +3,7 @@
 The criteria were set before any part-informed row was run on the test people; the card says of each whether it is met.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -29,17 +29,34 @@ metadata; do not edit it.
 ROUNDING = """
 ## What rounding alone does
 
-The same rows and seeds were run again with other arithmetic, as another processor has it (MKL_CBWR=COMPATIBLE), and
+The same rows and seeds were run again with other arithmetic (MKL_CBWR=COMPATIBLE, or a processor of another make), and
 `pivl-bench data rounding` compared them: mAP in percent, differences in points.
 """
 
+UPPER_BOUND = """
+## The most that it can show
+
+Exact descriptions are the most that part texts could say, and random vectors say nothing. Where these two cannot be told
+apart, the benchmark is blind to what texts say, and a row that gains nothing proves nothing. In points of mAP:
+"""
+BOUNDS = {
+    "controls": ("descriptions", "random-targets"),
+    "token-controls": ("described-tokens", "random-tokens"),
+}
+"""By study: the row with exact descriptions and the one with random vectors, through the fusion head and without it."""
+
 
 def describe(
-    config: SynthpedConfig, baseline: Sequence[Finished], known: dict[str, Any], rounding: dict[str, Any]
+    config: SynthpedConfig,
+    baseline: Sequence[Finished],
+    known: dict[str, Any],
+    rounding: dict[str, Any],
+    controls: Mapping[str, dict[str, Any]],
 ) -> str:
     """The card as Markdown, from finished runs of CLIP-ReID and from the criteria that the tiny CLIP's file holds.
 
-    `rounding` is what report.rounding keeps; where nothing was measured it is empty, and the card has no word of it.
+    `rounding` is what report.rounding keeps, `controls` the tables of BOUNDS that there are, as JSON has them; where
+    nothing was measured they are empty, and the card has no word of it.
     """
     sections = [
         INTRODUCTION.format(name=config.name),
@@ -74,7 +91,22 @@ def describe(
         )
         lines = tabulate(rounding_lines(rounding), columns, tablefmt="pipe", disable_numparse=True)
         sections += [ROUNDING, lines]
+    if controls:
+        columns = ("with exact descriptions over random vectors", "gain", "verdict", "minimum detectable")
+        lines = tabulate(_bounds(controls), columns, tablefmt="pipe", disable_numparse=True)
+        sections += [UPPER_BOUND, lines]
     return "\n".join(sections) + "\n"
+
+
+def _bounds(controls: Mapping[str, dict[str, Any]]) -> list[tuple[str, ...]]:
+    lines = []
+    for study, table in controls.items():
+        pair = BOUNDS[study]
+        (found,) = (one for one in table["contrasts"] if (one["row"], one["against"]) == pair)
+        gain = found["map_gain"]
+        interval = f"{gain['mean']:+.2f} [{gain['low']:+.2f}, {gain['high']:+.2f}]"
+        lines.append((f"{study}: {pair[0]}", interval, found["verdict"], f"{gain['minimum_detectable']:.2f}"))
+    return lines
 
 
 def _make(config: SynthpedConfig, fingerprint: str) -> list[tuple[str, str]]:

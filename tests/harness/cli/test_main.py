@@ -12,8 +12,8 @@ from tests.support.commands import run_code, run_main
     [
         (
             ["run", "ablatoin"],
-            "unknown study 'ablatoin'; known: ablation, controls, choices, comparison, parsers, transfer, all, starts; "
-            "did you mean 'ablation'?",
+            "unknown study 'ablatoin'; known: ablation, controls, token-controls, choices, comparison, parsers, "
+            "transfer, all, starts; did you mean 'ablation'?",
         ),
         (["run", "all", "--rows", "pi-vl"], "--rows: each study of all has rows of its own"),
         (["run", "ablation", "--rows", "pivl"], "did you mean 'pi-vl'?"),
