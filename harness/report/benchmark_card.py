@@ -92,14 +92,14 @@ def describe(
         lines = tabulate(rounding_lines(rounding), columns, tablefmt="pipe", disable_numparse=True)
         sections += [ROUNDING, lines]
     if controls:
-        columns = ("with exact descriptions over random vectors", "gain", "verdict", "minimum detectable")
-        lines = tabulate(_bounds(controls), columns, tablefmt="pipe", disable_numparse=True)
+        heads = ("with exact descriptions over random vectors", "gain", "verdict", "minimum detectable")
+        lines = tabulate(_bounds(controls), heads, tablefmt="pipe", disable_numparse=True)
         sections += [UPPER_BOUND, lines]
     return "\n".join(sections) + "\n"
 
 
 def _bounds(controls: Mapping[str, dict[str, Any]]) -> list[tuple[str, ...]]:
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for study, table in controls.items():
         pair = BOUNDS[study]
         (found,) = (one for one in table["contrasts"] if (one["row"], one["against"]) == pair)
