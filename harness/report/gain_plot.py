@@ -62,16 +62,44 @@ def draw_gains(table: Table, path: Path) -> None:
                 reach = [[gain.mean - gain.low for gain in gains], [gain.high - gain.mean for gain in gains]]
                 miou = [value for value, _ in chosen]
                 axes.errorbar(miou, mean, reach, fmt=marker, capsize=3, label=label)
-            for value, line in chosen:
-                gain = line.gains[MEAN_AP].comparison.gain.mean
-                axes.annotate(
-                    line.row.name, (value, gain), xytext=(5, 5), textcoords="offset points", fontsize=7
-                )
         margin = table.study.margin
         axes.axhspan(-margin, margin, color="0.9", zorder=0, label=f"equivalent to {table.reference}")
         axes.axhline(0, color="0.5", linewidth=0.8)
+        _name_below(axes, points)
         axes.set(
             xlim=(0, 110),
             xlabel="mIoU of the training images' part maps, %",
         )
         axes.set_ylabel(f"mAP gain over {table.reference}\n95 % interval")
+
+
+def _name_below(axes: "Axes", points: list[Point]) -> None:
+    """Writes the rows' names upright under their points, side by side where the points lie close together."""
+    low = min(line.gains[MEAN_AP].comparison.gain.low for _, line in points)
+    high = max(line.gains[MEAN_AP].comparison.gain.high for _, line in points)
+    height = (high - low) or 1.0
+    axes.set_ylim(low - 0.8 * height, high + 0.45 * height)
+    for place, (value, line) in zip(spread([value for value, _ in points]), points, strict=True):
+        axes.annotate(
+            line.row.name,
+            (value, line.gains[MEAN_AP].comparison.gain.low),
+            xytext=(place, 0.02),
+            textcoords=("data", "axes fraction"),
+            rotation=90,
+            fontsize=7,
+            ha="center",
+            va="bottom",
+            arrowprops={"arrowstyle": "-", "color": "0.75", "linewidth": 0.6},
+        )
+
+
+def spread(places: list[float], least: float = 3.5) -> list[float]:
+    """Returns rising `places`, moved right until each is `least` from the one before, and back until all end at 105."""
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + least) if moved else place)
+    end = 105.0
+    for number in reversed(range(len(moved))):
+        moved[number] = min(moved[number], end)
+        end = moved[number] - least
+    return moved

@@ -55,7 +55,6 @@ HELD_BY = {
     "harness/plan/*": "harness/plan/test_forecast.py",
     "harness/report/figures/*": "harness/report/figures/test_figures.py",
     "harness/report/plan.py": "harness/cli/test_plan.py",
-    "harness/report/gain_plot.py": "harness/analysis/test_comparison_parsers.py",
     "harness/report/parsing_scores.py": "pivl/parsers/test_score.py",
     "harness/report/*": "harness/analysis/test_comparison.py",
     "harness/search/session.py": "harness/cli/test_search.py",
