@@ -217,7 +217,7 @@ def confirm(
     progress: Progress | None = None,
     show: Show = lambda table: None,
 ) -> Answer | None:
-    """Measures the best setting of a search on the test people, at the seeds of the request, beside the recipe as it is.
+    """Measures the best setting of a search on the test people, at the seeds of the request, beside the default settings.
 
     Returns None where no trial did better than that.
     """

@@ -37,7 +37,7 @@ def results_group() -> None:
 @click.option("--quiet", is_flag=True, help="No progress.")
 @debug_option
 def check(results: Path, quiet: bool) -> None:
-    """Read every stored file and hold it to its checksum; nothing is changed.
+    """Compare every stored file with its checksum; nothing is changed.
 
     Each fault is a line; exit status 1 if there is one.
     """

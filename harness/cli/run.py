@@ -36,10 +36,10 @@ from harness.system.process import take_termination_as_interrupt
               help="How often a run stores where it stands, or epoch; auto: 10, and epoch for synthped.")  # fmt: skip
 @quiet_option("table")
 def run(request: Request, options: Options, results: Path, quiet: bool) -> None:
-    """Train and score what STUDY still lacks, then print its table.
+    """Train and score the missing runs of STUDY, then print its table.
 
-    STUDY is ablation (the paper's Table 3), controls, comparison (2), parsers (4), transfer (5), or all: several tables,
-    with what they share trained once. Stop with Ctrl-C whenever you like: the same command goes on with what is
+    STUDY is ablation (the paper's Table 3), controls, choices, comparison (2), parsers (4), transfer (5), or all: several
+    tables, with what they share trained once. Stop with Ctrl-C whenever you like: the same command goes on with what is
     missing. Try --preset smoke first. For pictures on disk, name --dataset, --data-root, --part-maps, --backbone and
     --weights.
     """

@@ -129,7 +129,7 @@ def show(request: Request, wanted: SearchOptions, results: Path) -> None:
 @training_options
 @quiet_option("table")
 def confirm(request: Request, wanted: SearchOptions, options: Options, results: Path, quiet: bool) -> None:
-    """Measure the best setting of the search NAME on the test people, beside the recipe as it is; print the table.
+    """Measure the best setting of the search NAME on the test people, beside the default settings; print the table.
 
     Both are trained on all training people, over seeds. A search that goes on may find another best setting, which is
     then confirmed anew.
@@ -142,7 +142,7 @@ def confirm(request: Request, wanted: SearchOptions, options: Options, results: 
     answer = api.confirm(request, wanted, results, options, Progress.on_stderr(quiet), Printer())
     if answer is None:
         click.echo(
-            f"{request.study}: no trial did better than the recipe as it is; there is nothing to confirm"
+            f"{request.study}: no trial did better than the default settings; there is nothing to confirm"
         )
     elif not answer.complete:
         raise click.exceptions.Exit(1)
@@ -152,11 +152,11 @@ def confirm(request: Request, wanted: SearchOptions, options: Options, results: 
 @path_option("--results", "results", "Where runs are recorded.")
 @debug_option
 def list_searches(results: Path) -> None:
-    """The searches that there are, what each varies, and which were begun."""
+    """The searches, what each varies, and which were started."""
     from harness.search.spec import begun_in
     from studies.searches import SEARCHES
 
     for space in SEARCHES.values():
         click.echo(f"{space.name}: {space.title}\n    varies {', '.join(space.parameters)}")
     if begun := begun_in(results):
-        click.echo(f"begun in {results}: {', '.join(begun)}")
+        click.echo(f"started in {results}: {', '.join(begun)}")

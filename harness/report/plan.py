@@ -155,9 +155,9 @@ def _name(item: WorkItem) -> str:
 
 def _disk(forecast: Forecast) -> str:
     needed = _sum(item.size for item in forecast.open)
-    asked = "need unknown until a first run" if needed is None else f"about {_bytes(needed)} needed"
+    asked = "unknown until a first run" if needed is None else f"about {_bytes(needed)}"
     short = needed is not None and needed > forecast.free
-    return f"disk: {asked}, {_bytes(forecast.free)} free{', TOO LITTLE' if short else ''}"
+    return f"disk needed: {asked}, {_bytes(forecast.free)} free{', TOO LITTLE' if short else ''}"
 
 
 def _bytes(count: int) -> str:

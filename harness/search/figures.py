@@ -73,7 +73,7 @@ def _points(axes: Axes, placed: Sequence[tuple[float, Trial]]) -> None:
     """The finished trials, the default settings among them, and the pruned ones at their last mAP."""
     kinds = {
         "finished": (FINISHED, "o", [(x, t.value) for x, t in placed if t.value is not None and t.number]),
-        "recipe as it is": (
+        "default settings": (
             USUAL,
             "D",
             [(x, t.value) for x, t in placed if t.value is not None and not t.number],

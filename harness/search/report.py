@@ -53,7 +53,7 @@ def setting_table(search: Search, trial: Trial) -> str:
     """The setting of a trial beside the default settings."""
     rows = [[name, show(search.defaults[name]), show(trial.setting[name])] for name in search.parameters]
     return tabulate(
-        rows, ["Choice", "As it is", f"Best, trial {trial.number}"], "github", disable_numparse=True
+        rows, ["Choice", "Default", f"Best, trial {trial.number}"], "github", disable_numparse=True
     )
 
 
@@ -61,8 +61,8 @@ def gain(search: Search, trials: Sequence[Trial], winner: Trial) -> str:
     """The gain of the best setting in what the search maximises, with its caveat."""
     first = next((trial for trial in trials if trial.number == 0 and trial.value is not None), None)
     if winner.number == 0:
-        return f"No setting did better than the recipe as it is, by {search.measure}."
-    than = f", the recipe as it is {first.value:.1f}" if first else ""
+        return f"No setting did better than the default settings, by {search.measure}."
+    than = f", the default settings {first.value:.1f}" if first else ""
     return (
         f"{search.measure}: {winner.value:.1f}{than}; the best of many draws, chosen by them, so its true gain is "
         "smaller. `pivl-bench search confirm` measures it on the test people."

@@ -219,7 +219,7 @@ def ask_confirmation(topic: SearchRequest, results: Results) -> Experiment | Non
     experiment = resolve_study(study_of_two, topic.asked, SEARCH_PRESETS)
     if experiment.recipe(topic.space.base) != search.run.recipe:
         raise UserError(
-            f"{topic.name} was begun with another recipe; name the same options as for the search"
+            f"{topic.name} was started with another recipe; name the same options as for the search"
         )
     return experiment
 
@@ -232,6 +232,6 @@ def _find(topic: SearchRequest, results: Results) -> "tuple[Search, optuna.Study
         begun = begun_in(results.root)
         there = f"; there are {', '.join(begun)}" if begun else ""
         raise UserError(
-            f"{topic.name} was not begun in {results.root}{there}; pivl-bench search {topic.space.name} begins it"
+            f"{topic.name} was not started in {results.root}{there}; pivl-bench search {topic.space.name} starts it"
         )
     return found

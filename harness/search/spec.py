@@ -146,8 +146,8 @@ def check_same(begun: Search, search: Search, place: Place) -> None:
     where = "that database" if place.url else place.folder
     if begun.rule != search.rule:
         raise UserError(
-            f"{search.name} was begun in {where} when people were held out one by one, with look-alikes among those "
-            "trained on; whole families are held out now: begin another with --results"
+            f"{search.name} was started in {where} when people were held out one by one, with look-alikes among those "
+            "trained on; whole families are held out now: start another with --results"
         )
     before = begun.identity()
     for what, wanted in search.identity().items():
@@ -159,7 +159,7 @@ def check_same(begun: Search, search: Search, place: Place) -> None:
                     for one, other in ((before[what], wanted), (wanted, before[what]))
                 )
             raise UserError(
-                f"{search.name} was begun in {where} with {what} {had}, not {asked}; go on as it was begun, or begin "
+                f"{search.name} was started in {where} with {what} {had}, not {asked}; go on as it was started, or start "
                 "another with --results"
             )
 

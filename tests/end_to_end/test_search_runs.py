@@ -120,7 +120,7 @@ def test_show_prints_the_same_again_and_draws_figures(resumed):
         assert f"![{name}]({name})" in shown
         assert (folder / "results" / "searches" / NAME / name).read_bytes()[:4] == b"\x89PNG"
     status, listed, _ = run(folder, "search", "list")
-    assert f"begun in results: {NAME}" in listed
+    assert f"started in results: {NAME}" in listed
 
 
 def test_confirm_prints_a_table_of_the_test_people(resumed):
@@ -129,7 +129,7 @@ def test_confirm_prints_a_table_of_the_test_people(resumed):
     status, out, err = run(folder, "search", "confirm", *SEARCH[1:], "--seeds", "0", "--no-mlflow")
     assert status == 0, err
     if best.number == 0:
-        assert out == f"{NAME}: no trial did better than the recipe as it is; there is nothing to confirm\n"
+        assert out == f"{NAME}: no trial did better than the default settings; there is nothing to confirm\n"
         return
     assert "| PI-VL, tuned " in out
     assert f"the best of 6 trials, number {best.number}" in out

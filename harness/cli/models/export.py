@@ -19,7 +19,7 @@ from harness.cli.paths import OutputFile, PathText, UserPath
 )
 @click.option("--opset", type=click.IntRange(18, 25), default=18, show_default=True, help="Of onnx.")
 @click.option("--pictures", type=UserPath(), metavar="DIR",
-              help="Pictures to hold the file to torch on.  [default: eight rendered ones]")  # fmt: skip
+              help="Pictures on which the file is compared with torch.  [default: eight rendered ones]")  # fmt: skip
 @path_option("--results", "results", "Where runs are recorded, to which RUN is an id.")
 @click.option("--output", required=True, type=OutputFile(), metavar="FILE",
               help="As model.onnx; BoxMOT reads names as clip_market1501.pt.")  # fmt: skip

@@ -24,7 +24,7 @@ from tests.support.searches import Arithmetic
     [
         (["search", "los-weights"], "fusion-skill; did you mean 'loss-weights'?"),
         (["search", "show", "weights"], "unknown search 'weights'; known: loss-weights"),
-        (["search", "confirm", "rates"], "rates was not begun in"),
+        (["search", "confirm", "rates"], "rates was not started in"),
         (["search", "show"], "Missing argument 'NAME'"),
         (["search", "rates", "--sampler", "cmaes"], "unknown sampler 'cmaes'; known: tpe, random"),
         (["search", "rates", "--pruner", "medium"], "did you mean 'median'?"),
@@ -55,7 +55,7 @@ def test_list_names_what_there_is_and_what_was_begun(capsys, tmp_path):
         "loss-weights: Loss weights and dense temperature of PI-VL\n    varies align_weight, identity_weight"
         in out
     )
-    assert out.endswith(f"begun in {tmp_path}: rates-smoke\n")
+    assert out.endswith(f"started in {tmp_path}: rates-smoke\n")
 
 
 @pytest.fixture
@@ -91,7 +91,9 @@ def test_a_confirmation_asks_of_the_test_people_what_the_best_setting_is_worth(b
 
 def test_another_recipe_than_that_of_the_search_is_not_confirmed(begun):
     _, results, _ = begun
-    with pytest.raises(UserError, match="loss-weights was begun with another recipe; name the same options"):
+    with pytest.raises(
+        UserError, match="loss-weights was started with another recipe; name the same options"
+    ):
         ask_confirmation(ask_search(Request("loss-weights", overrides=("epochs=9",))), results)
 
 

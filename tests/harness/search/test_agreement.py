@@ -186,7 +186,7 @@ def test_damaged_journals_are_one_line_or_right(tmp_path, count, earlier):
     def read(path):
         found = storage.find("mine", place)
         if found is None:
-            raise UserError("journal.log: no search was begun in it")
+            raise UserError("journal.log: no search was started in it")
         check_trials(found[0], storage.trials(found[1]), place, results)
         assert facts(found[1]) == before
 

@@ -165,7 +165,7 @@ def test_a_name_that_is_taken_by_another_search_is_said(tmp_path, other, said):
     place = Place(tmp_path)
     ledger.begin(search_of(), place)
     before = place.journal.read_bytes()
-    with pytest.raises(UserError, match=f"mine was begun in .* with .*{said}.*--results"):
+    with pytest.raises(UserError, match=f"mine was started in .* with .*{said}.*--results"):
         ledger.begin(other, place)
     assert place.journal.read_bytes() == before
 
@@ -237,7 +237,7 @@ def test_a_search_of_people_held_out_with_look_alikes_left_is_not_gone_on_with(t
     assert Search.from_json(json.loads(json.dumps(written))) == before
     ledger.begin(before, Place(tmp_path))
     with pytest.raises(
-        UserError, match=r"mine was begun in .* one by one, .*; whole families .*: .*--results$"
+        UserError, match=r"mine was started in .* one by one, .*; whole families .*: .*--results$"
     ):
         ledger.begin(now, Place(tmp_path))
     found = ledger.find("mine", Place(tmp_path))
