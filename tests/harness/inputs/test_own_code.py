@@ -105,7 +105,9 @@ def test_a_file_that_needs_its_neighbours_is_refused_before_anything_is_trained(
         keep_code([Row("m", "M", "PI-VL", {}, loss=loss)], Results(tmp_path / "results", complain))
 
 
-@pytest.mark.parametrize("code", [partial(print, 1), lambda step: step, print, 3], ids=str)
+@pytest.mark.parametrize(
+    "code", [partial(print, 1), lambda step: step, print, 3], ids=["partial", "lambda", "builtin", "number"]
+)
 def test_what_does_not_stand_at_the_top_of_a_file_is_refused(code):
     with pytest.raises(UserError, match="no function or class at the top of its file"):
         name_code(code)
