@@ -106,10 +106,10 @@ def test_its_runs_count_as_finished_and_failed(typed, results, monkeypatch):
     printed = typed("plan", *SMOKE)
     states = dict(re.findall(r"^\| ([0-9a-f]{16} \| \S+) +\| +0 \| (.+?) *\|", printed, flags=re.M))
     assert states == {
-        "b0a94167c8daedfc | clip-reid": "finished",
+        "b0a94167c8daedfc | clip-reid": "finished by other code",
         "92d003c9d97e383c | part-labels": "failed: its process was killed by SIGKILL, perhaps for want of memory",
         "b4200e8157f7c0ed | identity-parts": "to do",
-        "9dd76304f51e28fc | pi-vl": "finished",
+        "9dd76304f51e28fc | pi-vl": "finished by other code",
     }
 
 
