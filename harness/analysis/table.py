@@ -203,6 +203,15 @@ class Table:
         titles = {row.name: row.title for row in self.study.rows}
         return titles.get(self.study.reference, self.study.reference)
 
+    def codes(self, line: Line) -> tuple[str, ...]:
+        """The digests of the code that a row was trained and scored by; none where nobody knows."""
+        return self.footer.codes.get(line.row.name, ()) if self.footer else ()
+
+    def is_by_other_code(self, line: Line) -> bool:
+        """Whether a row of ours is known to owe to other code than that at hand."""
+        codes, today = set(self.codes(line)), self.setting.code
+        return line.trained and bool(today and codes) and codes != {today}
+
     @property
     def clusters(self) -> ClusterName:
         """The groups of queries that hang together; people where nothing was scored."""

@@ -55,6 +55,10 @@ def pretrain(
     from harness.system.provenance import read_commit
     from pivl.synthped.pretraining.card import Origin
 
+    if parsers and student:
+        raise UserError("--parser and --student: train one after the other")
+    if device != "cpu" and (parsers or student):
+        raise UserError(f"--device {device}: parsers and student are trained on a CPU; leave it out")
     output = _check_pretrained(output or Path(_pretrained(clip, parsers, student)), parsers)
     keep_memory()
     progress = Progress.on_stderr(quiet)
@@ -63,8 +67,6 @@ def pretrain(
     place = choose_device(device)
     machine = describe_machine() if place.type == "cpu" else describe_device(place)
     origin = Origin(describe_commit(*read_commit()), machine)
-    if parsers and student:
-        raise UserError("--parser and --student: train one after the other")
     if student:
         card = _pretrain_student(output, seed, steps, heard, origin)
     elif parsers is None:

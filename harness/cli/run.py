@@ -38,10 +38,10 @@ from harness.system.process import take_termination_as_interrupt
 def run(request: Request, options: Options, results: Path, quiet: bool) -> None:
     """Train and score the missing runs of STUDY, then print its table.
 
-    STUDY is ablation (the paper's Table 3), controls, choices, comparison (2), parsers (4), transfer (5), or all: several
-    tables, with what they share trained once. Stop with Ctrl-C whenever you like: the same command goes on with what is
-    missing. Try --preset smoke first. For pictures on disk, name --dataset, --data-root, --part-maps, --backbone and
-    --weights.
+    STUDY is ablation (the paper's Table 3), controls, token-controls, choices, comparison (2), parsers (4) or
+    transfer (5); or several tables, with what they share trained once: all (3, 4 and 5) or starts. Stop with Ctrl-C
+    whenever you like: the same command goes on with what is missing. Try --preset smoke first. For pictures on disk,
+    name --dataset, --data-root, --part-maps, --backbone and --weights.
     """
     from harness import api
     from harness.cli.answer import Printer

@@ -186,13 +186,12 @@ def _state(
     is_run = stage == one.cell.run.recipe.stages()[-1]
     if name in todo:
         return ("running", str(owners[name])) if name in owners else ("to do", "")
-    record: Record | None = results.find_run(name) if is_run else None
-    if record is not None and record["status"] == "failed":
+    record: Record | None = results.find_run(name) if is_run else results.find_stage(name)
+    if record is None:
+        return ("finished", OTHER_CODE) if is_run else ("not needed", "")
+    if is_run and record["status"] == "failed":
         return "failed", record["error"]
-    if is_run or results.has_stage(name):
-        record = record or results.read_record(results.stage_folder(name)) or {}
-        return "finished", "" if is_todays(record.get("codes", [""])) else OTHER_CODE
-    return "not needed", ""
+    return "finished", "" if is_todays(record) else OTHER_CODE
 
 
 def _free(folder: Path) -> int:

@@ -30,8 +30,9 @@ class Cell:
 
 def is_finished(record: Record | None, by_todays_code: bool) -> bool:
     """Whether a record is of a finished run and, where that matters, owes to no other code than today's."""
-    finished = record is not None and record["status"] == "finished"
-    return finished and (not by_todays_code or is_todays((record or {}).get("codes", [""])))
+    if record is None or record["status"] != "finished":
+        return False
+    return not by_todays_code or is_todays(record)
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ class Task:
     def is_stored(self, results: Results) -> bool:
         """Whether the task's result is stored and sound."""
         if not (self.is_run or self.rerank):
-            record = results.read_record(results.stage_folder(self.id)) if self.redo else None
-            return results.has_stage(self.id) and (record is None or is_todays(record.get("codes", [""])))
+            stage = results.find_stage(self.id)
+            return stage is not None and (not self.redo or is_todays(stage))
         record = results.find_reranked(self.run.id) if self.rerank else results.find_run(self.id)
         return is_finished(record, self.redo)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from harness.report.grid import signed
 from harness.report.rounding import rounding_lines
 from harness.store.records import Finished
 from pivl.synthped.benchmark import SynthpedConfig
@@ -104,7 +105,7 @@ def _bounds(controls: Mapping[str, dict[str, Any]]) -> list[tuple[str, ...]]:
         pair = BOUNDS[study]
         (found,) = (one for one in table["contrasts"] if (one["row"], one["against"]) == pair)
         gain = found["map_gain"]
-        interval = f"{gain['mean']:+.2f} [{gain['low']:+.2f}, {gain['high']:+.2f}]"
+        interval = signed(gain["mean"], gain["low"], gain["high"])
         lines.append((f"{study}: {pair[0]}", interval, found["verdict"], f"{gain['minimum_detectable']:.2f}"))
     return lines
 

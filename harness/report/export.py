@@ -79,10 +79,8 @@ def _row(table: Table, line: Line) -> dict[str, Any]:
         "seeds": line.finished,
         "seeds_planned": line.planned,
         "problems": [problem.text for problem in line.problems],
-        "code": [code or None for code in _codes(table, line)],
-        "by_other_code": set(_codes(table, line)) not in (set(), {table.setting.code})
-        if line.trained
-        else None,
+        "code": [code or None for code in table.codes(line)],
+        "by_other_code": table.is_by_other_code(line) if line.trained else None,
     }
 
 
@@ -94,10 +92,6 @@ def _contrast(line: ContrastLine) -> dict[str, Any]:
         **{f"{KEYS[metric]}_gain": _gain(line.gains.get(metric)) for metric in METRICS},
         "verdict": line.standing,
     }
-
-
-def _codes(table: Table, line: Line) -> tuple[str, ...]:
-    return table.footer.codes.get(line.row.name, ()) if table.footer else ()
 
 
 def _further(column: Column, row: str) -> dict[str, float | None] | float | None:
@@ -206,7 +200,7 @@ def _flat(table: Table, line: Line) -> dict[str, Any]:
     if table.study.costs:
         names = ("parameters", "macs", "images_per_second")
         flat |= {name: getattr(line.cost, name) if line.cost else None for name in names}
-    codes = " ".join(code or "unknown" for code in _codes(table, line))
+    codes = " ".join(code or "unknown" for code in table.codes(line))
     problems = "; ".join(problem.text for problem in line.problems)
     return {**flat, "problems": problems, **_shared(table), "code": codes}
 

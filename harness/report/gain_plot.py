@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,14 +76,13 @@ def draw_gains(table: Table, path: Path) -> None:
 
 def _name_below(axes: "Axes", points: list[Point]) -> None:
     """Writes the rows' names upright under their points, side by side where the points lie close together."""
-    low = min(line.gains[MEAN_AP].comparison.gain.low for _, line in points)
-    high = max(line.gains[MEAN_AP].comparison.gain.high for _, line in points)
-    height = (high - low) or 1.0
-    axes.set_ylim(low - 0.8 * height, high + 0.45 * height)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - 0.8 * (high - low), high + 0.4 * (high - low))
     for place, (value, line) in zip(spread([value for value, _ in points]), points, strict=True):
+        gain = line.gains[MEAN_AP].comparison.gain
         axes.annotate(
             line.row.name,
-            (value, line.gains[MEAN_AP].comparison.gain.low),
+            (value, gain.low if isfinite(gain.low) else gain.mean),
             xytext=(place, 0.02),
             textcoords=("data", "axes fraction"),
             rotation=90,

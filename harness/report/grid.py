@@ -30,8 +30,13 @@ def signed_interval(judgement: "Judgement | None") -> str:
     if judgement is None:
         return "-"
     found = judgement.comparison.gain
-    mean, low, high = (number(value, 2, "+") for value in (found.mean, found.low, found.high))
-    return f"**{mean}** [{low}, {high}]" if judgement.marked else f"{mean} [{low}, {high}]"
+    return signed(found.mean, found.low, found.high, judgement.marked)
+
+
+def signed(mean: float, low: float, high: float, marked: bool = False) -> str:
+    """A difference in points with its interval, bold where it is `marked`."""
+    middle, least, most = (number(value, 2, "+") for value in (mean, low, high))
+    return f"**{middle}** [{least}, {most}]" if marked else f"{middle} [{least}, {most}]"
 
 
 def p_value(judgement: "Judgement | None") -> str:

@@ -97,7 +97,7 @@ def _measured(table: Table) -> list[str]:
         f"{families if footer.clusters == 'family' else ''}; "
         f"{'; '.join(footer.devices)}; commit {commits}; {', '.join(footer.dates)}.",
         *_codes(footer),
-        *_other_code(table, footer),
+        *_other_code(table),
         f"**Evaluation protocol**: `{footer.signature}`. Only numbers of one protocol may be compared.",
     ]
 
@@ -139,12 +139,12 @@ def _codes(footer: Footer) -> list[str]:
     ]
 
 
-def _other_code(table: Table, footer: Footer) -> list[str]:
+def _other_code(table: Table) -> list[str]:
     """A note on rows of ours that owe to other code than that at hand."""
-    today, ours = table.setting.code, [line.row.name for line in table.lines if line.trained]
-    other = [row for row in ours if today and set(footer.codes.get(row, [today])) != {today}]
+    other = [line.row.name for line in table.lines if table.is_by_other_code(line)]
     if not other:
         return []
     return [
-        f"**Trained by other code** than is installed ({today}): {', '.join(other)}. `run --redo ROW` does a row again."
+        f"**Trained by other code** than is installed ({table.setting.code}): {', '.join(other)}. "
+        "`run --redo ROW` does a row again."
     ]

@@ -206,11 +206,15 @@ class Results:
             self._broken(folder, f"{QUERIES} cannot be read ({explain(error, folder / QUERIES)})")
             return None
 
-    def has_stage(self, stage_id: str) -> bool:
-        """Whether the stage is stored and all its files are as written."""
+    def find_stage(self, stage_id: str) -> Record | None:
+        """The record of a stage that is stored, with all its files as written; None where there is none."""
         folder = self.stage_folder(stage_id)
         record = self.read_record(folder)
-        return record is not None and self.is_sound(folder, record, hashed=record["files"])
+        return record if record is not None and self.is_sound(folder, record, record["files"]) else None
+
+    def has_stage(self, stage_id: str) -> bool:
+        """Whether the stage is stored and all its files are as written."""
+        return self.find_stage(stage_id) is not None
 
     def read_stage(self, stage_id: str) -> "dict[str, Tensor]":
         """The tensors of a stage that `has_stage`."""

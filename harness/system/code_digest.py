@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pivl
 
@@ -32,9 +33,9 @@ def code_digest() -> str:
     return digest_code([sources[name] for name in ROOTS], list(sources.values()))
 
 
-def is_todays(codes: Sequence[str]) -> bool:
-    """Whether weights that owe to code of these digests, as records have them, owe to this code alone."""
-    return set(codes) == {code_digest()}
+def is_todays(record: Mapping[str, Any]) -> bool:
+    """Whether the weights of a record owe to the code at hand alone: of old records without a digest, nobody knows."""
+    return set(record.get("codes", ())) == {code_digest()}
 
 
 def digest_code(roots: Sequence[str], modules: Sequence[str]) -> str:

@@ -65,8 +65,9 @@ def _of_runs(request: Request, asked: Asked, results: Path, form: str) -> str:
     from harness.display.progress import Progress
     from harness.power.figure import draw_power
     from harness.power.report import PRINTERS
+    from studies.catalog import SEVERAL
 
-    if request.study == "all" and asked.figure is not None:
+    if request.study in SEVERAL and asked.figure is not None:
         raise UserError("--figure draws one study; name it")
     if asked.queries:
         raise UserError("--queries is for power without a study, whose runs say what they were scored on")

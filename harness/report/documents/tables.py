@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.table import BASELINE, METRICS
-from harness.report.grid import grid, number
+from harness.report.grid import grid, number, signed
 from pivl.errors import UserError
 from studies.catalog import STUDIES
 
@@ -43,8 +43,9 @@ def insert(page: Path, root: Path) -> str:
 
     def _replace(found: re.Match[str]) -> str:
         opening, kind, name, closing = found.groups()
-        absent = not (root / REFERENCE / f"{name}.json").exists() and name.partition("-")[0] in STUDIES
-        made = NOT_MEASURED if absent else _MADE_BY[kind](name, root, page.parent)
+        known = any(name == study or name.startswith(f"{study}-") for study in STUDIES)
+        absent = not (root / REFERENCE / f"{name}.json").exists()
+        made = NOT_MEASURED if known and absent else _MADE_BY[kind](name, root, page.parent)
         return f"{opening}\n{made}\n\n{closing}"
 
     return _PLACE.sub(_replace, page.read_text(encoding="utf-8"))
@@ -121,8 +122,7 @@ def _score(value: Values | None) -> str:
 def _gain(value: Values | None) -> str:
     if value is None:
         return "-"
-    mean, low, high = (number(value[key], 2, "+") for key in ("mean", "low", "high"))
-    return f"**{mean}** [{low}, {high}]" if value["marked"] else f"{mean} [{low}, {high}]"
+    return signed(value["mean"], value["low"], value["high"], value["marked"])
 
 
 def verdict_of(row: Values) -> str:

@@ -157,3 +157,9 @@ def test_the_figure_has_a_point_for_every_gain_and_the_same_bytes_each_time(resu
     draw_gains(table, tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert np.asarray(Image.open(tmp_path / "a.png").convert("L")).std() > 5
+
+
+@pytest.mark.parametrize("asked", [{"seeds": "0"}, {"rows": "clip-reid"}])
+def test_the_figure_is_drawn_of_gains_without_an_interval_and_of_none(asked, results, tmp_path):
+    draw_gains(table_of(results, resolve(Request("parsers", **asked))), tmp_path / "a.png")
+    assert np.asarray(Image.open(tmp_path / "a.png").convert("L")).std() > 5

@@ -41,6 +41,7 @@ from tests.support.commands import run_code, run_main
         ),
         (["power", "ablation", "--gain", "0"], "--gain"),
         (["power", "all", "--figure", "f.png"], "--figure draws one study; name it"),
+        (["power", "starts", "--figure", "f.png"], "--figure draws one study; name it"),
         (["claims", "--dataset", "markt1501"], "did you mean 'market1501'?"),
         (["claims", "--queries", "mine"], "write mine=1200 or mine=1200/200, queries and people"),
         (["claims", "table.xls"], "table.xls: neither .csv nor .md"),

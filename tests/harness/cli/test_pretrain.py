@@ -9,6 +9,8 @@ from tests.support.commands import run_main
     ("words", "said"),
     [
         (("--parser", "s", "--student"), "--parser and --student: train one after the other"),
+        (("--student", "--device", "cuda"), "--device cuda: parsers and student are trained on a CPU"),
+        (("--parser", "s", "--device", "mps"), "--device mps: parsers and student are trained on a CPU"),
         (("--parser", "xl"), "'xl' is not one of 's', 'm', 'l', 'all'"),
         (("--steps", "3"), "3 is not in the range x>=50"),
     ],
