@@ -1,8 +1,8 @@
 """Recipe: every choice that decides trained weights, except data, initial weights and seed (Sec. 4.2).
 
 The defaults are CLIP-ReID's CNN configuration (cnn_clipreid.yml) with PI-VL switched off; CLIP_REID_VIT and
-CLIP_REID_VIT_SIE_OLP are its others, and pivl.synthped.recipe has the embedded benchmark's. Each field names the first
-stage that depends on it, so that stages can be shared by rows.
+CLIP_REID_VIT_SIE_OLP are its others; pivl.synthped.recipe has the embedded benchmark's. A field names the first stage
+that depends on it; below it stand its meaning, up to "; " in short, and in brackets (SOURCE: SYMBOLS), for `recipe`.
 """
 
 from collections.abc import Mapping
@@ -32,8 +32,7 @@ SCHEMA_1 = frozenset(
         "flip_probability", "erase_probability",
     }
 )  # fmt: skip
-"""The fields that are part of every id. Any other is part of it only off its default, so that adding a field changes no
-id; no name is ever added here."""
+"""The fields of every id, to which no name is ever added: any other counts only off its default, so that ids stay."""
 
 
 def _choice(stage: Stage, default: Any, allowed: Range | None = None) -> Any:
@@ -59,115 +58,151 @@ class Recipe:
     Raises ValueError at construction for a value outside its closed choice or range.
     """
 
-    # Towers and pictures, seen by every stage.
+    # Towers and images, seen by every stage.
     backbone: str = _identity("rn50")
-    image_size: tuple[int, int] = _identity((256, 128), SIDE)  # height, width (Sec. 4.2)
-    normalization: Literal["imagenet", "half", "clip"] = _identity(
-        "imagenet"
-    )  # CLIP-ReID: CNN imagenet, ViT half
-    patch_stride: int = _identity(16, (0, 256))  # ViT only; 12 = overlapping patches
+    """The CLIP that is trained (Sec. 4.2)."""
+    image_size: tuple[int, int] = _identity((256, 128), SIDE)
+    """Height and width of images in pixels (Sec. 4.2)."""
+    normalization: Literal["imagenet", "half", "clip"] = _identity("imagenet")
+    """Mean and deviation of pixels; CLIP-ReID: imagenet for a CNN, half for a ViT (cnn_clipreid.yml)."""
+    patch_stride: int = _identity(16, (0, 256))
+    """Stride of patches in pixels; ViT only, 12: overlapping patches (vit_clipreid.yml)."""
     precision: Literal["fp32", "bf16", "fp16"] = _identity("fp32")
-    similarity: Literal["dot", "clip"] = _identity(
-        "dot"
-    )  # raw dot products, or cosine times CLIP's own scale
+    """Precision of the towers; CLIP-ReID's code has fp16 (ours)."""
+    similarity: Literal["dot", "clip"] = _identity("dot")
+    """Similarity of images and texts; raw dot products, or cosine times CLIP's own scale (Eq. 2)."""
 
     # Stage 1a: identity prompts (Eq. 1-2).
     identity_tokens: int = _identity(4, TOKENS)
+    """Learnable text tokens of an identity (Eq. 1: M)."""
     identity_epochs: int = _identity(60, EPOCHS)
+    """Epochs of stage 1a, identity prompts (Sec. 4.2)."""
     prompt_batch: int = _identity(64, BATCH)
-    prompt_sampling: Literal["shuffle", "identity"] = _identity(
-        "shuffle"
-    )  # the paper says identity (PK), its base not
+    """Images in a batch of stage 1 (Sec. 4.2)."""
+    prompt_sampling: Literal["shuffle", "identity"] = _identity("shuffle")
+    """Sampling in stage 1a; PK as the paper says, or shuffled as CLIP-ReID's code does (Sec. 4.2)."""
     prompt_rate: float = _identity(3.5e-4, STEP_SIZE)
+    """Learning rate of tokens in stage 1a (cnn_clipreid.yml)."""
     prompt_warmup_epochs: int = _identity(5, WARMUP)
+    """Warm-up epochs of stage 1a (cnn_clipreid.yml)."""
     prompt_warmup_rate: float = _identity(1e-5, RATE)
+    """Learning rate as that warm-up starts (cnn_clipreid.yml)."""
     prompt_least_rate: float = _identity(1e-6, RATE)
+    """Learning rate as stage 1 ends (cnn_clipreid.yml)."""
     prompt_weight_decay: float = _identity(1e-4, RATE)
-    prompt_cosine: Literal["two", "one"] = _identity(
-        "two"
-    )  # one: through 1a and 1b, each epoch at its own place
+    """Weight decay of tokens (cnn_clipreid.yml)."""
+    prompt_cosine: Literal["two", "one"] = _identity("two")
+    """Cosine schedules in stage 1; one for each of 1a and 1b, or one through both (Sec. 4.2)."""
 
     # Stage 1b: part prompts by dense contrast (Eq. 5-8).
     part_epochs: int = _part(20, EPOCHS)
+    """Epochs of stage 1b, part prompts (Sec. 4.2)."""
     part_rate: float = _part(3.5e-4, STEP_SIZE)
-    part_temperature: float = _part(0.07, (1e-4, 1_000))  # the paper gives no value (method.md 0)
-    part_schedule: Literal["after", "anchored", "joint"] = _part(
-        "after"
-    )  # anchored: 1b keeps the loss of 1a (Eq. 2) beside its own; joint: version 2, one stage 1 with both losses
+    """Learning rate of tokens in stage 1b (Sec. 4.2)."""
+    part_temperature: float = _part(0.07, (1e-4, 1_000))
+    """Temperature of the dense contrast; the paper gives no value (Eq. 7-8: tau, τ, temperature)."""
+    part_schedule: Literal["after", "anchored", "joint"] = _part("after")
+    """Place of the dense contrast; after 1a, anchored: beside 1a's loss in 1b, joint: version 2's (Eq. 7-8)."""
     label_vote: Literal["majority", "foreground", "nearest"] = _part("majority")
-    background: Literal["class", "ignore", "balanced"] = _part(
-        "class"
-    )  # the paper lists it as a class; balanced: each part of a picture weighs the same
-    part_template: Literal["possessive", "comma", "sentence"] = _part(
-        "possessive"
-    )  # "person's {part}.", "person, {part}.", "person. {part}."; version 1 says only "concat"
-    part_wording: Literal["spaces", "hyphens"] = _part("spaces")  # upper clothes, or LIP's own upper-clothes
-    part_similarity: Literal["cosine", "dot"] = _part("cosine")  # dot: raw products, as CLIP-ReID's
+    """How a cell of the map gets its part; by a vote of all its pixels or of the person's, or the nearest (Eq. 5)."""
+    background: Literal["class", "ignore", "balanced"] = _part("class")
+    """Background as a class; as the paper lists it, or ignored, or all parts weigh the same (Eq. 5)."""
+    part_template: Literal["possessive", "comma", "sentence"] = _part("possessive")
+    """Place of the part's name in a prompt; version 1 of the paper says only "concat" (Eq. 6)."""
+    part_wording: Literal["spaces", "hyphens"] = _part("spaces")
+    """Spelling of parts; upper clothes, or LIP's own upper-clothes (Eq. 6)."""
+    part_similarity: Literal["cosine", "dot"] = _part("cosine")
+    """Similarity of pixels and texts of parts; dot: as CLIP-ReID's (Eq. 7-8)."""
     part_sampling: Literal["identity", "shuffle"] = _part("identity")
-    part_warmup_epochs: int = _part(-1, (-1, WARMUP[1]))  # -1: those of stage 1a
+    """Sampling in stage 1b; PK, or shuffled (Sec. 4.2)."""
+    part_warmup_epochs: int = _part(-1, (-1, WARMUP[1]))
+    """Warm-up epochs of stage 1b; -1: those of stage 1a (ours)."""
 
     # Stage 2: who learns (Sec. 4.4).
-    student: str = _image("")  # empty: CLIP's own image tower; else a name of towers.student
+    student: str = _image("")
+    """Light network in the image tower's place; empty: none (Table 5)."""
 
     # Stage 2: which terms (Eq. 3-4, 11-12).
-    identity_weight: float = _image(1.0, WEIGHT)  # of each of two heads; 0.25 for ViT
-    triplet_weight: float = _image(1.0, WEIGHT)  # of each of three features
-    image_to_text_weight: float = _image(1.0, WEIGHT)  # 0: no global text
-    part_text: Literal["none", "label", "identity+label", "description"] = _image(
-        "none"
-    )  # Table 3, rows 1 to 3; description: what a part is truly like, of rendered people alone
-    part_targets: Literal["text", "random", "permuted"] = _image(
-        "text"
-    )  # controls: any regression, right texts wrongly placed
-    global_targets: Literal["text", "random", "permuted", "one-hot", "images"] = _image(
-        "text"
-    )  # controls: what stands in the place of the texts of people, as long as they are
-    fusion: Literal["last", "pyramid"] = _image("last")  # Table 3, row 4
-    fused_stages: Literal["2-4", "2-5", "3-4", "4"] = _image("2-4")  # CNN only: conv2 to conv4 (Sec. 3.4)
-    fuse: Literal["sum", "mean", "concat", "levels"] = _image(
-        "sum"
-    )  # the paper's operator is not known; levels: a loss each, "in a parallel multi-stage manner"
-    align_weight: float = _image(1.0, WEIGHT)  # lambda of Eq. 12; the paper gives no value
-    align_pixels: Literal["equal", "confidence"] = _image(
-        "equal"
-    )  # confidence: version 2 weights pixels by the parser's
-    align_loss: Literal["unit", "raw", "classes"] = _image(
-        "unit"
-    )  # squared error of unit vectors, mean squared error of raw ones, or cross-entropy over the texts of parts
-    align_stride: int = _image(8, SIDE)  # of the fused map, in pixels (Eq. 10)
-    channel_alignment: Literal["depth-wise", "point-wise"] = _image(
-        "depth-wise"
-    )  # CNN only; the paper names the first, which mixes no channels (method.md 2.3)
-    depth_wise_start: Literal["unit", "channels"] = _image("unit")  # see pivl.fusion.DepthWise
+    identity_weight: float = _image(1.0, WEIGHT)
+    """Weight of the identity loss; of each of two heads, 0.25 for a ViT (Eq. 4)."""
+    triplet_weight: float = _image(1.0, WEIGHT)
+    """Weight of the triplet loss; of each of three features (Eq. 4)."""
+    image_to_text_weight: float = _image(1.0, WEIGHT)
+    """Weight of the image-to-text loss; 0: no texts of identities (Eq. 3)."""
+    part_text: Literal["none", "label", "identity+label", "description"] = _image("none")
+    """Texts that pixels are aligned with; description: the true ones of rendered people (Table 3)."""
+    part_targets: Literal["text", "random", "permuted"] = _image("text")
+    """Control in place of texts of parts; random vectors, or right texts wrongly placed (ours)."""
+    global_targets: Literal["text", "random", "permuted", "one-hot", "images"] = _image("text")
+    """Control in place of texts of identities; of the same length as these (ours)."""
+    fusion: Literal["last", "pyramid"] = _image("last")
+    """Map that is aligned; the tower's last, or the fused pyramid of Table 3, row 4 (Sec. 3.4)."""
+    fused_stages: Literal["2-4", "2-5", "3-4", "4"] = _image("2-4")
+    """Stages that are fused; CNN only, 2-4: conv2 to conv4 (Sec. 3.4)."""
+    fuse: Literal["sum", "mean", "concat", "levels"] = _image("sum")
+    """Fusion operator; the paper names none; levels: a loss for each level (Eq. 10)."""
+    align_weight: float = _image(1.0, WEIGHT)
+    """Weight of the alignment; the paper gives no value (Eq. 12: lambda, λ)."""
+    align_pixels: Literal["equal", "confidence"] = _image("equal")
+    """Weight of pixels in it; confidence: the parser's, as version 2 (Eq. 11)."""
+    align_loss: Literal["unit", "raw", "classes"] = _image("unit")
+    """Error of alignment; squared, of unit or of raw vectors, or cross-entropy over texts of parts (Eq. 11)."""
+    align_stride: int = _image(8, SIDE)
+    """Stride of the fused map in pixels (Eq. 10)."""
+    channel_alignment: Literal["depth-wise", "point-wise"] = _image("depth-wise")
+    """1x1 convolution before fusion; CNN only, the paper's mixes no channels (Eq. 9)."""
+    depth_wise_start: Literal["unit", "channels"] = _image("unit")
+    """Initial weights of that convolution (ours)."""
     # Departs: stage 1b moves the tokens, and the paper does not say which texts of people stage 2 takes. Those of 1a:
     # rows 3 and 4 of Table 3 add an alignment, and must not change the image-to-text term of CLIP-ReID.
     global_text: Literal["tuned", "before-parts"] = _image("before-parts")
-    own_loss: str = _image("")  # a further term, code of one's own (pivl.stages.own_code), by name and digest
+    """Texts of identities in stage 2; tuned: as stage 1b left them (Eq. 3)."""
+    own_loss: str = _image("")
+    """Further loss of one's own code; by name and digest (ours)."""
     own_loss_weight: float = _image(1.0, WEIGHT)
-    own_head: str = _image("")  # in the place of the pyramid
+    """Weight of that loss (ours)."""
+    own_head: str = _image("")
+    """Fusion head of one's own code; by name and digest (ours)."""
     label_smoothing: float = _image(0.1, SHARE)
+    """Label smoothing; of the identity and image-to-text losses (Eq. 3-4: epsilon, ε)."""
     triplet_margin: float = _image(0.3, WEIGHT)
+    """Margin of the triplet loss (Eq. 4: margin)."""
 
     # Stage 2: how (cnn_clipreid.yml).
-    camera_embedding: float = _image(0.0, WEIGHT)  # ViT only: coefficient of SIE; 0: none
+    camera_embedding: float = _image(0.0, WEIGHT)
+    """Coefficient of the camera embedding; SIE, ViT only, 0: none (vit_clipreid.yml)."""
     epochs: int = _image(120, EPOCHS)
+    """Epochs of stage 2; 60 for a ViT (Sec. 4.2)."""
     people_per_batch: int = _image(16, (2, 4_096))
+    """Identities in a batch (Sec. 4.2: P)."""
     images_per_person: int = _image(4, (1, 1_024))
+    """Images of each identity in a batch (Sec. 4.2: K)."""
     rate: float = _image(3.5e-4, RATE)
-    head_rate: float = _image(3.5e-4, RATE)  # of the fusion head: ViT's 5e-6 would hardly move it
+    """Learning rate of stage 2; 5e-6 for a ViT (cnn_clipreid.yml)."""
+    head_rate: float = _image(3.5e-4, RATE)
+    """Learning rate of the fusion head; a ViT's 5e-6 would hardly move it (ours)."""
     bias_rate_factor: float = _image(2.0, WEIGHT)
+    """Factor of the learning rate of biases (cnn_clipreid.yml)."""
     weight_decay: float = _image(5e-4, RATE)
+    """Weight decay of stage 2 (cnn_clipreid.yml)."""
     schedule: Literal["steps", "cosine"] = _image("steps")
+    """Learning-rate schedule of stage 2; the paper's is in steps (Sec. 4.2)."""
     warmup_epochs: float = _image(10, WARMUP)
+    """Warm-up epochs of stage 2 (cnn_clipreid.yml)."""
     warmup_factor: float = _image(0.01, SHARE)
+    """Share of the rate as that warm-up starts (cnn_clipreid.yml)."""
     milestones: tuple[int, ...] = _image((40, 70), EPOCHS)
+    """Epochs that divide the rate by 10 (Sec. 4.2)."""
     padding: int = _image(10, (0, 512))
+    """Pixels of padding before the random crop (Sec. 4.2)."""
     flip_probability: float = _image(0.5, SHARE)
+    """Probability of a horizontal flip (Sec. 4.2)."""
     erase_probability: float = _image(0.5, SHARE)
+    """Probability of random erasing (Sec. 4.2)."""
     erased_labels: Literal["ignore", "keep"] = _image("ignore")
-    image_normalization: Literal["as-stage-1", "imagenet", "half", "clip"] = _image(
-        "as-stage-1"
-    )  # a student's weights may be used to another than its teacher's
+    """Parts of erased pixels (ours)."""
+    image_normalization: Literal["as-stage-1", "imagenet", "half", "clip"] = _image("as-stage-1")
+    """Normalization in stage 2; a student may want another than its teacher's (ours)."""
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -184,13 +219,9 @@ class Recipe:
         if self.part_schedule == "joint" and self.global_text == "before-parts":
             raise ValueError("part_schedule joint leaves no tokens before parts; global_text must be tuned")
         if self.own_head and (self.part_text == "none" or self.fusion != "pyramid"):
-            raise ValueError(
-                "own_head is in the place of PI-VL's pyramid; set part_text, and fusion to pyramid"
-            )
+            raise ValueError("own_head is in the pyramid's place; set part_text, and fusion to pyramid")
         if self.align_pixels == "confidence" and self.background == "balanced":
-            raise ValueError(
-                "align_pixels confidence and background balanced both weight cells; leave one out"
-            )
+            raise ValueError("align_pixels confidence and background balanced both weight cells; drop one")
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Recipe":
@@ -240,9 +271,7 @@ class Recipe:
     def _choices(self) -> dict[str, Any]:
         named = {item.name: getattr(self, item.name) for item in fields(self)}
         if "part-prompts" not in self.stages():
-            named["global_text"] = (
-                "tuned"  # the same texts by any name: ids are those of before the default changed
-            )
+            named["global_text"] = "tuned"  # the same texts by any name: ids are those of before
         if not self.own_loss:
             named["own_loss_weight"] = 1.0  # of nothing
         quiet = {item.name: item.default for item in fields(self) if item.name not in SCHEMA_1}
@@ -268,6 +297,4 @@ CLIP_REID_VIT = replace(  # vit_clipreid.yml
     milestones=(30, 50),
     epochs=60,
 )
-CLIP_REID_VIT_SIE_OLP = replace(
-    CLIP_REID_VIT, patch_stride=12, camera_embedding=1.0
-)  # its README, the paper's ViT
+CLIP_REID_VIT_SIE_OLP = replace(CLIP_REID_VIT, patch_stride=12, camera_embedding=1.0)  # the paper's ViT

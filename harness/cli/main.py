@@ -27,7 +27,7 @@ from harness.cli.models.export import export
 from harness.cli.models.extract import extract
 from harness.cli.parse import parse
 from harness.cli.perf import perf
-from harness.cli.plan import plan
+from harness.cli.plan import plan, recipe
 from harness.cli.pretrain import pretrain
 from harness.cli.project import read_defaults
 from harness.cli.results import results_group
@@ -70,8 +70,8 @@ def commands(context: click.Context) -> None:
 
 
 for command in (
-    run, plan, table, figure, report, compare, power, claims, search, extract, evaluate, export, data, parse, pretrain,
-    results_group, mlflow, verify, perf,
+    run, plan, recipe, table, figure, report, compare, power, claims, search, extract, evaluate, export, data, parse,
+    pretrain, results_group, mlflow, verify, perf,
 ):  # fmt: skip
     commands.add_command(command)
 

@@ -20,6 +20,7 @@ GROUPS = {
     "What is measured": (
         "study_file", "preset", "rows", "own_rows", "seeds", "external", "rerank", "seed", "trials", "sampler", "pruner",
         "only", "quick",
+        "fields",
     ),
     "Claims": ("baseline", "study"),
     "Who is shown": ("people", "draw"),
@@ -168,7 +169,7 @@ def setting_options(command: Command) -> Command:
     """Adds the options of a study besides its name; both make a harness.experiment.request.Request."""
     for option in (
         click.option("--row", "own_rows", multiple=True, metavar="NAME=ROW,FIELD=VALUE",
-                     help="A row of one's own by what it changes in another, as mine=pi-vl,epochs=60. Repeatable."),
+                     help="A row of one's own by what it changes in another, as mine=pi-vl,lambda=0.2. Repeatable."),
         click.option("--with", "external", multiple=True, type=PathText(), metavar="NAME=FILE",
                      help="A method of other code as a further row: its descriptors of the same test set, as compare "
                      "reads them; NAME=feats-{0..4}.npz for five seeds. Repeatable."),
@@ -190,7 +191,9 @@ def start_options(command: Command) -> Command:
         debug_option,
         path_option("--results", "results", "Where runs are recorded."),
         click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE",
-                     help="Change a recipe field in all rows, as epochs=60. Repeatable."),
+                     help="Change a recipe field in all rows, as epochs=60, or by its symbol in the paper: lambda "
+                     "(align_weight, Eq. 12), tau (part_temperature, Eq. 7-8), M (identity_tokens, Eq. 1). pivl-bench "
+                     "recipe lists all fields with equation and meaning. Repeatable."),
         click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto",
                      show_default=True, help="auto: that of the results that are there; else bf16 where the device "
                      "computes in it, fp16 on other GPUs, fp32 on other CPUs."),

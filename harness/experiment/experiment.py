@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.experiment.overrides import override
+from harness.experiment.recipe_fields import FIELDS
 from harness.inputs.backbones import find_backbone
 from harness.inputs.own_code import own_choices
 from harness.inputs.spec import Inputs
@@ -118,10 +119,19 @@ class Experiment:
 
     def recipe(self, row: Row) -> Recipe:
         """The recipe of a row here; what was typed and the preset give way to what the row itself changes."""
-        base, own = self.base.recipes[row.start], row.changes
-        if row.student:
-            base, own = replace(base, **self.base.students), {**own, "student": self.student}
-        return override(base, {**self.preset.changes, **self.changes, **own, **own_choices(row)})
+        layers = self.changes_of(row).values()
+        return override(self.start_of(row), {name: value for one in layers for name, value in one.items()})
+
+    def start_of(self, row: Row) -> Recipe:
+        """The recipe that a row starts from on this backbone, before anything changes it."""
+        start = self.base.recipes[row.start]
+        return replace(start, **self.base.students) if row.student else start
+
+    def changes_of(self, row: Row) -> dict[str, Mapping[str, Any]]:
+        """The changes to what a row starts from, by where they come from; of two to one field the later holds."""
+        student = {"student": self.student} if row.student else {}
+        own = {**row.changes, **student, **own_choices(row)}
+        return {"preset": self.preset.changes, "--set": self.changes, "row": own}
 
     @property
     def kept(self) -> dict[str, list[str]]:
@@ -132,3 +142,25 @@ class Experiment:
             for name, value in self.changes.items()
         }
         return {name: rows for name, rows in owners.items() if rows}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The value of a recipe's field, and where it comes from: default, backbone, preset, --set, --precision or row."""
+
+    field: str
+    value: Any
+    origin: str
+
+
+def settings_of(experiment: Experiment, row: Row) -> list[Setting]:
+    """Returns the value of every field in a row of the experiment, in the order of the recipe."""
+    recipe, start, layers = experiment.recipe(row), experiment.start_of(row), experiment.changes_of(row)
+    found = []
+    for name, item in FIELDS.items():
+        origins = ["default" if getattr(start, name) == item.default else "backbone"]
+        origins += [origin for origin, changes in layers.items() if name in changes]
+        if name == "precision" and origins[-1] == "--set":
+            origins.append("--precision")  # which is no field of --set, and kept among its changes
+        found.append(Setting(name, getattr(recipe, name), origins[-1]))
+    return found

@@ -3,24 +3,21 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import Field, fields, replace
+from dataclasses import Field, replace
 from typing import Any, get_args
 
-from harness.inputs.choices import choose
+from harness.experiment.recipe_fields import FIELDS, settable_field
 from pivl.errors import UserError
 from pivl.recipe import Recipe
 from pivl.system.ranges import LONGEST
 
-FIELDS = {item.name: item for item in fields(Recipe)}
-OWN_OPTION = ("backbone", "precision", "student", "own_loss", "own_head")  # set in ways of their own
-
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
-    """Recipe fields and values from `epochs=60`, `image_size=128x64`; UserError for unknown fields and other types."""
+    """Recipe fields and values from `epochs=60`, `image_size=128x64`, `lambda=1`; UserError for unknown names, values."""
     found: dict[str, Any] = {}
     for text in texts:
-        name, _, value = (part.strip() for part in text.partition("="))
-        choose("recipe field", name, [known for known in FIELDS if known not in OWN_OPTION])
+        typed, _, value = (part.strip() for part in text.partition("="))
+        name = settable_field(typed)
         if name in found:
             raise UserError(f"--set {name}: it is set twice; leave one out")
         try:

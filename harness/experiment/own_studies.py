@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from harness.experiment.overrides import FIELDS, OWN_OPTION
+from harness.experiment.recipe_fields import FIELDS, settable_field
 from harness.inputs.choices import choose
 from harness.inputs.own_code import load_module, name_code
 from pivl.errors import UserError
@@ -92,9 +92,9 @@ def _checked(study: Study, place: str) -> Study:
 def _check_row(row: Row, place: str) -> None:
     try:
         for name, value in row.changes.items():
-            item = FIELDS[
-                choose("recipe field", name, [known for known in FIELDS if known not in OWN_OPTION])
-            ]
+            item = FIELDS[settable_field(name)]
+            if item.name != name:
+                raise UserError(f"{name} is the paper's symbol; write {item.name}")
             if wanted := refusal(value, item.type, item.metadata.get("range")):
                 raise UserError(f"{name} is {shorten(value)}; it must be {wanted}")
         for code in (row.loss, row.head):

@@ -1,13 +1,17 @@
-"""A Forecast for people, as Markdown or in a few lines, and for programs, as JSON."""
+"""A Forecast, and the recipe of rows, for people, as Markdown or in a few lines, and for programs, as JSON."""
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.display.text import duration
+from harness.display.text import duration, write_value
+from harness.experiment.experiment import Experiment, settings_of
+from harness.experiment.recipe_fields import FIELDS, read_meanings
 from harness.plan.forecast import OTHER_CODE, Forecast, WorkItem
 from harness.report.grid import grid
+from pivl.system.ranges import describe
+from studies.study import Row
 
 
 def markdown(forecast: Forecast) -> str:
@@ -171,3 +175,75 @@ def _sum(values: Any) -> int | None:
 
 
 PRINTERS: dict[str, Callable[[Forecast], str]] = {"markdown": markdown, "json": to_json}
+
+
+def recipe_markdown(experiment: Experiment, rows: Sequence[Row], fields: Sequence[str]) -> str:
+    """The recipe of each row: fields with value, where it comes from, meaning and source; `fields` in full, if named."""
+    if fields:
+        return "\n\n".join(_field(experiment, rows, name) for name in fields) + "\n"
+    meanings, blocks = read_meanings(), []
+    for row in rows:
+        lines = []
+        for one in settings_of(experiment, row):
+            about = meanings[one.field]
+            source = ": ".join([about.source, *about.symbols[:1]])
+            lines.append([one.field, _value(one.value), one.origin, about.brief, source])
+        heading = f"### Recipe of {row.name} in {experiment.name}"
+        blocks += [heading, grid(["Field", "Value", "From", "Meaning", "Source"], lines, (0, 1, 2, 3, 4))]
+    others = [row.name for row in experiment.study.rows if row not in rows]
+    more = [f"Other rows, by --row NAME: {', '.join(others)}."] if others else []
+    end = [
+        *more,
+        "One field in full: --field NAME. Change one in a run: --set FIELD=VALUE, or --row NAME=ROW,FIELD=VALUE.",
+    ]
+    return "\n\n".join([*blocks, "\n".join(end)]) + "\n"
+
+
+def recipe_json(experiment: Experiment, rows: Sequence[Row], fields: Sequence[str]) -> str:
+    """The recipe of each row, its `fields` or all of them, under their own names."""
+    meanings = read_meanings()
+    document = {
+        "study": experiment.name,
+        "rows": {
+            row.name: {
+                one.field: {
+                    "value": one.value,
+                    "from": one.origin,
+                    "default": FIELDS[one.field].default,
+                    "meaning": meanings[one.field].text,
+                    "source": meanings[one.field].source,
+                    "symbols": meanings[one.field].symbols,
+                }
+                for one in settings_of(experiment, row)
+                if not fields or one.field in fields
+            }
+            for row in rows
+        },
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _field(experiment: Experiment, rows: Sequence[Row], name: str) -> str:
+    about, item = read_meanings()[name], FIELDS[name]
+    called = f" ({', '.join(about.symbols)})" if about.symbols else ""
+    takes = describe(item.type, item.metadata["range"])
+    lines = [
+        [row.name, _value(one.value), one.origin]
+        for row in rows
+        for one in settings_of(experiment, row)
+        if one.field == name
+    ]
+    facts = [f"{about.text}.", f"Source: {about.source}.", f"Default: {_value(item.default)}. Takes {takes}."]
+    return "\n\n".join(
+        [f"### {name}{called}", "\n".join(facts), grid(["Row", "Value", "From"], lines, (0, 1, 2))]
+    )
+
+
+def _value(value: Any) -> str:
+    return write_value(value) or "none"
+
+
+RECIPE_PRINTERS: dict[str, Callable[[Experiment, Sequence[Row], Sequence[str]], str]] = {
+    "markdown": recipe_markdown,
+    "json": recipe_json,
+}

@@ -27,6 +27,18 @@ def refusal(value: Any, kind: Any, allowed: Range | None) -> str:
     return _number_refusal(value, kind is int, *(allowed or (-math.inf, math.inf)))
 
 
+def describe(kind: Any, allowed: Range | None) -> str:
+    """Returns in words what a field of the type `kind` takes: `one of ...`, `a name`, `whole numbers from 1 to 9`."""
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, get_args(kind)))}"
+    if kind is str:
+        return "a name"
+    inner = get_args(kind)[0] if get_origin(kind) is tuple else kind
+    noun = "whole number" if inner is int else "number"
+    within = f" from {allowed[0]:g} to {allowed[1]:g}" if allowed else ""
+    return f"{noun}s{within}" if inner is not kind else f"a {noun}{within}"
+
+
 def _number_refusal(value: Any, whole: bool, least: float, most: float) -> str:
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         return "a whole number" if whole else "a number"

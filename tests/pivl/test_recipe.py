@@ -176,7 +176,7 @@ def test_a_student_may_be_normalised_unlike_its_teacher():
 
 
 def test_cells_are_weighted_once():
-    with pytest.raises(ValueError, match="both weight cells; leave one out"):
+    with pytest.raises(ValueError, match="both weight cells; drop one"):
         replace(EMBEDDED, background="balanced", align_pixels="confidence")
 
 

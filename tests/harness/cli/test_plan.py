@@ -1,4 +1,4 @@
-"""`plan` says what would be done, in Markdown and JSON, and starts nothing."""
+"""`plan` says what would be done and `recipe` by which settings, in Markdown and JSON; they start nothing."""
 
 import json
 import time
@@ -10,7 +10,9 @@ from harness.experiment.request import Request
 from harness.experiment.resolve import resolve
 from harness.inputs import identity as identity_module
 from harness.store.records import Results
-from tests.support.commands import run_code
+from pivl.recipe import Recipe
+from studies.catalog import STUDIES
+from tests.support.commands import run_code, run_main
 from tests.support.recorded_experiments import FOUND, drawn_cells, note_data, record_all
 from tests.support.recorded_runs import complain
 
@@ -114,3 +116,71 @@ def test_a_change_that_some_rows_do_not_take_on_is_said_before_anything_is_done(
     assert "--set fusion does not reach pi-vl, which have their own" in capsys.readouterr().err
     assert plan(results, "ablation", "--set", "people_per_batch=0") == 2
     assert capsys.readouterr().err == "pivl-bench: --set: people_per_batch is 0; it must be at least 2\n"
+
+
+def recipe(results, capsys, *typed):
+    """What `recipe` prints about `results`."""
+    assert run_main("recipe", *typed, "--results", str(results.root)) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_recipe_of_every_row_fits_120_columns(study, results, capsys):
+    rows = ",".join(row.name for row in STUDIES[study].rows)
+    told = recipe(results, capsys, study, "--rows", rows, "--precision", "fp32")
+    assert max(map(len, told.splitlines())) <= 120
+    assert told.count("| align_weight ") == len(STUDIES[study].rows)
+
+
+def test_a_recipe_says_where_each_value_comes_from(results, capsys):
+    typed = (
+        "ablation",
+        "--preset",
+        "smoke",
+        "--row",
+        "mine=pi-vl,rate=1e-3",
+        "--set",
+        "lambda=2",
+        "--format",
+        "json",
+    )
+    told = json.loads(recipe(results, capsys, *typed))["rows"]["mine"]
+    origins = {name: (one["value"], one["from"]) for name, one in told.items()}
+    assert origins["rate"] == (1e-3, "row")
+    assert origins["fusion"] == ("pyramid", "row")
+    assert origins["align_weight"] == (2.0, "--set")
+    assert origins["epochs"] == (2, "preset")
+    assert origins["head_rate"] == (0.015, "backbone")
+    assert origins["weight_decay"] == (5e-4, "default")
+    assert origins["precision"][1] == "--precision"
+    mine = resolve(Request("ablation", "smoke", own_rows=("mine=pi-vl,rate=1e-3",), overrides=("lambda=2",)))
+    assert mine.recipe(mine.study.rows[-1]) == Recipe.from_json(
+        {name: one["value"] for name, one in told.items()}
+    )
+
+
+def test_without_a_row_it_is_the_last_and_a_field_is_told_in_full_for_all(results, capsys):
+    told = recipe(results, capsys)
+    assert told.startswith("### Recipe of pi-vl in ablation\n")
+    assert "| Eq. 12: lambda " in told
+    told = recipe(results, capsys, "--field", "lambda")
+    assert told.startswith(
+        "### align_weight (lambda, λ)\n\nWeight of the alignment; the paper gives no value.\n"
+    )
+    assert [line.split("|")[1].strip() for line in told.splitlines()[-4:]] == [
+        "clip-reid", "part-labels", "identity-parts", "pi-vl"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (("--row", "pivl"), "unknown row 'pivl'"),
+        (("--field", "lamda"), "did you mean 'lambda' (align_weight)?"),
+        (("--format", "yaml"), "unknown format 'yaml'"),
+    ],
+)
+def test_what_has_no_recipe_is_one_line(typed, said, results, capsys):
+    assert run_main("recipe", *typed, "--results", str(results.root)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line

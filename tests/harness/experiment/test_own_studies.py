@@ -83,7 +83,7 @@ def test_one_of_several_is_named(written):
         (STUDY.replace('Contrast("heavy"', 'Contrast("light"'), "mine has no row light"),
         (STUDY.replace("align_weight", "weight"), "row heavy: unknown recipe field 'weight'"),
         (STUDY.replace("5.0", "-1"), "row heavy: align_weight is -1; it must be at least 0"),
-        (STUDY.replace('"align_weight": 5.0', '"precision": "bf16"'), "unknown recipe field 'precision'"),
+        (STUDY.replace('"align_weight": 5.0', '"precision": "bf16"'), "recipe field 'precision' is set by --precision"),
     ],
 )  # fmt: skip
 def test_what_is_no_study_is_one_line_that_names_the_file(written, text, said):

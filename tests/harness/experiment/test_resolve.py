@@ -122,7 +122,7 @@ def test_an_override_that_equals_the_default_in_another_type_is_no_other_choice(
         ("image_size=64", "image_size takes whole numbers, as 256x128"),
         ("fusion=sum", "fusion is 'sum'; it must be one of 'last', 'pyramid'"),
         ("epochs=-1", "epochs is -1; it must be at least 1"),
-        ("backbone=rn50", "unknown recipe field 'backbone'"),
+        ("backbone=rn50", "recipe field 'backbone' is set by --backbone"),
         ("people_per_batch=0", "--set: people_per_batch is 0; it must be at least 2"),
         ("flip_probability=1.5", "flip_probability is 1.5; it must be at most 1"),
         ("epochs=" + "9" * 30, "epochs is 999999999999999999999999999999; it must be at most 100000"),

@@ -124,6 +124,6 @@ def test_a_head_takes_the_pyramids_place_and_the_weight_of_no_loss_changes_no_id
     assert run_of(Recipe(own_loss_weight=3.0)).id == run_of(Recipe()).id
     assert run_of(Recipe(own_loss="a-1", own_loss_weight=3.0)).id != run_of(Recipe(own_loss="a-1")).id
     for wrong in ({}, {"part_text": "label"}, {"fusion": "pyramid"}):
-        with pytest.raises(ValueError, match="own_head is in the place of PI-VL's pyramid"):
+        with pytest.raises(ValueError, match="own_head is in the pyramid's place"):
             Recipe(own_head="Gated-1", **wrong)
     Recipe(own_head="Gated-1", part_text="label", fusion="pyramid")
