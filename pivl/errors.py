@@ -22,6 +22,15 @@ class Unreadable(UserError):
         return f"cannot read {path} ({reason}); {advice}"
 
 
+class NoWeights(UserError):
+    """A stored run or stage whose weights were removed, or never copied to where its folder is."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"{folder}: its weights, model.safetensors, are not there; pivl-bench run STUDY --redo ROW makes them again"
+        )
+
+
 class TrainingFailed(Exception):
     """A run that cannot go on (a non-finite loss, say); recorded as failed, exit status 1."""
 

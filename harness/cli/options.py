@@ -259,7 +259,7 @@ def mlflow_option(command: Command) -> Command:
 def redo_option(command: Command) -> Command:
     """--redo."""
     return click.option("--redo", type=completion.ROWS, metavar="NAMES",
-                        help="Do again what other code has done of these rows; table says which.")(command)  # fmt: skip
+                        help="Train these rows again where other code did or weights are gone.")(command)  # fmt: skip
 
 
 def retry_option(help_text: str) -> Callable[[Command], Command]:

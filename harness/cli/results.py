@@ -18,7 +18,8 @@ from harness.cli.options import (
     setting_options,
 )
 from harness.experiment.request import Request
-from harness.store.atomic import remove_folder
+from harness.store.atomic import remove_folder, writing
+from harness.store.record_file import WEIGHTS
 from pivl.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def results_group() -> None:
 def check(results: Path, quiet: bool) -> None:
     """Compare every stored file with its checksum; nothing is changed.
 
-    Each fault is a line; exit status 1 if there is one.
+    Each fault is a line; exit status 1 if there is one. Removed weights are a note, not a fault.
     """
     from harness.display.progress import Progress
     from harness.search.agreement import examine_search
@@ -48,8 +49,8 @@ def check(results: Path, quiet: bool) -> None:
     if not results.is_dir():
         raise UserError(f"{results}: no such folder; name one with --results")
     findings = examine(results, Progress.on_stderr(quiet), examine_search)
-    for problem in findings.problems:
-        click.echo(problem)
+    for line in (*findings.problems, *(f"note: {one}" for one in findings.notes)):
+        click.echo(line)
     click.echo(str(findings))
     if findings.problems:
         raise click.exceptions.Exit(1)
@@ -136,12 +137,14 @@ def measure(results: Path, device: str, quiet: bool) -> None:
     default="",
     help="All runs of a study; the options below narrow it down, as for table.",
 )
+@click.option("--only-weights", is_flag=True, help="Only trained weights: scores stay, so tables do, too.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @setting_options
-def remove(request: Request, results: Path, ids: tuple[str, ...], yes: bool) -> None:
+def remove(request: Request, results: Path, ids: tuple[str, ...], only_weights: bool, yes: bool) -> None:
     """Remove runs or stages by ID (pivl-bench plan shows them), or all runs of a study, after asking.
 
-    What belongs to them goes too: re-ranked scores, checkpoints, and stages that no other stored run starts from.
+    What belongs to them goes too: re-ranked scores, checkpoints, and stages that no other stored run starts from. With
+    --only-weights nothing goes but model.safetensors of the runs; run --redo ROW trains them again.
     """
     from harness.display.progress import Progress
     from harness.store.records import Results
@@ -155,14 +158,18 @@ def remove(request: Request, results: Path, ids: tuple[str, ...], yes: bool) -> 
         folders = folders_of(wanted, store)
         for task in sorted({folder.name for folder in folders}):
             claims.enter_context(_claim(task, store))
+        if only_weights:
+            folders = [one for one in folders if one.parent.name == "runs" and (one / WEIGHTS).exists()]
         if not folders:
-            raise UserError(f"{results}: nothing is stored of {request.study}")
-        size = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
-        what = ", ".join(f"{count} {kind}" for kind, count in _count(folders).items())
+            kind = "no weights are stored" if only_weights else "nothing is stored"
+            raise UserError(f"{results}: {kind} of {request.study or ', '.join(ids)}")
+        doomed = [folder / WEIGHTS for folder in folders] if only_weights else folders
+        size = sum(map(_size, doomed))
+        what = ("weights of " if only_weights else "") + _count(folders)
         if not yes and not click.confirm(f"Remove {what} ({size / 1e6:.1f} MB) from {results}?", err=True):
             raise click.exceptions.Exit(1)
-        for folder in folders:
-            remove_folder(folder)
+        for path in doomed:
+            _discard(path)
     click.echo(f"removed {what}")
 
 
@@ -184,6 +191,17 @@ def _claim(task: str, results: "Results") -> Any:
     return claim
 
 
-def _count(folders: Iterable[Path]) -> dict[str, int]:
+def _count(folders: Iterable[Path]) -> str:
     kinds = [folder.parent.name for folder in folders]
-    return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+
+
+def _size(place: Path) -> int:
+    """The bytes of a file, or of all files in a folder."""
+    return sum(path.stat().st_size for path in (place, *place.rglob("*")) if path.is_file())
+
+
+def _discard(place: Path) -> None:
+    """Removes a folder or a file of one, whole or not at all. Raises UserError if the disk refuses."""
+    with writing(place):
+        place.unlink() if place.is_file() else remove_folder(place)

@@ -7,11 +7,11 @@ from functools import lru_cache, partial
 import torch
 
 from harness.execution.scoring import finite, score_model
-from harness.execution.stored_run import MODEL, reopen
+from harness.execution.stored_run import reopen
 from harness.execution.training import load_clip, load_split
 from harness.inputs.spec import Inputs
 from harness.plan.task import Task
-from harness.store.record_file import Record
+from harness.store.record_file import WEIGHTS, Record
 from harness.store.records import Results
 from harness.store.run import Run
 from harness.system.provenance import describe_origin
@@ -62,7 +62,7 @@ def unmeasured(results: Results) -> list[Record]:
     return [
         record
         for record in found
-        if record["status"] == "finished" and "health" not in record and MODEL in record["files"]
+        if record["status"] == "finished" and "health" not in record and WEIGHTS in record["files"]
     ]
 
 

@@ -8,15 +8,13 @@ from harness.execution.training import prepare
 from harness.execution.training_log import TrainingLog, ignore
 from harness.inputs.spec import Inputs
 from harness.plan.task import Task
-from harness.store.record_file import Record
+from harness.store.record_file import WEIGHTS, Record
 from harness.store.records import Results
 from harness.store.run import Run
 from pivl.errors import UserError, first_line
 from pivl.evaluation.assessment import restore
 from pivl.model import Trained
 from pivl.train import Trainer
-
-MODEL = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -42,10 +40,8 @@ def reopen(record: Record, results: Results, device: torch.device) -> tuple[Task
 def open_run(record: Record, results: Results, device: torch.device) -> OpenedRun:
     """A stored run with its model. Raises UserError where its weights or its pictures are not there."""
     folder = results.run_folder(record["id"])
-    if MODEL not in record["files"] or not (folder / MODEL).exists():
-        raise UserError(
-            f"{folder}: it keeps no {MODEL}, which the figure needs; remove it, and run makes it again"
-        )
+    if WEIGHTS not in record["files"]:
+        raise UserError(f"{folder}: a trial of a search keeps no {WEIGHTS}, which the figure needs")
     state = results.read_tensors(folder)
     task, trainer = reopen(record, results, device)
     try:

@@ -22,7 +22,7 @@ from harness.plan.task import Task
 from harness.store.atomic import remove_folder
 from harness.store.checkpoints import Checkpoints
 from harness.store.claims import Owner
-from harness.store.record_file import Record
+from harness.store.record_file import WEIGHTS, Record
 from harness.store.records import Results
 from harness.system.devices import peak_memory
 from harness.system.provenance import describe_origin
@@ -56,7 +56,7 @@ def execute(
             state, traits = training.run()
         trainer, record = training.trainer, {**record, **traits}
         if watch is None:
-            files["model.safetensors"] = lambda path: path.write_bytes(save(state))
+            files[WEIGHTS] = lambda path: path.write_bytes(save(state))
         files["history.jsonl"] = lambda path: path.write_text(
             "".join(json.dumps(x) + "\n" for x in monitor.history)
         )

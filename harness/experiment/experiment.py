@@ -26,7 +26,7 @@ class Experiment:
     parser_maps: folders of part maps by the name that rows have for them. student: the name of the student that rows
     with one train; empty where no row has one. external: methods of other code, as typed, that its table has as further
     rows. own_rows: rows by change, as typed. origin: the file or package that its study is of; empty for one of ours.
-    redo: the rows whose runs by other code are to be done again.
+    redo: the rows whose runs by other code, or without weights, are to be done again.
     """
 
     study: Study

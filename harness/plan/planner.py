@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from harness.experiment.experiment import Experiment
 from harness.inputs.spec import DataIdentity, Inputs
 from harness.plan.task import Cell, Task, is_finished
+from harness.store.record_file import Record, lacks_weights
 from harness.store.records import Results
 from harness.store.run import Run
+from pivl.errors import UserError
 
 
 def cells_of(
@@ -48,14 +50,15 @@ class Plan:
 def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, rerank: bool = False) -> Plan:
     """The missing tasks of `cells`: each once, stages before the runs that start from them.
 
-    A finished run is done again only where other code made it and its row is to be redone, with its stages; a failed one
-    only with `retry_failed`. With `rerank`, runs are finished when their re-ranked scores are stored.
+    A finished run is done again only where its row is to be redone and other code made it, with its stages, or its
+    weights were removed; a failed one only with `retry_failed`. With `rerank`, runs are finished when their re-ranked
+    scores are stored. Raises UserError for those that are to be re-ranked and have no weights.
     """
     runs: dict[str, Cell] = {}
     for cell in cells:
         runs.setdefault(cell.run.id, cell)  # which goes by the title that it has in the first study
     redone = {cell.run.id for cell in cells if cell.redo}
-    found = {run_id: record for run_id in runs if (record := results.find_run(run_id)) is not None}
+    found = {run_id: record for run_id in runs if (record := results.find_run(run_id, run_id in redone))}
     kept = {run_id for run_id, record in found.items() if is_finished(record, run_id in redone)}
     failed = {one for one, record in found.items() if record["status"] == "failed" and not retry_failed}
     todo = [cell for run_id, cell in runs.items() if run_id not in failed | kept]
@@ -91,8 +94,20 @@ def make_plan(cells: Sequence[Cell], results: Results, retry_failed: bool, reran
     ordered = [replace(task, needs=_needs(task, missing)) for task in tasks]
     if rerank:
         done = {one for one in kept if results.find_reranked(one) is not None}
+        _check_weights([runs[one] for one in runs if one in kept - done], found, results)
         ordered += _rerankings([cell for one, cell in runs.items() if one not in {*done, *failed}], todo)
     return Plan(tuple(ordered))
+
+
+def _check_weights(cells: Sequence[Cell], found: Mapping[str, Record], results: Results) -> None:
+    """Raises UserError for finished runs that are to be re-ranked and whose weights were removed."""
+    bare = [one for one in cells if lacks_weights(results.run_folder(one.run.id), found[one.run.id])]
+    if bare:
+        rows = ",".join(dict.fromkeys(cell.row for cell in bare))
+        raise UserError(
+            f"{results.root}: {len(bare)} runs of {rows} have no weights, which re-ranking needs; --redo {rows} trains "
+            "them again"
+        )
 
 
 def _rerankings(cells: Sequence[Cell], todo: Sequence[Cell]) -> list[Task]:

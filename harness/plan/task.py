@@ -17,7 +17,7 @@ from pivl.recipe import Stage
 class Cell:
     """A row at one seed: its run, the inputs of the run, and missing data.
 
-    redo: whether what other code made of it is to be done again.
+    redo: whether what other code made of it, or what lost its weights, is to be done again.
     """
 
     row: str
@@ -43,7 +43,8 @@ class Task:
     `rerank`: train nothing, score the stored model with re-ranking. `checkpoint_every`, as
     harness.store.checkpoints.Interval reads it, changes no result; that `ranks` processes train it together
     changes no more than rounding does.
-    `partial`: what its data lack (harness.inputs.spec.DataIdentity). `redo`: what other code has stored does not count.
+    `partial`: what its data lack (harness.inputs.spec.DataIdentity). `redo`: what other code has stored or
+    what lost its weights does not count.
     """
 
     id: str
@@ -78,7 +79,7 @@ class Task:
         if not (self.is_run or self.rerank):
             stage = results.find_stage(self.id)
             return stage is not None and (not self.redo or is_todays(stage))
-        record = results.find_reranked(self.run.id) if self.rerank else results.find_run(self.id)
+        record = results.find_reranked(self.run.id) if self.rerank else results.find_run(self.id, self.redo)
         return is_finished(record, self.redo)
 
     def to_json(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from harness.store import kept_tables
 from harness.store.checkpoints import PATTERN, check_task, read_sound
 from harness.store.manifest import read_note
-from harness.store.record_file import NAME, Record
+from harness.store.record_file import NAME, Record, lacks_weights
 from harness.store.records import KINDS, Results
 from harness.store.row_index import asked_rows
 from harness.store.run import Run
@@ -30,18 +30,24 @@ if TYPE_CHECKING:
 
 
 VERSION = "alembic_version"  # the table by which MLflow knows its database
+BARE = {
+    "runs": "no weights; its scores are whole, and run --redo ROW trains it again",
+    "stages": "no weights; it is trained again when a run needs it",
+}
 
 
 @dataclass
 class Findings:
-    """Counts of the files read, by kind, and a line for each fault."""
+    """Counts of the files read, by kind, a line for each fault, and one for each folder whose weights were removed."""
 
     counts: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         read = ", ".join(f"{count} {kind}" for kind, count in self.counts.items()) or "nothing stored"
-        return f"{read}: {len(self.problems) or 'no'} {'problem' if len(self.problems) == 1 else 'problems'}"
+        bare = f", {len(self.notes)} without weights" if self.notes else ""
+        return f"{read}: {len(self.problems) or 'no'} {'problem' if len(self.problems) == 1 else 'problems'}{bare}"
 
     def count(self, kind: str) -> None:
         """Counts one more file of `kind`."""
@@ -83,8 +89,10 @@ def _examine_folder(folder: Path, results: Results, findings: Findings) -> None:
     record = results.read_record(folder)
     if record is None and len(problems) == before:
         problems.append(f"{folder}: {NAME} is missing; the folder counts as missing")
-    if record is None or not results.is_sound(folder, record, hashed=record["files"]):
+    if record is None or not results.is_sound(folder, record, record["files"], weightless=True):
         return  # `warn` has taken down why
+    if lacks_weights(folder, record):
+        findings.notes.append(f"{folder}: {BARE[kind]}")
     if (named := _id_of(record, kind)) not in (None, folder.name):
         problems.append(
             f"{folder}: its recipe, data, weights and seed are those of {named}, not as run wrote them; remove it with "

@@ -6,6 +6,7 @@ that was swapped with another, or copied to another name, holds the record of so
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ SCHEMA = 1
 """Raised when a record's form changes, or when the method's code changes the numbers that a recipe gives."""
 
 NAME = "record.json"
+WEIGHTS = "model.safetensors"  # the one file that may be taken away: scores do without it
 RERANKED = "reranked"  # the folder below the results whose records are of runs of another folder
 
 Record = dict[str, Any]
@@ -49,10 +51,21 @@ def id_in(folder: Path) -> str:
     return f"{folder.name}-reranked" if folder.parent.name == RERANKED else folder.name
 
 
-def check_files(folder: Path, record: Record, hashed: Collection[str]) -> None:
-    """Raises ValueError with the reason if a file of `record` has another size, or one of `hashed` other content."""
+def lacks_weights(folder: Path, record: Record) -> bool:
+    """Whether the weights that `record` was stored with were removed from `folder`, or never copied to it."""
+    return WEIGHTS in record["files"] and not os.path.lexists(folder / WEIGHTS)
+
+
+def check_files(folder: Path, record: Record, hashed: Collection[str], weightless: bool = False) -> None:
+    """Raises ValueError with the reason if a file of `record` has another size, or one of `hashed` other content.
+
+    weightless: weights that are not there are no fault; damaged ones are.
+    """
+    spared = weightless and lacks_weights(folder, record)
     for name, facts in record["files"].items():
         path = folder / name
+        if spared and name == WEIGHTS:
+            continue
         try:
             if path.stat().st_size != facts["bytes"]:
                 raise ValueError(f"{name} is missing or cut")

@@ -2,7 +2,8 @@
 
 A folder `runs/<id>/` holds record.json, queries.parquet, history.jsonl and model.safetensors; `stages/<id>/` the same
 without queries. It is filled under a temporary name, flushed and renamed. What does not agree with record.json, as
-harness.store.record_file has it, is said in one line and counts as not there.
+harness.store.record_file has it, is said in one line and counts as not there. A run whose weights were removed is there:
+its scores are whole.
 """
 
 import hashlib
@@ -18,8 +19,8 @@ from harness.display.text import describe_commit
 from harness.store import record_file
 from harness.store.atomic import write_folder, writing
 from harness.store.claims import Claims
-from harness.store.record_file import Files, Record
-from pivl.errors import UserError, explain
+from harness.store.record_file import WEIGHTS, Files, Record
+from pivl.errors import NoWeights, UserError, explain
 from pivl.system.files import read_bytes, remove_abandoned
 from pivl.system.json_files import parse_json
 from pivl.system.outputs import check_folder
@@ -143,9 +144,12 @@ class Results:
             if (record := self.read_record(folder)) is not None:
                 yield folder, record
 
-    def find_run(self, run_id: str) -> Record | None:
-        """The record of a run, finished or failed, whose scores are as they were written; None where there is none."""
-        return self._find(self.run_folder(run_id))
+    def find_run(self, run_id: str, with_weights: bool = False) -> Record | None:
+        """The record of a run, finished or failed, whose scores are as they were written; None where there is none.
+
+        with_weights: whether one whose weights were removed counts as none.
+        """
+        return self._find(self.run_folder(run_id), not with_weights)
 
     def find_reranked(self, run_id: str) -> Record | None:
         """Finds the record of a run's re-ranked scores, or of its failure."""
@@ -168,9 +172,9 @@ class Results:
         folder = self.external_folder(identity)
         return self._read(identity, folder, self._find(folder))
 
-    def _find(self, folder: Path) -> Record | None:
+    def _find(self, folder: Path, weightless: bool = False) -> Record | None:
         record = self.read_record(folder)
-        sound = record is not None and self.is_sound(folder, record, hashed=(QUERIES,))
+        sound = record is not None and self.is_sound(folder, record, (QUERIES,), weightless)
         return record if sound else None
 
     def _read(self, run_id: str, folder: Path, record: Record | None) -> Finished | Failed | None:
@@ -226,10 +230,12 @@ class Results:
         from safetensors.torch import load
 
         try:
-            tensors = load(self._read_file(folder, "model.safetensors"))
+            tensors = load(self._read_file(folder, WEIGHTS))
+        except FileNotFoundError as error:
+            raise NoWeights(folder) from error
         except (OSError, ValueError, SafetensorError) as error:
             raise UserError(
-                f"{folder}: model.safetensors is not as it was written; remove it with pivl-bench results rm "
+                f"{folder}: {WEIGHTS} is not as it was written; remove it with pivl-bench results rm "
                 f"{folder.name}, and run makes it again"
             ) from error
         # Cloned: memory of Python's own has no fixed alignment, on which the last bits of a product may depend.
@@ -274,10 +280,12 @@ class Results:
             self._broken(folder, str(error))
             return None
 
-    def is_sound(self, folder: Path, record: Record, hashed: Collection[str]) -> bool:
-        """Whether all files of `record` are there at their size, and those `hashed` as they were written."""
+    def is_sound(
+        self, folder: Path, record: Record, hashed: Collection[str], weightless: bool = False
+    ) -> bool:
+        """Whether all files of `record` are there at their size, `weightless`: but weights; `hashed`: as written."""
         try:
-            record_file.check_files(folder, record, hashed)
+            record_file.check_files(folder, record, hashed, weightless)
         except ValueError as error:
             self._broken(folder, str(error))
             return False

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pivl.deployment.card import DESCRIPTOR, NAME, ModelCard, StudentNetwork, read_card
 from pivl.deployment.former import RECORD, read_former
 from pivl.deployment.model import Deployed, Facts
-from pivl.errors import Unreadable, UserError, first_line
+from pivl.errors import NoWeights, Unreadable, UserError, first_line
 from pivl.towers.file_formats.weights_file import read_state
 from pivl.towers.student import Tower
 from pivl.towers.vit import VisionTower
@@ -35,6 +35,8 @@ def load(place: Paths) -> Deployed:
             f"{path}: no such folder of a run; name one, as results/runs/ID, or a file that export wrote"
         )
     weights = path / WEIGHTS if path.is_dir() else path
+    if not weights.exists() and ((path / NAME).exists() or (path / RECORD).exists()):
+        raise NoWeights(path)
     if not weights.is_file():
         raise UserError(f"{path}: holds no {WEIGHTS}; name the folder of a finished run, as results/runs/ID")
     state, _ = read_state(weights)

@@ -146,6 +146,33 @@ def test_a_run_is_removed_after_asking_with_what_only_it_starts_from(results, ty
     assert sorted(path.name for path in results.root.glob("*/.*")) == []
 
 
+def test_weights_alone_are_removed_and_that_is_a_note(results, typed):
+    run = draw_run("identity-parts")
+    assert typed("rm", run.id, "--only-weights", "--yes") == (0, "removed weights of 1 runs\n", "")
+    assert results.read_run(run.id).metrics
+    assert results.has_stage(run.stage_id("part-prompts"))
+    assert typed("check", "--quiet") == (
+        0,
+        f"note: {results.run_folder(run.id)}: no weights; its scores are whole, and run --redo ROW trains it again\n"
+        "4 runs, 2 stages, 1 checkpoints: no problems, 1 without weights\n",
+        "",
+    )
+    status, _, err = typed("rm", run.id, "--only-weights", "--yes")
+    assert (status, err) == (2, f"pivl-bench: {results.root}: no weights are stored of {run.id}\n")
+    with pytest.raises(
+        UserError, match=rf"{run.id}: its weights, .* not there; pivl-bench run STUDY --redo ROW"
+    ):
+        results.read_tensors(results.run_folder(run.id))
+
+
+def test_a_stage_without_weights_is_a_note_and_not_started_from(results, typed):
+    folder = results.stage_folder(draw_run().stage_id("identity-prompts"))
+    (folder / "model.safetensors").unlink()
+    status, out, _ = typed("check", "--quiet")
+    assert (status, out.count("note: "), out.count("when a run needs it")) == (0, 1, 1)
+    assert not Results(results.root, lambda text: None).has_stage(folder.name)
+
+
 def test_a_run_that_is_being_done_is_not_removed(results, typed, living):
     run = draw_run()
     owner = put_down(results.claims, named(living), run.id)

@@ -10,6 +10,7 @@ import pytest
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve, resolve_all
 from harness.plan.planner import make_plan
+from harness.store.record_file import WEIGHTS
 from harness.store.records import QUERIES, Results
 from harness.system.code_digest import code_digest
 from pivl.errors import UserError
@@ -63,6 +64,22 @@ def test_what_is_of_todays_code_is_not_done_twice(results):
     assert planned(cells, results) == ["+ part labels, seed 0"]
     write_finished(results, run)  # from before records had a digest
     assert planned(cells, results) == ["+ part labels, seed 0"]
+
+
+def test_a_run_without_weights_is_finished_until_it_is_redone(results):
+    cells = record(results, {"part-labels": TODAY}, stage_codes=TODAY)
+    run = next(cell.run for cell in cells if cell.row == "part-labels")
+    (results.run_folder(run.id) / WEIGHTS).unlink()
+    assert planned(cells, results) == []
+    with pytest.raises(UserError, match=r"1 runs of part-labels have no weights.*--redo part-labels trains"):
+        planned(cells, results, rerank=True)
+    said = Results(results.root, lambda text: None)
+    redone = [replace(cell, redo=cell.row == "part-labels") for cell in cells]
+    (task,) = make_plan(redone, said, retry_failed=False).tasks
+    assert (task.name, task.is_stored(said)) == ("+ part labels, seed 0", False)
+    write_finished(results, run, codes=TODAY)
+    assert task.is_stored(results)
+    assert planned(redone, results) == []
 
 
 def test_a_redone_run_is_ranked_again(results):

@@ -93,6 +93,17 @@ def test_a_broken_run_is_said_in_one_line_and_counts_as_missing(tmp_path, name, 
     assert isinstance(results.read_run(run.id), Finished)
 
 
+@pytest.mark.parametrize("harm", ["cut", "remove"])
+def test_removed_weights_are_no_fault_and_cut_ones_are(tmp_path, harm):
+    said = []
+    results = Results(tmp_path, said.append)
+    run = draw_run()
+    break_file(write_finished(results, run) / "model.safetensors", harm)
+    assert isinstance(results.read_run(run.id), Finished) == (harm == "remove")
+    assert len(said) == (harm == "cut")
+    assert results.find_run(run.id, with_weights=True) is None
+
+
 @pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
 def test_a_broken_stage_is_not_started_from(tmp_path, harm):
     said = []

@@ -132,6 +132,12 @@ def test_what_does_not_belong_together_is_one_line(tmp_path):
     folder = write_model(tmp_path / "run", recipe, vision, model)
     said = broken(folder, lambda card: card["architecture"].update(width=16))
     assert "model.safetensors: does not fit its description (" in said
+    (folder / "model.safetensors").rename(tmp_path / "aside")
+    with pytest.raises(
+        UserError, match=r"run: its weights, .*, are not there; .* --redo ROW makes them again"
+    ):
+        pivl.load(folder)
+    (tmp_path / "aside").rename(folder / "model.safetensors")
     assert "no description of a model: form 2" in broken(folder, lambda card: card.update(form=2))
     (folder / NAME).unlink()
     with pytest.raises(UserError, match=r"holds neither model\.json nor record\.json"):
