@@ -6,6 +6,7 @@ Only click is imported here, everything else where it is used, so that --help an
 import atexit
 import gc
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -77,16 +78,21 @@ for command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Runs the command line. Exit status 2 for a user's mistake, 1 for failed runs and for what could not be printed."""
+    """Runs the command line. Exit status 2 for a user's mistake, 1 for failed runs and for what could not be printed.
+
+    A reader that has enough and closes its pipe, as head does, is no mistake: silent, with the status of other programs.
+    """
     gc.set_threshold(SELDOM)
     atexit.register(gc.freeze)  # else the end looks through all that was loaded, for two seconds
     out = take_streams()
     status = _status(sys.argv[1:] if arguments is None else list(arguments))
     sys.stdout.flush()
-    if out is not None and out.error is not None:
-        reason = out.error.strerror or out.error
-        click.echo(f"pivl-bench: not all could be printed ({reason}); what was recorded is there", err=True)
+    if out is not None and isinstance(out.error, BrokenPipeError):
+        status = status or 128 + signal.SIGPIPE
+    elif out is not None and out.error is not None:
         status = status or 1
+        reason = (out.error.strerror or str(out.error)).lower()
+        click.echo(f"pivl-bench: cannot write the output: {reason}; what was recorded stays", err=True)
     sys.exit(status)
 
 

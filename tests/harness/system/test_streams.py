@@ -13,7 +13,7 @@ from tests.support.recorded_runs import complain, draw_run, write_finished
 
 ROOT = Path(__file__).parents[3]
 CODE = "from harness.cli.main import main; main()"
-LOST = "pivl-bench: not all could be printed ({}); what was recorded is there\n"
+LOST = "pivl-bench: cannot write the output: {}; what was recorded stays\n"
 FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is full")
 
 
@@ -33,8 +33,8 @@ def typed(folder, words, redirections, **environment):
 @pytest.mark.parametrize(
     ("redirections", "status", "out", "err"),
     [
-        (">&-", 1, "", LOST.format("Bad file descriptor")),
-        pytest.param(">/dev/full", 1, "", LOST.format("No space left on device"), marks=FULL),
+        (">&-", 1, "", LOST.format("bad file descriptor")),
+        pytest.param(">/dev/full", 1, "", LOST.format("no space left on device"), marks=FULL),
         ("2>&-", 0, "1 runs: no problems\n", ""),
         pytest.param("2>/dev/full", 0, "1 runs: no problems\n", "", marks=FULL),
         (">&- 2>&-", 1, "", ""),
@@ -46,14 +46,20 @@ def test_a_stream_that_takes_nothing_is_one_line_and_no_traceback(tmp_path, redi
     assert typed(tmp_path, "results check", redirections) == (status, out, err)
 
 
-def test_a_pipe_that_nobody_reads_any_more_is_one_line(tmp_path):
-    command = [sys.executable, "-c", CODE, "--help"]
+def test_a_pipe_that_nobody_reads_any_more_is_silent_with_the_status_of_other_programs(tmp_path):
+    command = [sys.executable, "-c", CODE, "recipe"]
     reading, writing = os.pipe()
     os.close(reading)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, env=environment)
     os.close(writing)
-    assert (done.returncode, done.stderr) == (1, LOST.format("Broken pipe"))
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@FULL
+def test_a_table_that_finds_no_space_is_one_line(tmp_path):
+    status, _, err = typed(tmp_path, "table ablation --rows clip-reid", ">/dev/full")
+    assert (status, err.splitlines()[-1:]) == (1, [LOST.format("no space left on device").strip()])
 
 
 def test_files_do_not_get_the_numbers_of_closed_streams(tmp_path):

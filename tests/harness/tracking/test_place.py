@@ -22,6 +22,7 @@ from harness.store.row_index import asked_rows
 from harness.tracking import mlflow_client, refresh
 from harness.tracking.place import place_of
 from pivl.errors import UserError
+from tests.support.commands import run_main
 from tests.support.recorded_experiments import record_all
 from tests.support.recorded_runs import complain
 from tests.support.stand_in_servers import page, saying, serving, silent, standing_in
@@ -101,6 +102,20 @@ def test_artifacts_of_a_folder_that_was_copied_or_moved_lie_in_it_and_the_origin
     assert kept(moved.root) == {**WHOLE, "CLIP-ReID, seed 1": ["queries", "record"]}
     assert content(results.root) == original
     assert not copy.root.exists()
+
+
+def test_a_client_of_mlflow_finds_the_artifacts_of_a_folder_that_was_moved(results, tmp_path):
+    refresh.show_all(results)
+    moved = results.root.rename(tmp_path / "moved")
+    assert run_main("mlflow", "sync", "--results", str(moved)) == 0
+    client = mlflow_client.MlflowClient(f"sqlite:///{moved}/mlflow.db")
+    (experiment,) = (one for one in client.search_experiments() if one.name != "Default")
+    runs = client.search_runs([experiment.experiment_id], "tags.`mlflow.parentRunId` != ''")
+    for run in runs:
+        assert {file.path for file in client.list_artifacts(run.info.run_id)} >= {"record.json"}
+        copy = Path(client.download_artifacts(run.info.run_id, "record.json", str(tmp_path)))
+        assert copy.read_bytes() == (moved / "runs" / run.data.tags["pivl.id"] / "record.json").read_bytes()
+    assert len(runs) == 2
 
 
 def test_a_database_that_was_copied_without_its_artifacts_gets_them_anew(results):
