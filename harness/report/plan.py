@@ -10,7 +10,7 @@ from harness.experiment.experiment import Experiment, settings_of
 from harness.experiment.recipe_fields import FIELDS, read_meanings
 from harness.plan.forecast import OTHER_CODE, Forecast, WorkItem
 from harness.report.grid import grid
-from pivl.system.ranges import describe
+from pivl.system.ranges import takes_in_words
 from studies.study import Row
 
 
@@ -226,7 +226,7 @@ def recipe_json(experiment: Experiment, rows: Sequence[Row], fields: Sequence[st
 def _field(experiment: Experiment, rows: Sequence[Row], name: str) -> str:
     about, item = read_meanings()[name], FIELDS[name]
     called = f" ({', '.join(about.symbols)})" if about.symbols else ""
-    takes = describe(item.type, item.metadata["range"])
+    takes = takes_in_words(item.type, item.metadata["range"])
     lines = [
         [row.name, _value(one.value), one.origin]
         for row in rows

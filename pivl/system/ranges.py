@@ -27,7 +27,7 @@ def refusal(value: Any, kind: Any, allowed: Range | None) -> str:
     return _number_refusal(value, kind is int, *(allowed or (-math.inf, math.inf)))
 
 
-def describe(kind: Any, allowed: Range | None) -> str:
+def takes_in_words(kind: Any, allowed: Range | None) -> str:
     """Returns in words what a field of the type `kind` takes: `one of ...`, `a name`, `whole numbers from 1 to 9`."""
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(str, get_args(kind)))}"

@@ -10,7 +10,7 @@ from harness.experiment.overrides import parse_overrides
 from harness.experiment.recipe_fields import FIELDS, read_meanings, settable_field
 from pivl.errors import UserError
 from pivl.recipe import Recipe
-from pivl.system.ranges import describe
+from pivl.system.ranges import takes_in_words
 from tests.support.commands import run_main
 
 
@@ -86,7 +86,7 @@ def test_help_of_set_has_the_papers_symbols_as_the_recipe_has_them():
     ],
 )
 def test_what_a_field_takes_is_said_in_words(field, said):
-    assert describe(FIELDS[field].type, FIELDS[field].metadata["range"]) == said
+    assert takes_in_words(FIELDS[field].type, FIELDS[field].metadata["range"]) == said
 
 
 def test_a_study_of_ones_own_has_fields_by_their_own_names(tmp_path, capsys):
