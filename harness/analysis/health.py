@@ -113,10 +113,14 @@ SURROUNDINGS = Group(
     "Surroundings",
     "mAP on test pictures whose surroundings are exchanged by their part maps, each for those of another picture with "
     "its person painted over. What a row loses it knew by the surroundings, or it is put off by the cut-out outline "
-    "and by another camera's colours: this measure does not tell these apart",
+    "and by another camera's colours. Surroundings by the same camera have the outline and not the colours: the mAP "
+    "lost by another camera's is what colours do, the rest what surroundings and outline do",
     (
         Figure("map_swapped", "mAP, surroundings exchanged", 1),
         Figure("map_lost_by_swap", "mAP lost by that", 1),
+        Figure("map_swapped_same_camera", "mAP, for the same camera's", 1),
+        Figure("map_swapped_other_camera", "mAP, for another camera's", 1),
+        Figure("map_lost_by_camera", "mAP lost by another camera's", 1),
     ),
 )
 GROUPS = (TEXTS, ALIGNMENT, GRADIENTS, PARTS, SURROUNDINGS)

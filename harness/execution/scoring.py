@@ -11,7 +11,7 @@ from torch import Tensor
 
 from harness.store.record_file import Record
 from pivl.data.pictures import Split
-from pivl.evaluation.assessment import Assessment, assess, restore, retrieve, retrieve_swapped
+from pivl.evaluation.assessment import Assessment, assess, restore, retrieve, swap_health
 from pivl.evaluation.health import FrozenView, Tokens, measure_health
 from pivl.evaluation.inference_cost import measure_inference
 from pivl.evaluation.reranking import rerank
@@ -33,11 +33,7 @@ def score_model(
     texts = trainer.texts(*(tokens.get(stage) for stage in STAGES[:2]))
     assessment = assess(trainer, trained, texts)
     health = measure_health(trainer, trained, tokens, texts, seen) | assessment.part_health(same)
-    if (swapped := retrieve_swapped(trainer, trained)) is not None:
-        health |= {
-            "map_swapped": 100 * swapped.map,
-            "map_lost_by_swap": 100 * (assessment.retrieval.map - swapped.map),
-        }
+    health |= swap_health(trainer, trained, assessment.retrieval)
     cost = asdict(measure_inference(trained.model, trainer.recipe.image_size, trainer.device))
     scored = _scored(split, assessment, "none")
     return {**scored, "health": finite(health), "inference": cost}, assessment.retrieval

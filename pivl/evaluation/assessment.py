@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from pivl.data.normalization import NORMALIZATIONS
-from pivl.data.pictures import Split
+from pivl.data.pictures import Pictures, Split
 from pivl.data.store import Store, plain
-from pivl.evaluation.background_swap import swap_backgrounds
+from pivl.evaluation.background_swap import Source, draw_sources, swap_backgrounds
 from pivl.evaluation.confusion import Confusion
 from pivl.evaluation.consistency import Consistency, ConsistencyMeter, PixelBatch
 from pivl.evaluation.part_probe import PICTURES, PartProbe
@@ -22,6 +22,11 @@ from pivl.stages.training_data import cell_labels, evenly_spaced
 from pivl.system.random_streams import torch_stream
 from pivl.train import Trainer
 
+SWAPS: dict[str, Source] = {
+    "map_swapped": "any",
+    "map_swapped_same_camera": "same-camera",
+    "map_swapped_other_camera": "other-camera",
+}
 BATCH = 64  # pictures at a time: larger ones leave the cache of a CPU core and cost a third more there
 
 
@@ -105,19 +110,42 @@ def retrieve(trainer: Trainer, trained: Trained, ranking: Ranking, split: Split 
     return score(trained.model.embed, split or trainer.split, normalization, BATCH, trainer.device, ranking)
 
 
-def retrieve_swapped(trainer: Trainer, trained: Trained) -> Retrieval | None:
+def retrieve_swapped(trainer: Trainer, trained: Trained, source: Source = "any") -> Retrieval | None:
     """Returns every query among test pictures whose surroundings are exchanged, the same for all rows and seeds.
 
-    None where test pictures have no part maps, which say where surroundings are.
+    None where test pictures have no part maps, which say where surroundings are, or a picture has no such source.
     """
     split = trainer.split
     if split.query.part_map is None or split.gallery.part_map is None:
         return None
-    query = swap_backgrounds(split.query, torch_stream(0, "background swap, query"))
-    gallery = query
-    if split.gallery is not split.query:
-        gallery = swap_backgrounds(split.gallery, torch_stream(0, "background swap, gallery"))
+    query = _swapped(split.query, source, "query")
+    gallery = query if split.gallery is split.query else _swapped(split.gallery, source, "gallery")
+    if query is None or gallery is None:
+        return None
     return retrieve(trainer, trained, rank, replace(split, query=query, gallery=gallery))
+
+
+def _swapped(pictures: Pictures, source: Source, name: str) -> Pictures | None:
+    by = "" if source == "any" else f", {source}"
+    sources = draw_sources(pictures, source, torch_stream(0, f"background swap, {name}{by}"))
+    return None if sources is None else swap_backgrounds(pictures, sources)
+
+
+def swap_health(trainer: Trainer, trained: Trained, plain: Retrieval) -> dict[str, float]:
+    """Returns mAP in percent under each exchange of surroundings, what is lost by the first, and by another camera's.
+
+    `plain`: the queries as they are. What is not defined is left out.
+    """
+    found = {
+        name: 100 * swapped.map
+        for name, source in SWAPS.items()
+        if (swapped := retrieve_swapped(trainer, trained, source)) is not None
+    }
+    if "map_swapped" in found:
+        found["map_lost_by_swap"] = 100 * plain.map - found["map_swapped"]
+    if "map_swapped_same_camera" in found and "map_swapped_other_camera" in found:
+        found["map_lost_by_camera"] = found["map_swapped_same_camera"] - found["map_swapped_other_camera"]
+    return found
 
 
 @torch.no_grad()

@@ -1,9 +1,12 @@
 """A background control: test pictures whose surroundings are exchanged, so that only the person can be recognised.
 
-A model that knows people by the street behind them loses mAP under it, and one that looks at people does not.
+A model that knows people by the street behind them loses mAP under it, and one that looks at people does not. With its
+own surroundings a picture stays as it is, to the bit; those of another one change it by themselves. So two exchanges are
+compared: for surroundings that the same camera saw, and that another one saw.
 """
 
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,18 +14,42 @@ from torch import Tensor
 from pivl.data.part_maps.voting import BACKGROUND
 from pivl.data.pictures import Pictures
 
+Source = Literal["any", "same-camera", "other-camera"]
 
-def swap_backgrounds(pictures: Pictures, generator: torch.Generator) -> Pictures:
-    """Returns `pictures` with the surroundings of each taken from another of them, by their exact part maps.
 
-    The other's person is painted over, row by row, in the mean colour of its surroundings. What has no label (bags,
+def draw_sources(pictures: Pictures, source: Source, generator: torch.Generator) -> Tensor | None:
+    """Returns int64 [N]: the picture from which each gets its surroundings, never itself unless it is alone.
+
+    any: each picture is a source once. same-camera, other-camera: drawn from pictures of other people by that camera or
+    by any other; None where a picture has none of these.
+    """
+    if source == "any":
+        return _derangement(len(pictures), generator)
+    found = torch.empty(len(pictures), dtype=torch.int64)
+    for camera in pictures.camera.unique():
+        own = pictures.camera == camera
+        pool = (own if source == "same-camera" else ~own).nonzero().flatten()
+        pool = pool[pictures.person[pool].argsort(stable=True)]
+        person, theirs = pictures.person[own], pictures.person[pool].contiguous()
+        begin, end = (torch.searchsorted(theirs, person, right=right) for right in (False, True))
+        others = len(pool) - (end - begin)
+        if not bool((others > 0).all()):
+            return None
+        further = (torch.rand(len(person), generator=generator, dtype=torch.float64) * others).long()
+        found[own] = pool[(end + further) % len(pool)]
+    return found
+
+
+def swap_backgrounds(pictures: Pictures, sources: Tensor) -> Pictures:
+    """Returns `pictures` with the surroundings of their `sources` (int64 [N]), by their exact part maps.
+
+    The source's person is painted over, row by row, in the mean colour of its surroundings. What has no label (bags,
     things in front) counts as surroundings. Part maps stay. Raises ValueError without part maps.
     """
     if pictures.part_map is None:
         raise ValueError("backgrounds can be exchanged only where part maps say where they are")
     around = (pictures.part_map == BACKGROUND)[:, None]
-    partner = _derangement(len(pictures), generator)
-    street = paint_over(pictures.image, around)[partner]
+    street = paint_over(pictures.image, around)[sources]
     return replace(pictures, image=torch.where(around, street, pictures.image))
 
 

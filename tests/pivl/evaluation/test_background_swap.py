@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pivl.data.pictures import Pictures
-from pivl.evaluation.assessment import retrieve, retrieve_swapped
-from pivl.evaluation.background_swap import paint_over, swap_backgrounds
+from pivl.evaluation.assessment import retrieve, retrieve_swapped, swap_health
+from pivl.evaluation.background_swap import draw_sources, paint_over, swap_backgrounds
 from pivl.evaluation.retrieval import rank
 from pivl.recipe import Recipe
 from tests.support.tiny_models import SIZE, tiny_trainer
@@ -23,7 +23,7 @@ def pictures(count: int, seed: int = 0) -> Pictures:
 
 def test_the_person_stays_to_the_bit_and_the_surroundings_come_from_one_other_picture():
     before = pictures(6)
-    after = swap_backgrounds(before, torch.Generator().manual_seed(1))
+    after = swap_backgrounds(before, draw_sources(before, "any", torch.Generator().manual_seed(1)))
     around = before.part_map == 0
     streets = paint_over(before.image, around[:, None])
     seen = set()
@@ -54,12 +54,46 @@ def test_a_person_is_painted_over_in_the_mean_of_its_row():
 def test_without_part_maps_there_is_nothing_to_exchange():
     bare = pictures(2)
     with pytest.raises(ValueError, match="part maps"):
-        swap_backgrounds(Pictures(bare.image, bare.person, bare.camera, None, bare.names), torch.Generator())
+        swap_backgrounds(Pictures(bare.image, bare.person, bare.camera, None, bare.names), torch.arange(2))
+
+
+def test_its_own_surroundings_leave_a_picture_to_the_bit():
+    before = pictures(3)
+    assert torch.equal(swap_backgrounds(before, torch.arange(3)).image, before.image)
+
+
+@pytest.mark.parametrize("source", ["same-camera", "other-camera"])
+def test_sources_are_of_other_people_and_of_the_cameras_that_were_asked_for(source):
+    person, camera = torch.tensor([4, 4, 1, 1, 2, 2, 1, 4] * 25), torch.tensor([0, 1, 0, 1, 1, 0, 2, 2] * 25)
+    some = replace(pictures(200), person=person, camera=camera)
+    sources = draw_sources(some, source, torch.Generator().manual_seed(0))
+    assert ((camera[sources] == camera) == (source == "same-camera")).all()
+    assert (person[sources] != person).all()
+    everyone = {
+        (a, b)
+        for a in range(8)
+        for b in range(8)
+        if person[a] != person[b] and (camera[a] == camera[b]) == (source == "same-camera")
+    }
+    drawn = {(a % 8, int(b) % 8) for a, b in enumerate(sources)}
+    assert drawn == everyone  # each of them may be drawn
+
+
+def test_without_a_picture_of_that_camera_there_is_no_number():
+    alone = replace(pictures(3), camera=torch.tensor([0, 0, 1]))
+    assert draw_sources(alone, "same-camera", torch.Generator()) is None
+    assert draw_sources(alone, "other-camera", torch.Generator()) is not None
+    one = replace(pictures(3), camera=torch.zeros(3, dtype=torch.int64))
+    assert draw_sources(one, "other-camera", torch.Generator()) is None
 
 
 def test_a_row_is_scored_among_exchanged_surroundings_alike_each_time():
     trainer = tiny_trainer(Recipe(image_size=SIZE))
     trained = trainer.fresh().set_training(False)
+    found = swap_health(trainer, trained, retrieve(trainer, trained, rank))
+    for source in ("same-camera", "other-camera"):
+        exchanged = retrieve_swapped(trainer, trained, source)
+        assert (exchanged is None) == (f"map_swapped_{source.replace('-', '_')}" not in found)
     first, second = (retrieve_swapped(trainer, trained) for _ in range(2))
     plain = retrieve(trainer, trained, rank)
     assert first.average_precision.tolist() == second.average_precision.tolist()
@@ -67,3 +101,4 @@ def test_a_row_is_scored_among_exchanged_surroundings_alike_each_time():
     bare = replace(trainer.split.query, part_map=None)
     without = replace(trainer, split=replace(trainer.split, query=bare, gallery=bare))
     assert retrieve_swapped(without, trained) is None
+    assert swap_health(without, trained, plain) == {}
