@@ -18,9 +18,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 GROUPS = {
     "What is measured": (
-        "study_file", "preset", "rows", "own_rows", "seeds", "external", "rerank", "seed", "trials", "sampler", "pruner",
-        "only", "quick",
-        "fields",
+        "study_file", "preset", "rows", "own_rows", "seeds", "worlds", "external", "rerank", "seed", "trials", "sampler",
+        "pruner", "only", "quick", "fields",
     ),
     "Claims": ("baseline", "study"),
     "Who is shown": ("people", "draw"),
@@ -177,6 +176,7 @@ def setting_options(command: Command) -> Command:
         click.option("--limit-steps", type=click.IntRange(min=1), metavar="N",
                      help="Test run: end each stage after N steps; scores are not reported."),
         start_options,
+        click.option("--worlds", metavar="LIST", help="Of synthped: draws of people and cameras, as 0-2.  [default: 0]"),
         click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: the study's own]"),
         click.option("--rows", type=completion.ROWS, metavar="NAMES",
                      help="Only these rows, as clip-reid,pi-vl.  [default: its default rows]"),

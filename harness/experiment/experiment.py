@@ -62,8 +62,8 @@ class Experiment:
 
     @property
     def setting(self) -> str:
-        """Data set and backbone as a table names them; a csv file is never taken for a public data set."""
-        dataset = f"{self.dataset}.csv" if self.inputs.is_csv else self.dataset
+        """Data set, world and backbone as a table names them; a csv file is never taken for a public data set."""
+        dataset = f"{self.dataset}.csv" if self.inputs.is_csv else f"{self.dataset}{self.inputs.in_world}"
         return dataset if self.inputs.backbone == EMBEDDED_BACKBONE else f"{dataset}, {self.inputs.backbone}"
 
     @property
@@ -88,6 +88,7 @@ class Experiment:
         parts = [self.study.name]
         parts += [self.preset.name] if self.preset.name != "default" else []
         parts += [self.dataset] if self.inputs.dataset != usual else []
+        parts += [f"world{self.inputs.world}"] if self.inputs.world else []
         parts += [self.inputs.backbone] if self.inputs.backbone != EMBEDDED_BACKBONE else []
         parts += [re.sub(r"[^\w.]+", "-", self.student)] if self.student not in ("", STUDENT) else []
         return "-".join([*parts, *(["reranked"] if self.rerank else [])])

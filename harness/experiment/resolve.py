@@ -11,7 +11,7 @@ from harness.experiment.own_rows import with_own_rows
 from harness.experiment.own_studies import find_study
 from harness.experiment.parser_maps import check_maps, parse_parser_maps, with_maps
 from harness.experiment.precision import Precisions, recorded_precisions
-from harness.experiment.request import Request, parse_seeds
+from harness.experiment.request import Request, parse_seeds, parse_worlds
 from harness.inputs.backbones import choose_backbone, find_backbone
 from harness.inputs.choices import choose, choose_all
 from harness.inputs.spec import Inputs, choose_dataset
@@ -40,8 +40,13 @@ def resolve_all(
     """Returns the experiments of a request: that of one study; with `all` those of studies.catalog.ALL, in order; with
     `starts` the ablation from each of STARTS.
 
-    Table 4 is among them for pictures on disk where parsers' maps are named. The rest is as for `resolve`.
+    Table 4 is among them for pictures on disk where parsers' maps are named. Several worlds are an experiment each, which
+    stand together study by study. The rest is as for `resolve`.
     """
+    worlds = parse_worlds(asked.worlds)
+    if len(worlds) > 1:
+        each = [resolve_all(replace(asked, worlds=str(world)), results, device) for world in worlds]
+        return tuple(one for of_study in zip(*each, strict=True) for one in of_study)
     if asked.study == "starts" and asked.study_file is None:
         return _from_each_start(asked, results, device)
     if asked.study != "all" or asked.study_file is not None:
@@ -141,6 +146,8 @@ def resolve_study(
     )
     if asked.external and asked.rerank:
         raise UserError("--with: descriptors of other code are scored without re-ranking; leave --rerank out")
+    if asked.external and asked.worlds:
+        raise UserError("--with: descriptors of other code are of the people of world 0; leave --worlds out")
     precision = asked.precision
     if precision == "auto":
         precision = (precisions and precisions(experiment)) or suitable_precision(device)
@@ -181,6 +188,13 @@ def _inputs(asked: Request, usual: str) -> Inputs:
     if found.is_embedded and (asked.data_root or asked.part_maps):
         option = "--data-root" if asked.data_root else "--part-maps"
         raise UserError(f"{option}: {dataset} is rendered and has its part maps; name a --dataset on disk")
+    world, *others = parse_worlds(asked.worlds)
+    if asked.worlds and not found.is_embedded:
+        raise UserError(f"--worlds: only rendered people can be drawn anew; leave it out for {found.called}")
+    if others:
+        raise UserError(
+            f"--worlds {asked.worlds}: several are for run, plan, table and power; name one, as {world}"
+        )
     usual_backbone = EMBEDDED_BACKBONE if found.is_embedded else USUAL_BACKBONE
     return Inputs(
         dataset=os.path.realpath(expand_home(dataset)) if found.is_csv else dataset,
@@ -190,6 +204,7 @@ def _inputs(asked: Request, usual: str) -> Inputs:
         backbone=choose_backbone(asked.backbone or usual_backbone),
         weights=OPENAI if asked.weights == OPENAI else _whole(asked.weights),
         student_weights=RANDOM if asked.student_weights == RANDOM else _whole(asked.student_weights),
+        world=world,
     )
 
 

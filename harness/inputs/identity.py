@@ -129,7 +129,8 @@ def _people_key(inputs: Inputs) -> str:
 def _key(inputs: Inputs, size: Size) -> str:
     """The key of the data set in datasets.json; images on disk have one key, since tables may omit their folders."""
     maps = f" {inputs.part_maps}" if inputs.part_maps else ""
-    return f"{inputs.dataset} {size[0]}x{size[1]}{maps}" if inputs.is_embedded else inputs.dataset
+    world = f" world {inputs.world}" if inputs.world else ""
+    return f"{inputs.dataset} {size[0]}x{size[1]}{maps}{world}" if inputs.is_embedded else inputs.dataset
 
 
 def _code_digest(inputs: Inputs) -> str:

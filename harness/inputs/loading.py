@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 def load_whole(inputs: Inputs, size: Size, progress: Progress | None, confidence: bool) -> Split:
     """Every picture, those of the test people too; see harness.inputs.loading.load."""
     doing = "rendering into the cache, once" if inputs.is_embedded else "decoding into the cache, once"
-    report = progress.count(inputs.called, doing) if progress else None
+    report = progress.count(f"{inputs.called}{inputs.in_world}", doing) if progress else None
     try:
         if inputs.is_embedded:
-            split = benchmark.load(find_config(inputs.dataset), size, report)
+            split = benchmark.load(find_config(inputs.dataset, inputs.world), size, report)
             if inputs.part_maps is None:
                 return split
             parsing = progress.count(inputs.part_maps, "making part maps, once") if progress else None

@@ -6,7 +6,7 @@ the pictures are not at hand.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ class Inputs:
     file,
     `openai`, or None for the CLIP that comes with the package. held_out: not the test people but training people that
     this seed draws are query and gallery (pivl.data.holdout). student_weights: what students start from
-    (harness.inputs.student_weights).
+    (harness.inputs.student_weights). world: the draw of an embedded set's people and cameras.
     """
 
     dataset: str
@@ -42,6 +42,7 @@ class Inputs:
     weights: str | None = None
     held_out: int | None = None
     student_weights: str | None = None
+    world: int = 0
 
     @property
     def is_embedded(self) -> bool:
@@ -52,6 +53,11 @@ class Inputs:
     def called(self) -> str:
         """The name of the data set in file names and tables."""
         return Path(self.dataset).stem if self.is_csv else self.dataset
+
+    @property
+    def in_world(self) -> str:
+        """`, world 1`, to follow a name in messages and tables; empty for world 0."""
+        return f", world {self.world}" if self.world else ""
 
     @property
     def is_csv(self) -> bool:
@@ -93,8 +99,8 @@ def choose_dataset(name: str) -> str:
     return name if name.lower().endswith(".csv") else choose("data set", name, [*EMBEDDED_SETS, *BENCHMARKS])
 
 
-def find_config(name: str) -> "SynthpedConfig":
-    """The embedded data set `name`; UserError with the known names and the nearest."""
+def find_config(name: str, world: int = 0) -> "SynthpedConfig":
+    """The embedded data set `name` as drawn for `world`; UserError with the known names and the nearest."""
     from pivl.synthped.benchmark import VARIANTS
 
-    return VARIANTS[choose("data set", name, VARIANTS)]
+    return replace(VARIANTS[choose("data set", name, VARIANTS)], seed=world)

@@ -39,7 +39,7 @@ class TaskQueue:
     def __post_init__(self) -> None:
         self._state = {task.id: "waiting" for task in self.tasks}
         self._before = {task.id: self._failure(task) for task in self.tasks}
-        self.progress.lay_out({task.name: (task.row, task.run.seed) for task in self.tasks})
+        self.progress.lay_out({task.name: (task.title, task.run.seed) for task in self.tasks})
 
     @property
     def is_open(self) -> bool:

@@ -41,7 +41,7 @@ Use = tuple[RequestedCell, Stage]
 
 @dataclass(frozen=True)
 class WorkItem:
-    """A run or stage at one seed, and the `rows` that need it, as pairs of study and row.
+    """A run or stage at one seed of a world, and the `rows` that need it, as pairs of study and row.
 
     `detail`: the error of a failed run, the process that works on it, or OTHER_CODE of a finished one. `work`, `seconds`
     and `size` (bytes) are None where nothing tells them.
@@ -51,6 +51,7 @@ class WorkItem:
     stage: Stage
     is_run: bool
     seed: int
+    world: int
     rows: tuple[tuple[str, str], ...]
     state: State
     detail: str
@@ -168,6 +169,7 @@ def _work_item(name: str, used: Sequence[Use], state: tuple[State, str], measure
         stage=stage,
         is_run=stage == run.recipe.stages()[-1],
         seed=run.seed,
+        world=one.cell.inputs.world,
         rows=tuple((one.study, one.cell.row) for one, _ in used),
         state=state[0],
         detail=state[1],

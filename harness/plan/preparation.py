@@ -161,7 +161,9 @@ def _noted_or_found(
     if (noted := _noted(experiment, one, results, progress)) is not None:
         return noted
     if one.is_embedded and (noted := identity.recall(one, experiment.size, results, by_any_code=True)):
-        progress.warn(f"{one.called}: these runs were recorded by other code; run does what that changes")
+        progress.warn(
+            f"{one.called}{one.in_world}: these runs were recorded by other code; run does what that changes"
+        )
         return noted
     return find_data(experiment, one, results, progress)
 
@@ -177,9 +179,9 @@ def _foreseen(experiment: Experiment, one: Inputs, results: Results, progress: P
         return find_data(experiment, one, results, progress)
     noted = identity.recall(one, experiment.size, results, by_any_code=True)
     if noted is None:
-        return DataIdentity(NOT_RENDERED, one.part_maps or "")
+        return DataIdentity(f"{NOT_RENDERED}{one.in_world}", one.part_maps or "")
     progress.warn(
-        f"{one.called}: taken as other code noted it; run renders it anew, and does what then differs"
+        f"{one.called}{one.in_world}: taken as other code noted it; run renders it anew, and does what then differs"
     )
     return noted
 

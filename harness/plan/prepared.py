@@ -9,7 +9,9 @@ from harness.plan.forecast import RequestedCell
 from harness.plan.planner import Plan
 from harness.plan.task import Cell
 
-NOT_RENDERED = "not rendered"  # in the place of a fingerprint, in forecasts
+NOT_RENDERED = (
+    "not rendered"  # begins what stands in the place of a fingerprint in forecasts, one for each world
+)
 Look = Callable[[Experiment, Inputs], DataIdentity]
 
 
@@ -48,7 +50,7 @@ class Prepared:
     @property
     def identified(self) -> bool:
         """Whether the ids of all runs are known, which needs the pictures."""
-        return all(one.cell.run.fingerprint != NOT_RENDERED for one in self.requested)
+        return not any(one.cell.run.fingerprint.startswith(NOT_RENDERED) for one in self.requested)
 
     def cells(self, experiment: Experiment) -> list[Cell]:
         """Returns the cells that one of the experiments asks for."""

@@ -39,7 +39,7 @@ def is_finished(record: Record | None, by_todays_code: bool) -> bool:
 class Task:
     """The training of `stage` of `run`; the last stage also scores the model and stores the run.
 
-    `row` is what it goes by, together with its seed. `needs` are the ids of the tasks that must have ended well before.
+    `row` is what it goes by, with its world and seed. `needs` are the ids of the tasks that must have ended well before.
     `rerank`: train nothing, score the stored model with re-ranking. `checkpoint_every`, as
     harness.store.checkpoints.Interval reads it, changes no result; that `ranks` processes train it together
     changes no more than rounding does.
@@ -62,7 +62,12 @@ class Task:
     @property
     def name(self) -> str:
         """The name of the task in messages, unique in its plan."""
-        return f"{self.row}, seed {self.run.seed}"
+        return f"{self.title}, seed {self.run.seed}"
+
+    @property
+    def title(self) -> str:
+        """The name of the row in messages, with its world where that is not 0."""
+        return f"{self.row}{self.inputs.in_world}"
 
     @property
     def is_run(self) -> bool:

@@ -75,6 +75,8 @@ def ask_search(
         raise UserError(
             f"--storage {masked(url).partition('://')[0]}: only postgresql://USER@HOST/DATABASE; without it, a file"
         )
+    if asked.worlds:
+        raise UserError("--worlds: settings are searched in world 0; leave it out")
     study = Study(space.name, space.title, "", (space.base,), space.base.name, "", space.dataset, (seed,))
     asked, seeds = replace(asked, seeds=None), asked.seeds
     known = None if results is None else lambda experiment: kept_precision(experiment.name, results)

@@ -25,7 +25,10 @@ MAPS_SCORE = {"mean": 50, "low": 40, "high": 60, "error": 5, "each": 45, "deviat
 def found_of(experiment: Experiment) -> dict[Inputs, DataIdentity]:
     """A data set whose part maps, where they are not its own, are called by their source."""
     rows = [row.name for row in experiment.study.rows]
-    return {one: replace(FOUND, maps=one.part_maps or "") for one in experiment.all_inputs(rows)}
+    return {
+        one: replace(FOUND, fingerprint=f"{one.world:012}", maps=one.part_maps or "")
+        for one in experiment.all_inputs(rows)
+    }
 
 
 def note_data(experiment: Experiment, results: Results) -> None:
@@ -48,7 +51,7 @@ def record_all(experiments: Sequence[Experiment], results: Results) -> list[Cell
         note_data(experiment, results)
     cells = [cell for experiment in experiments for cell in drawn_cells(experiment, results)]
     for cell in cells:
-        write_finished(results, cell.run, cell.run.seed)
+        write_finished(results, cell.run, cell.run.seed + 1000 * cell.inputs.world)
     return cells
 
 

@@ -1,8 +1,8 @@
-"""Seeds as they are typed."""
+"""Seeds and worlds as they are typed."""
 
 import pytest
 
-from harness.experiment.request import parse_seeds
+from harness.experiment.request import parse_seeds, parse_worlds
 from pivl.errors import UserError
 
 
@@ -18,3 +18,10 @@ def test_seeds(text, seeds):
 def test_seeds_that_are_none(text):
     with pytest.raises(UserError, match="--seeds"):
         parse_seeds(text)
+
+
+def test_worlds_are_typed_as_seeds_are_and_are_0_where_they_are_not():
+    assert parse_worlds("0-2,5") == (0, 1, 2, 5)
+    assert parse_worlds(None) == (0,)
+    with pytest.raises(UserError, match="--worlds 2-1: 2-1 runs backwards; write 1-2"):
+        parse_worlds("2-1")

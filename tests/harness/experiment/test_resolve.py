@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from harness.experiment.request import Request
-from harness.experiment.resolve import resolve
+from harness.experiment.resolve import resolve, resolve_all
 from harness.inputs.backbones import backbones, find_backbone
 from harness.search.session import ask_search
 from pivl.data.benchmarks import BENCHMARKS
@@ -202,3 +202,32 @@ def test_a_question_is_named_by_what_is_not_usual():
     assert name(preset="smoke") == "ablation-smoke"
     assert name(dataset="dukemtmc", precision="fp32") == "ablation-dukemtmc-rn50"
     assert name(dataset="a/people.csv", backbone="tiny", rerank=True) == "ablation-people-reranked"
+
+
+def test_every_world_is_an_experiment_with_a_name_and_inputs_of_its_own():
+    asked = resolve_all(Request("starts", worlds="0,2"))
+    assert [(one.name, one.inputs.world, one.setting) for one in asked] == [
+        ("ablation", 0, "synthped"),
+        ("ablation-world2", 2, "synthped, world 2"),
+        ("ablation-tiny-global", 0, "synthped, tiny-global"),
+        ("ablation-world2-tiny-global", 2, "synthped, world 2, tiny-global"),
+    ]
+    assert resolve(Request("ablation", worlds="0")) == resolve(Request("ablation"))
+    assert resolve(Request("parsers", worlds="1")).all_inputs(["parser-s"])[0].world == 1
+
+
+@pytest.mark.parametrize(
+    ("ask", "typed", "said"),
+    [
+        (resolve_all, {"worlds": "1", "dataset": "market1501"}, "--worlds: only rendered people can be drawn anew"),
+        (resolve_all, {"worlds": "0-1", "external": ("a=b.npz",)}, "--with: descriptors of other code are of"),
+        (resolve, {"worlds": "0-1"}, "--worlds 0-1: several are for run, plan, table and power; name one, as 0"),
+        (resolve_all, {"worlds": "one"}, "--worlds one: 'one' is no world"),
+        (ask_search, {"study": "loss-weights", "worlds": "1"}, "--worlds: settings are searched in world 0"),
+    ],
+    ids=["on disk", "descriptors", "one experiment", "no world", "search"],
+)  # fmt: skip
+def test_worlds_that_cannot_be_are_one_line(ask, typed, said):
+    with pytest.raises(UserError) as refused:
+        ask(Request(**{"study": "ablation", **typed}))
+    assert said in str(refused.value)

@@ -1,4 +1,4 @@
-"""`--redo`: what other code made of a row is done again, with its stages, and once; tables and plans say what that is."""
+"""A plan has worlds apart, and with `--redo` once more, with its stages, what other code made of a row."""
 
 import json
 import shutil
@@ -127,3 +127,24 @@ def test_rows_that_are_none_or_not_asked_for_are_told():
         resolve(Request("ablation", rows="clip-reid", redo="pi-vl"))
     with pytest.raises(UserError, match="--redo: each study of all has rows of its own"):
         resolve_all(Request("all", redo="pi-vl"))
+
+
+def test_runs_and_stages_of_another_world_are_others_and_say_so(results):
+    both = resolve_all(Request("ablation", rows="clip-reid", seeds="0", worlds="0-1"), device="cpu")
+    tasks = make_plan([cell for one in both for cell in drawn_cells(one, results)], results, False).tasks
+    names = ["identity-prompts{}, seed 0", "CLIP-ReID{}, seed 0"]
+    assert [task.name for task in tasks] == [
+        name.format(world) for name in names for world in ("", ", world 1")
+    ]
+    assert [task.inputs.world for task in tasks] == [0, 1, 0, 1]
+    assert len({task.id for task in tasks}) == 4
+    for stage, run in zip(tasks[:2], tasks[2:], strict=True):
+        assert run.needs == (stage.id,)
+
+
+def test_worlds_that_nobody_has_drawn_yet_are_planned_apart(results, capsys):
+    worlds = ("--worlds", "0-2", "--seeds", "0", "--results", str(results.root))
+    assert run_main("plan", "ablation", *worlds, "--format", "json") == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert planned["open"]["runs"] == 3 * 4
+    assert [item["world"] for item in planned["runs"]] == [0] * 4 + [1] * 4 + [2] * 4

@@ -14,9 +14,12 @@ from PIL import Image
 from pivl.data.part_maps.writing import schp_palette
 from pivl.data.pictures import Split
 from pivl.errors import UserError
+from pivl.parsers.pretrain import HELD_OUT as PARSED_HELD_OUT
+from pivl.parsers.pretrain import TRAINING_SET as PARSED
 from pivl.synthped import benchmark, picture_cache
 from pivl.synthped.contact_sheet import LIP_COLORS, draw_sheet
 from pivl.synthped.export import export_market
+from pivl.synthped.pretraining import student, tiny_clip
 from pivl.synthped.rendering import picture
 from pivl.synthped.rendering.camera import draw_cameras
 from pivl.system.random_streams import numpy_stream
@@ -114,6 +117,23 @@ def test_no_family_stands_in_two_sets_and_no_two_people_dress_alike():
     assert len(set().union(*families)) == sum(map(len, families))
     dress = [np.concatenate([people.kind, people.color, people.pattern], axis=1) for people in sets]
     assert len(np.unique(np.concatenate(dress), axis=0)) == sum(map(len, sets))
+
+
+def test_no_family_of_another_world_was_met_in_pre_training():
+    """By texture seeds, which a family has to itself, and by what each person wears: one CLIP serves all worlds."""
+    worlds = [replace(benchmark.SYNTHPED, seed=seed) for seed in range(10)]
+    taught = (student.TRAINING_SET, student.HELD_OUT, tiny_clip.TRAINING_SET, tiny_clip.HELD_OUT)
+    sets = [people for world in worlds for people in benchmark.draw_benchmark_people(world)]
+    sets += [benchmark.draw_pretraining_people(config) for config in (*taught, PARSED, PARSED_HELD_OUT)]
+    families = [set(people.texture_seed.tolist()) for people in sets]
+    assert len(set().union(*families)) == sum(map(len, families))
+    dress = np.concatenate([np.concatenate([of.kind, of.color, of.pattern], axis=1) for of in sets])
+    assert len({row.tobytes() for row in dress}) == len(dress)
+
+
+def test_the_cameras_of_another_world_are_others():
+    here, there = (benchmark.build_world(replace(FEW_PEOPLE, seed=seed)).cameras for seed in (0, 1))
+    assert not any(np.array_equal(vars(here)[name], vars(there)[name]) for name in ("place", "yaw", "cast"))
 
 
 def test_every_person_has_the_promised_pictures_and_every_query_a_match_by_another_camera():
