@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.columns import MIOU
 from harness.analysis.table import MEAN_AP, Line, Table
+from harness.report.figures.plate import COLORS, PAGE, new_figure, watermark
 from pivl.system.files import write_atomically
 
 if TYPE_CHECKING:
@@ -33,36 +34,27 @@ def plot_of(table: Table, path: Path, height: float) -> "Iterator[Axes]":
 
     Raises UserError where it cannot be written.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7.5, height), dpi=150, layout="constrained")
-    try:
-        yield axes
-        axes.set_title(f"{table.study.title}, {table.heading}")
-        axes.legend(fontsize=8)
-        if table.warning:
-            axes.text(0.5, 0.5, table.warning.title, transform=axes.transAxes, alpha=0.3, fontsize=30,
-                      ha="center", va="center")  # fmt: skip
-        write_atomically(path, lambda file: figure.savefig(file, metadata={"Software": None}))
-    finally:
-        pyplot.close(figure)
+    figure = new_figure(PAGE, height)
+    axes: Axes = figure.subplots()
+    yield axes
+    axes.set_title(f"{table.study.title}, {table.heading}")
+    watermark(figure, table.warning.title if table.warning else "")
+    write_atomically(path, lambda file: figure.savefig(file, metadata={"Software": None}))
 
 
 def draw_gains(table: Table, path: Path) -> None:
     """Writes the figure as PNG; its bytes depend on the table alone. UserError where it cannot be written."""
     with plot_of(table, path, 4.5) as axes:
         points = points_of(table)
-        for section, marker, label in (("", "o", "parsers and exact maps"), ("other", "s", "degraded maps")):
+        kinds = (("", "o", "parsers and exact maps", COLORS[0]), ("other", "s", "degraded maps", COLORS[1]))
+        for section, marker, label, color in kinds:
             chosen = [(miou, line) for miou, line in points if bool(line.row.section) == bool(section)]
             if chosen:
                 gains = [line.gains[MEAN_AP].comparison.gain for _, line in chosen]
                 mean = [gain.mean for gain in gains]
                 reach = [[gain.mean - gain.low for gain in gains], [gain.high - gain.mean for gain in gains]]
                 miou = [value for value, _ in chosen]
-                axes.errorbar(miou, mean, reach, fmt=marker, capsize=3, label=label)
+                axes.errorbar(miou, mean, reach, fmt=marker, capsize=3, label=label, color=color)
         margin = table.study.margin
         axes.axhspan(-margin, margin, color="0.9", zorder=0, label=f"equivalent to {table.reference}")
         axes.axhline(0, color="0.5", linewidth=0.8)
@@ -72,6 +64,7 @@ def draw_gains(table: Table, path: Path) -> None:
             xlabel="mIoU of the training images' part maps, %",
         )
         axes.set_ylabel(f"mAP gain over {table.reference}\n95 % interval")
+        axes.legend()
 
 
 def _name_below(axes: "Axes", points: list[Point]) -> None:

@@ -51,15 +51,19 @@ def _faults(lines: list[Line]) -> list[Notes]:
 
 
 def _grid(group: Group, lines: list[Line]) -> Grid:
+    """The figures of a group, a line each, under the short names of rows; a line for each row where rows are more."""
     shown = [figure for figure in group.figures if any(figure.key in line.health for line in lines)]
-    rows = [
+    headings = [figure.heading for figure in shown]
+    cells = [
         [
-            line.row.title,
-            *(
-                number(line.health[figure.key].mean, figure.decimals) if figure.key in line.health else "-"
-                for figure in shown
-            ),
+            number(line.health[figure.key].mean, figure.decimals) if figure.key in line.health else "-"
+            for figure in shown
         ]
         for line in lines
     ]
-    return Grid(["Row", *(figure.heading for figure in shown)], rows)
+    if len(lines) > len(shown):
+        return Grid(
+            ["Row", *headings], [[line.row.title, *own] for line, own in zip(lines, cells, strict=True)]
+        )
+    across = zip(headings, zip(*cells, strict=True), strict=True)
+    return Grid(["Figure", *(line.row.name for line in lines)], [[heading, *own] for heading, own in across])

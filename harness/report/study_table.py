@@ -90,7 +90,7 @@ def _join(
 def keep_table(table: "Table", experiment: Experiment, cells: Sequence[Cell], results: Results) -> None:
     """Writes the table as Markdown and JSON, and its figure; of experiments cut short, which have no results, nothing."""
     from harness.report import markdown
-    from harness.report.effect_plot import draw_effects
+    from harness.report.forest import draw_effects
     from harness.report.gain_plot import draw_gains
     from harness.store import kept_tables
 

@@ -1,11 +1,13 @@
 """README's picture: identities of the embedded benchmark with their part maps, beside the gains of the ablation."""
 
 import hashlib
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.report.documents.tables import REFERENCE, Values, primary, read_committed, verdict_of
 from harness.report.figures.plate import color_of, new_figure
+from harness.report.forest import Shown, draw_forest
 from harness.report.grid import number
 from pivl.errors import UserError
 from pivl.system.files import write_atomically
@@ -56,19 +58,14 @@ def _draw_gains(axes: "Axes", table: Values) -> None:
     judged = [(place, row, row[f"{metric}_gain"]) for place, row in enumerate(table["rows"])]
     judged = [one for one in judged if one[2] is not None and one[1]["row"] != footer["reference"]]
     margin = footer["equivalence_margin_map"]
-    axes.axvspan(-margin, margin, color="0.9", zorder=0)
-    axes.axvline(0, color="0.4", linewidth=0.8, zorder=1)
-    for line, (place, row, gain) in enumerate(judged):
-        color = color_of(place)
-        reach = [[gain["mean"] - gain["low"]], [gain["high"] - gain["mean"]]]
-        face = color if gain["marked"] else "white"
-        axes.errorbar(gain["mean"], line, xerr=reach, fmt="o", capsize=3, color=color, markerfacecolor=face)
+    drawn = [Shown(gain["mean"], gain["low"], gain["high"], nan, gain["marked"]) for _, _, gain in judged]
+    draw_forest(axes, drawn, [color_of(place) for place, _, _ in judged], margin)
+    for line, (_, row, gain) in enumerate(judged):
         said = f"{row['title']}\n{number(gain['mean'], 2, '+')} mAP, {verdict_of(row)}"
         axes.annotate(
             said, (0.02, line - 0.18), xycoords=("axes fraction", "data"), fontsize=10.5, va="bottom"
         )
-    reach_of_axis = 1.1 * max([margin, *(abs(gain[end]) for _, _, gain in judged for end in ("low", "high"))])
-    axes.set(xlim=(-reach_of_axis, reach_of_axis), ylim=(len(judged) - 0.6, -0.8), yticks=[])
+    axes.set(ylim=(len(judged) - 0.6, -0.8), yticks=[])
     axes.spines["left"].set_visible(False)
     axes.tick_params(labelsize=10.5)
     axes.locator_params(axis="x", nbins=5)
