@@ -2,10 +2,13 @@
 
 from setuptools import find_packages, setup
 
+MLFLOW = ["mlflow>=3.13"]
+SEARCH = ["optuna>=4.9"]
 DASK = ["distributed"]
 TRANSFORMERS = ["transformers"]
 POSTGRESQL = ["psycopg[binary]"]
 EXPORT = ["onnx", "onnxruntime", "onnxscript"]
+ALL = [*MLFLOW, *SEARCH, *DASK, *TRANSFORMERS, *POSTGRESQL, *EXPORT]
 
 setup(
     name="pivl-bench",
@@ -57,23 +60,21 @@ setup(
         "tabulate",
         "click",
         "pillow>=10.1",
-        "mlflow>=3.13",
-        "optuna>=4.9",
         "timm",
         "matplotlib",
         "scikit-learn",
         "jinja2",
     ],
     extras_require={
+        "mlflow": MLFLOW,  # runs shown in MLflow
+        "search": SEARCH,  # search
         "dask": DASK,  # --launcher dask
         "transformers": TRANSFORMERS,  # --parser transformers
         "postgresql": POSTGRESQL,  # search --storage postgresql://...
         "export": EXPORT,  # export --format onnx
+        "all": ALL,  # what every command needs
         "dev": [
-            *DASK,
-            *TRANSFORMERS,
-            *POSTGRESQL,
-            *EXPORT,
+            *ALL,
             "pytest",
             "pytest-xdist",
             "ruff",

@@ -6,7 +6,6 @@ and the scheduler gives the task to another one.
 """
 
 import asyncio
-import importlib
 import logging
 import queue
 import signal
@@ -25,6 +24,7 @@ from harness.system.addresses import masked, within, without_login
 from harness.system.gpus import Gpus, visible_gpus
 from harness.system.worker_process import Event
 from pivl.errors import UserError
+from pivl.system.extras import need
 from pivl.system.parallel import cores
 
 if TYPE_CHECKING:
@@ -212,12 +212,7 @@ def check_scheduler(address: str) -> None:
 
 def _be_there() -> None:
     """Raises UserError if Dask is not installed, and silences its log: the task queue reports."""
-    try:
-        importlib.import_module("distributed")
-    except ImportError as error:
-        raise UserError(
-            "--launcher dask needs distributed, which is not installed: pip install 'pivl-bench[dask]'"
-        ) from error
+    need("distributed", "dask", "--launcher dask")
     for name in ("distributed", "distributed.client", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 

@@ -11,6 +11,7 @@ from harness.search.spec import Place, Search
 from harness.search.trials import LOST, Trial
 from harness.store.records import Results
 from pivl.errors import UserError
+from pivl.system.extras import need
 
 AGAIN = "trials that are recorded are not trained again"
 
@@ -78,12 +79,13 @@ def _outcome(trial: Trial) -> tuple[object, ...]:
 
 def examine_search(folder: Path, results: Results) -> list[str]:
     """The faults of the search in a results folder, a line each; a remote database is not read."""
-    from harness.search import storage  # with optuna, which takes a second to load
-
     place, said = Place(folder), list[str]()
     listened = Results(results.root, said.append)
     kept = kept_search(folder, listened)
     try:
+        need("optuna", "search", f"checking {folder}")
+        from harness.search import storage
+
         found = storage.find(folder.name, place)
     except UserError as error:
         return [*said, str(error)]

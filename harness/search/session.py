@@ -27,6 +27,7 @@ from harness.system.addresses import masked
 from harness.tracking.view import ShownExperiment
 from pivl.errors import UserError
 from pivl.recipe import fields_before
+from pivl.system.extras import need
 from pivl.system.files import write_text
 from studies.searches import SEARCH_PRESETS, SEARCHES, Space
 from studies.study import Study
@@ -70,6 +71,7 @@ def ask_search(
     Raises UserError for what is unknown or does not agree. The precision `auto` is that in which the search was begun in
     `results`, and else what suits `device`.
     """
+    need("optuna", "search", "a search")
     space, seed, url = SEARCHES[choose("search", asked.study, SEARCHES)], options.seed, options.storage
     if url is not None and not url.startswith("postgresql://"):
         raise UserError(

@@ -25,6 +25,7 @@ from harness.search.trials import AT_LEAST, FEWEST, LOST, QUANTILE, State, Trial
 from harness.store.claims import Claim, Owner
 from harness.system.addresses import without_login
 from pivl.errors import UserError, explain, first_line
+from pivl.system.extras import need
 from pivl.system.files import read_bytes
 
 HEARTBEAT = 20  # seconds between those of a trial in a database
@@ -176,6 +177,7 @@ def _open(place: Place) -> BaseStorage:
     place.folder.mkdir(parents=True, exist_ok=True)
     if place.url is None:
         return JournalStorage(GuardedJournal(place.journal))
+    need("psycopg", "postgresql", "--storage")
     with experimental():
         return RDBStorage(
             place.url.replace("postgresql://", "postgresql+psycopg://", 1),
@@ -215,8 +217,6 @@ def _readable(place: Place) -> Iterator[None]:
         raise UserError(
             f"cannot write {place.folder}: {explain(error)}; free space or name another folder with --results"
         ) from error
-    except ImportError as error:
-        raise UserError("--storage needs psycopg; pip install 'pivl-bench[postgresql]'") from error
     except Exception as error:
         reason = first_line(error)
         if place.url is not None:

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from sqlalchemy.exc import DBAPIError
-
 from harness.system.addresses import without_login
 from harness.tracking.place import Place
 from pivl.errors import UserError, first_line
@@ -17,13 +15,16 @@ CLOSED = ("readonly", "read-only", "unable to open")
 
 def advice(error: Exception, place: Place) -> str:
     """The line for an error raised while `place` was opened, read or written."""
+    from sqlalchemy.exc import DBAPIError
+
     causes = list(_causes(error))
     missing = next((cause for cause in causes if isinstance(cause, ModuleNotFoundError)), None)
     text = first_line(next((cause.orig for cause in causes if isinstance(cause, DBAPIError)), error))
     if isinstance(error, UserError):
         return str(error)
     if missing is not None:
-        return f"{place.name} needs the package {missing.name}, which is not installed"
+        wanted = "'pivl-bench[postgresql]'" if missing.name == "psycopg" else missing.name
+        return f"{place.name} needs the package {missing.name}, which is not installed; pip install {wanted}"
     if "out-of-date database schema" in text:
         anew = f", or {ANEW}" if place.is_own else ""
         return f"{place.name} was made by an older MLflow; mlflow db upgrade {place.typed}{anew}"

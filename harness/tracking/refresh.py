@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from harness.display.progress import Progress
@@ -11,13 +12,13 @@ from harness.store.claims import Owner
 from harness.store.records import Results
 from harness.store.row_index import asked_rows
 from pivl.errors import UserError, first_line
+from pivl.system.extras import MissingExtra, need
 
 if TYPE_CHECKING:
     from harness.tracking.place import Place
     from harness.tracking.view import ShownExperiment
 
 
-ABSENT = "the package mlflow is not installed"
 PATIENCE = 120.0  # seconds that another command may take to show what it has
 POLL = 0.5  # seconds between looks at whether it is done
 
@@ -27,12 +28,13 @@ def prepare(results: Results, progress: Progress) -> None:
     if os.environ.get("MLFLOW_TRACKING_URI") or (results.root / "mlflow.db").exists():
         return
     try:
-        from harness.tracking import mlflow_client
-
+        client = _client()
         with _alone(results):
-            mlflow_client.connect(results)
+            client.connect(results)
+    except MissingExtra:  # said by `show`, once
+        return
     except Exception as error:
-        progress.warn(f"MLflow will not be synced ({_reason(error)}); --no-mlflow skips it")
+        progress.warn(f"MLflow will not be synced ({first_line(error)}); --no-mlflow skips it")
 
 
 def show(tables: Container[str], results: Results, progress: Progress) -> None:
@@ -50,10 +52,15 @@ def show_experiments(
         progress.close()
         if added:
             progress.note(f"MLflow: {added} runs added; look at them {place.how_to_look}")
+    except MissingExtra as error:
+        progress.close()
+        progress.warn(
+            f"{error} and pivl-bench mlflow sync show there what is recorded; --no-mlflow leaves this line out"
+        )
     except Exception as error:
         progress.close()
         progress.warn(
-            f"MLflow was not synced ({_reason(error)}); the results are recorded all the same, and "
+            f"MLflow was not synced ({first_line(error)}); the results are recorded all the same, and "
             "pivl-bench mlflow sync catches up"
         )
 
@@ -65,8 +72,10 @@ def show_all(results: Results, searches: "Sequence[ShownExperiment]" = ()) -> st
         raise UserError(f"{results.root}: no runs here yet; pivl-bench run STUDY makes some")
     try:
         added, place = _sync([*_asked(None, results), *searches], results)
+    except MissingExtra:
+        raise
     except Exception as error:
-        raise UserError(f"MLflow was not synced: {_reason(error)}") from error
+        raise UserError(f"MLflow was not synced: {first_line(error)}") from error
     placed = {run for row in rows for run in row.runs.values()}
     placed |= {
         child.run or child.id for search in searches for parent in search.parents for child in parent.children
@@ -91,11 +100,16 @@ def _asked(tables: "Container[str] | None", results: Results) -> "list[ShownExpe
 
 
 def _sync(experiments: "Sequence[ShownExperiment]", results: Results) -> "tuple[int, Place]":
-    from harness.tracking import mlflow_client
     from harness.tracking.place import place_of
 
+    client = _client()
     with _alone(results):
-        return mlflow_client.sync(experiments, results), place_of(results)
+        return client.sync(experiments, results), place_of(results)
+
+
+def _client() -> ModuleType:
+    """The one module that imports mlflow, which it first tells not to report. Raises MissingExtra."""
+    return need("harness.tracking.mlflow_client", "mlflow", "MLflow")
 
 
 @contextmanager
@@ -108,9 +122,3 @@ def _alone(results: Results) -> Iterator[None]:
         time.sleep(POLL)
     with claim:
         yield
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ModuleNotFoundError) and error.name == "mlflow":
-        return ABSENT
-    return first_line(error)

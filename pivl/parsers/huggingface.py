@@ -21,6 +21,7 @@ from pivl.errors import UserError, explain
 from pivl.parsers.logits import check_logits
 from pivl.parsers.parser import Parser, describe, label_resized
 from pivl.parsers.schp_extractor import Parsed
+from pivl.system.extras import need
 from pivl.system.json_files import load_json
 from pivl.towers.file_formats.weights_file import read_state
 
@@ -131,13 +132,10 @@ def _read_label_map(path: Path) -> LabelMap:
 
 def _load(folder: Path, device: torch.device) -> Loaded:
     """Returns the model, read as `checkpoint.read_state` reads weights, so that no code of the folder runs."""
-    try:
-        from transformers import AutoConfig, AutoImageProcessor, AutoModelForSemanticSegmentation
-        from transformers.utils import logging
-    except ImportError as error:
-        raise UserError(
-            "--parser transformers needs its package: pip install 'pivl-bench[transformers]'"
-        ) from error
+    need("transformers", "transformers", "--parser transformers")
+    from transformers import AutoConfig, AutoImageProcessor, AutoModelForSemanticSegmentation
+    from transformers.utils import logging
+
     state, _ = read_state(_find_weights(folder))
     logging.disable_progress_bar()  # loading takes a moment; our own progress is about pictures
     logging.set_verbosity(CRITICAL)  # what it says of missing tensors is said below

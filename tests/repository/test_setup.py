@@ -4,26 +4,15 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.requirements import base, extras
+
 ROOT = Path(__file__).parents[2]
-
-
-def requirements():
-    """What setup.py asks for, the extra `dev` included, by asking it."""
-    code = (
-        "import setuptools; kept = {}\n"
-        "setuptools.setup = lambda **given: kept.update(given)\n"
-        "exec(open('setup.py').read())\n"
-        "print('\\n'.join(kept['install_requires'] + kept['extras_require']['dev']))"
-    )
-    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    return [Requirement(line) for line in said.stdout.split("\n") if line]
 
 
 def pins():
@@ -37,10 +26,17 @@ def test_everything_asked_for_is_pinned_to_a_version_that_fits():
         (exact,) = pin.specifier
         assert exact.operator == "==", pin
         pinned.setdefault(canonicalize_name(pin.name), []).append(exact.version)
-    for asked in requirements():
+    for asked in [*base(), *extras()["dev"]]:
         versions = pinned.get(canonicalize_name(asked.name))
         assert versions, f"{asked.name} is not pinned"
         assert all(asked.specifier.contains(version) for version in versions), asked
+
+
+def test_all_has_every_extra_that_a_command_uses_and_dev_has_all():
+    every = extras()
+    whole, used = every.pop("all"), {str(one) for one in every.pop("dev")}
+    assert {str(one) for one in whole} == {str(one) for ones in every.values() for one in ones} < used
+    assert not {one.name for one in whole} & {one.name for one in base()}
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64", "arm64"])

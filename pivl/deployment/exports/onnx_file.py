@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pivl.deployment.exports.network import INPUT, OUTPUT, Exported
 from pivl.errors import UserError, first_line
+from pivl.system.extras import need
 
 
 def write_onnx(network: Exported, path: Path, images: Tensor, opset: int) -> None:
@@ -51,10 +52,5 @@ def read_onnx(path: Path) -> Callable[[Tensor], Tensor]:
 
 
 def _need() -> Any:
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise UserError(f"ONNX needs {error.name}; pip install 'pivl-bench[export]'") from error
-    return onnxruntime
+    *_, runtime = [need(package, "export", "ONNX") for package in ("onnx", "onnxscript", "onnxruntime")]
+    return runtime

@@ -256,23 +256,6 @@ def test_a_tracking_server_that_is_down_costs_one_line_and_no_wait(results, monk
     assert "pivl-bench mlflow sync catches up" in said
 
 
-def test_without_the_package_results_are_the_same_and_a_line_says_so_unless_told_to_leave_it(results):
-    record_all([resolve(Request("ablation", rows="clip-reid"))], results)
-    code = (
-        "import sys; sys.modules['mlflow'] = None; from harness.cli.main import main\n"
-        "for more in ((), ('--no-mlflow',)):\n"
-        "    try: main([*sys.argv[1:], *more])\n"
-        "    except SystemExit as end: print(end.code, file=sys.stderr)"
-    )
-    typed = ["run", "ablation", "--rows", "clip-reid", "--quiet", "--results", str(results.root)]
-    done = subprocess.run([sys.executable, "-c", code, *typed], capture_output=True, text=True, check=True)
-    warning, *statuses = done.stderr.splitlines()
-    assert "the package mlflow is not installed" in warning
-    assert statuses == ["0", "0"]
-    half = len(done.stdout) // 2
-    assert done.stdout[:half] == done.stdout[half:]
-
-
 def test_mlflow_is_told_not_to_report_before_it_is_imported():
     """In a process of its own, since the switch is read when mlflow is imported."""
     code = (
