@@ -23,7 +23,7 @@ IDENTITY_PARTS = Row(
     "identity-parts", "+ identity-aware part prompts", "PI-VL", identity_parts, TABLE_3_IDENTITY_PARTS
 )
 PI_VL = Row("pi-vl", "+ hierarchical fusion (PI-VL)", "PI-VL", pi_vl, TABLE_3_PI_VL)
-JOINT = Row("pi-vl-joint", "PI-VL, people and parts tuned together", "PI-VL", joint, default=False)
+JOINT = Row("pi-vl-joint", "PI-VL, identities and parts tuned together", "PI-VL", joint, default=False)
 PI_VL_V2 = Row("pi-vl-v2", "and pixels weighted by confidence (version 2)", "PI-VL", v2, default=False)
 
 ABLATION = Study(

@@ -36,21 +36,23 @@ CHOICES = Study(
         Row("conv4", "the map of conv4 alone", "PI-VL", {**pi_vl, "fused_stages": "4"}),
         Row("background", "background as a class", "PI-VL", {**pi_vl, "background": "class"}),
         Row("no-background", "background ignored", "PI-VL", {**pi_vl, "background": "ignore"}),
-        Row("balanced", "parts of a picture balanced", "PI-VL", {**pi_vl, "background": "balanced"}),
+        Row("balanced", "parts of an image balanced", "PI-VL", {**pi_vl, "background": "balanced"}),
         Row("majority", "cells labelled by majority", "PI-VL", {**pi_vl, "label_vote": "majority"}),
         Row("nearest", "cells labelled by their centre", "PI-VL", {**pi_vl, "label_vote": "nearest"}),
         Row("erased-kept", "erased pixels keep their labels", "PI-VL", {**pi_vl, "erased_labels": "keep"}),
         Row("one-cosine", "one cosine through 1a and 1b", "PI-VL", {**pi_vl, "prompt_cosine": "one"}),
         Row("no-warm-up", "1b: no warm-up", "PI-VL", {**pi_vl, "part_warmup_epochs": 0}),
         Row("shuffled", "1b: shuffled batches", "PI-VL", {**pi_vl, "part_sampling": "shuffle"}),
-        Row("anchored", "1b: the loss of people kept on", "PI-VL", {**pi_vl, "part_schedule": "anchored"}),
+        Row(
+            "anchored", "1b: the loss of identities kept on", "PI-VL", {**pi_vl, "part_schedule": "anchored"}
+        ),
         Row(
             "joint",
-            "people and parts tuned together",
+            "identities and parts tuned together",
             "PI-VL",
             {**pi_vl, "part_schedule": "joint", "global_text": "tuned"},
         ),
-        Row("moved-texts", "texts of people after 1b", "PI-VL", {**pi_vl, "global_text": "tuned"}),
+        Row("moved-texts", "texts of identities after 1b", "PI-VL", {**pi_vl, "global_text": "tuned"}),
     ),
     reference="pi-vl",
     caption="Each row differs from PI-VL in the choice that it names. Where all intervals hold 0, the paper's silence "

@@ -9,42 +9,42 @@ moved_texts = {"part_text": "identity+label", "align_weight": 0.0, "global_text"
 
 NO_TEXT = Row("no-text", "CLIP-ReID without text", "CLIP-ReID", no_text, start="no-text")
 MOVED_TEXTS = Row(
-    "moved-texts", "CLIP-ReID, texts of people after stage 1b, no alignment", "CLIP-ReID", moved_texts
+    "moved-texts", "CLIP-ReID, texts of identities after stage 1b, no alignment", "CLIP-ReID", moved_texts
 )
 RANDOM_PEOPLE = Row(
     "random-people",
-    "CLIP-ReID, random vectors as texts of people",
+    "CLIP-ReID, random vectors as texts of identities",
     "CLIP-ReID",
     {**clip_reid, "global_targets": "random"},
 )
 PERMUTED_PEOPLE = Row(
     "permuted-people",
-    "CLIP-ReID, texts of other people",
+    "CLIP-ReID, texts of other identities",
     "CLIP-ReID",
     {**clip_reid, "global_targets": "permuted"},
 )
 ONE_HOT_PEOPLE = Row(
     "one-hot-people",
-    "CLIP-ReID, one-hot vectors as texts of people",
+    "CLIP-ReID, one-hot vectors as texts of identities",
     "CLIP-ReID",
     {**clip_reid, "global_targets": "one-hot"},
 )
 MEAN_IMAGES = Row(
     "mean-images",
-    "CLIP-ReID, mean image features as texts of people",
+    "CLIP-ReID, mean image features as texts of identities",
     "CLIP-ReID",
     {**clip_reid, "global_targets": "images"},
 )
 PI_VL = Row("pi-vl", "PI-VL", "PI-VL", pi_vl, TABLE_3_PI_VL)
 PI_VL_MOVED = Row(
-    "pi-vl-moved", "PI-VL, texts of people after stage 1b", "PI-VL", {**pi_vl, "global_text": "tuned"}
+    "pi-vl-moved", "PI-VL, texts of identities after stage 1b", "PI-VL", {**pi_vl, "global_text": "tuned"}
 )
 RANDOM_TARGETS = Row(
     "random-targets", "PI-VL, random vectors as part texts", "PI-VL", {**pi_vl, "part_targets": "random"}
 )
 PERMUTED_TEXTS = Row(
     "permuted-texts",
-    "PI-VL, part texts of other people and parts",
+    "PI-VL, texts of other identities and parts",
     "PI-VL",
     {**pi_vl, "part_targets": "permuted"},
 )
@@ -92,7 +92,7 @@ CONTROLS = Study(
         Contrast("clip-reid", "mean-images"),
     ),
     caption="The first row learns nothing from text. Targets that are random, of others or one-hot say nothing true, and "
-    "what rows with them gain is not owed to language. Stage 1b has moved the texts of people after it. "
+    "what rows with them gain is not owed to language. Stage 1b has moved the texts of identities after it. "
     "Exact descriptions, which no data set on disk has, are the most that part texts could say.",
 )
 
@@ -104,7 +104,7 @@ RANDOM_TOKENS = Row(
 )
 PERMUTED_TOKENS = Row(
     "permuted-tokens",
-    "+ alignment with part texts of other people and parts",
+    "+ alignment with texts of other identities and parts",
     "PI-VL",
     {**identity_parts, "part_targets": "permuted"},
 )

@@ -83,7 +83,7 @@ PARSERS = Study(
         Contrast("blocks-60", "renderer"),
     ),
     caption="The rows of the paper's Table 4, with this benchmark's own parsers in the place of SOLIDER, SCHP and InvPT, "
-    "and each measured on the pictures that it is used on.",
+    "and each measured on the images that it is used on.",
     published_table=(TABLE_4_CLIP_REID, TABLE_4_SOLIDER, TABLE_4_SCHP, TABLE_4_INVPT),
     contradictions=(MIOU_COLUMN, LABEL_SETS, CONSISTENT_GAINS),
     columns=("mIoU",),

@@ -42,8 +42,8 @@ class Group:
 
 
 TEXTS = Group(
-    "Texts of people",
-    "training pictures, as the frozen CLIP sees them, among the texts of all training identities, compared as "
+    "Texts of identities",
+    "training images, as the frozen CLIP sees them, among the texts of all training identities, compared as "
     "the recipe does: after stages 1a and 1b, and for the texts that stage 2 uses. Cross-entropy in nats; cosine: of a "
     "text with that of its identity after 1a",
     (
@@ -63,7 +63,7 @@ TEXTS = Group(
 ALIGNMENT = Group(
     "Part texts and alignment",
     "cells of the frozen CLIP that name their part among the part texts of their own identity, balanced over parts; the "
-    "alignment loss on plain training pictures beside the least loss of one vector everywhere, of one for each part and "
+    "alignment loss on plain training images beside the least loss of one vector everywhere, of one for each part and "
     "of one for each identity; skill: 1 - loss / best constant, beyond parts: 1 - loss / best per part",
     (
         Figure("prompt_part_accuracy", "Parts named: 1b, %", 1),
@@ -94,7 +94,7 @@ GRADIENTS = Group(
     ),
 )
 PARTS = Group(
-    "Parts of test pictures",
+    "Parts of test images",
     "accuracy balanced over parts, background left out, left and right as one: by the nearest of the texts that the row "
     "was aligned with (mean over training identities), by the nearest bare label, and by the 10 nearest cells of other "
     "identities; a guess has the chance of its own grid",
@@ -111,7 +111,7 @@ PARTS = Group(
 )
 SURROUNDINGS = Group(
     "Surroundings",
-    "mAP on test pictures whose surroundings are exchanged by their part maps, each for those of another picture with "
+    "mAP on test images whose surroundings are exchanged by their part maps, each for those of another image with "
     "its person painted over. What a row loses it knew by the surroundings, or it is put off by the cut-out outline "
     "and by another camera's colours. Surroundings by the same camera have the outline and not the colours: the mAP "
     "lost by another camera's is what colours do, the rest what surroundings and outline do",
@@ -168,7 +168,7 @@ def _lost_texts(health: Mapping[str, Estimate]) -> Fault | None:
     if before - after <= MOST_LOST:
         return None
     return Fault(
-        f"the texts of people that stage 2 uses lost {before - after:.1f} points of top-1 against stage 1a's "
+        f"the texts of identities that stage 2 uses lost {before - after:.1f} points of top-1 against stage 1a's "
         f"({before:.1f} to {after:.1f} %)",
         "keep 1a's with --set global_text=before-parts, or lower part_rate",
     )

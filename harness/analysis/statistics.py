@@ -15,7 +15,7 @@ from scipy import special, stats
 
 Name = TypeVar("Name", bound=Hashable)
 Scores = np.ndarray  # [S, Q]: one score in [0, 1] per seed and query: an average precision, or a hit (0 or 1)
-Verdict = Literal["better", "worse", "equivalent", "inconclusive", "too few seeds", "too few people"]
+Verdict = Literal["better", "worse", "equivalent", "inconclusive", "too few seeds", "too few identities"]
 
 FLIPS = 9_999
 CONFIDENCE = 0.95
@@ -25,7 +25,7 @@ LEAST_SEEDS = 3  # with fewer, retraining noise is not known well enough to call
 # Fewer clusters give no verdict: an interval over 2 to 9 of them rests on so few degrees of freedom, and sign flips of so
 # few on so few patterns (2^9 = 512), that luck alone makes rows equivalent or apart.
 LEAST_CLUSTERS = 10
-TOO_FEW: Verdict = "too few people"
+TOO_FEW: Verdict = "too few identities"
 COVERAGE = {3: 0.93, 5: 0.94}  # of the interval in simulation, at least, by seeds; the suite holds it to them
 
 

@@ -12,7 +12,7 @@ from studies.published import DATASETS
 ALSO = {"market": "market1501", "duke": "dukemtmc", "dukemtmcreid": "dukemtmc", "msmt": "msmt17",
         "msmt17v1": "msmt17", "occduke": "occluded-duke", "occludeddukemtmc": "occluded-duke"}  # fmt: skip
 FEWEST = 10  # queries of a test set of one's own
-EXAMPLE = "mine=1200 or mine=1200/200, queries and people"
+EXAMPLE = "mine=1200 or mine=1200/200, queries and identities"
 
 
 def known_datasets() -> dict[str, Dataset]:
@@ -33,7 +33,7 @@ def parse_own(typed: tuple[str, ...]) -> dict[str, Dataset]:
         queries, people = int(match[2]), int(match[3]) if match[3] else None
         if queries < FEWEST or (people is not None and not 1 <= people <= queries):
             raise UserError(
-                f"--queries {text}: a test set has at least {FEWEST} queries, and people no more than those"
+                f"--queries {text}: a test set has at least {FEWEST} queries, and identities no more than those"
             )
         found[match[1]] = Dataset(match[1], queries, people)
     return found

@@ -65,22 +65,22 @@ def check_data(
 @click.argument("output", type=OutputFolder())
 @debug_option
 def build_occluded_duke(duke: Path, lists: Path, output: Path) -> None:
-    """Lay out Occluded-Duke in OUTPUT: pictures of DukeMTMC-reID in DUKE, named by three name lists in LISTS.
+    """Lay out Occluded-Duke in OUTPUT: images of DukeMTMC-reID in DUKE, named by three name lists in LISTS.
 
     LISTS holds train.list, query.list and gallery.list, as the authors of Occluded-Duke give them out.
     """
     from pivl.data.datasets.occluded_duke import build_occluded_duke as build
 
     made = build(duke, lists, output)
-    click.echo(f"{output}: " + ", ".join(f"{count} {name}" for name, count in made.items()) + " pictures")
+    click.echo(f"{output}: " + ", ".join(f"{count} {name}" for name, count in made.items()) + " images")
 
 
 @data.command("show")
 @click.argument("dataset")
-@output_option("The picture to write.", "sheet.png")
+@output_option("The image to write.", "sheet.png")
 @debug_option
 def show_data(dataset: str, output: Path) -> None:
-    """Draw a contact sheet of DATASET (synthped): people, their part maps and a legend."""
+    """Draw a contact sheet of DATASET (synthped): identities, their part maps and a legend."""
     from harness.display.progress import Progress
     from harness.inputs import loading, spec
     from pivl.synthped.contact_sheet import draw_sheet
@@ -118,7 +118,7 @@ def export_data(dataset: str, folder: Path, layout: str, size: str) -> None:
 @click.argument("other", type=UserPath())
 @click.option("--rows", default="clip-reid,pi-vl", show_default=True, help="Rows of the ablation.")
 @click.option("--seeds", default="0-4", show_default=True, help="Their seeds.")
-@preset_option("default, long, or smoke: of few people.")
+@preset_option("default, long, or smoke: of few identities.")
 @rounding_option("The file to keep what was found in, by precision.")
 @debug_option
 def compare_rounding(here: Path, other: Path, rows: str, seeds: str, preset: str, rounding: Path) -> None:
@@ -147,7 +147,7 @@ def compare_rounding(here: Path, other: Path, rows: str, seeds: str, preset: str
 @data.command("card", cls=GroupedCommand)
 @path_option("--results", "results", "Where runs of CLIP-ReID are recorded.")
 @output_option("The card to write.", "synthped.md")
-@preset_option("default, long, or smoke: of its few people.")
+@preset_option("default, long, or smoke: of its few identities.")
 @rounding_option("What `data rounding` kept.")
 @debug_option
 def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:

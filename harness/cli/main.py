@@ -48,7 +48,7 @@ Begin with:
   pivl-bench run ablation                   the paper's Table 3 on this machine
   pivl-bench run ablation --preset long     the same with 10 seeds, trained to the plateau
   pivl-bench table ablation                 the same table again, from records
-  pivl-bench data show synthped             a sheet of the people it is measured on
+  pivl-bench data show synthped             a sheet of the identities it is measured on
 \b
 Options that repeat go into pivl.toml of the folder, for all commands or under [run]:
   dataset = "market1501"

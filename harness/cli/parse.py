@@ -61,7 +61,7 @@ class FolderFirst(click.Group):
 
 @click.group(cls=FolderFirst, epilog=EXAMPLES, subcommand_metavar="DIR | COMMAND [ARGS]...")
 def parse() -> None:
-    """Label the parts of people in pictures.
+    """Label the parts of identities in pictures.
 
     pivl-bench parse DIR is short for pivl-bench parse run DIR, whose options pivl-bench parse run --help shows.
     """
@@ -91,7 +91,7 @@ def parse() -> None:
               help="Of a torchscript network's input, RGB.  [default: imagenet]")  # fmt: skip
 @click.option("--trust", is_flag=True, default=None,
               help="Run the code in a torchscript network's file, which may do whatever you may.")  # fmt: skip
-@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures at a time.")
+@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Images at a time.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True,
               help="auto: a GPU if CUDA has one, else the CPU.")  # fmt: skip
 @click.option("--precision", type=click.Choice(["auto", "fp32", "fp16"]), default="auto", show_default=True,
@@ -101,10 +101,10 @@ def parse() -> None:
 def run_parser(
     choice: ParserChoice, folder: Path, output: Path, confidence: bool, batch: int, quiet: bool, device: str
 ) -> None:
-    """Write a part map for every picture below DIR, sub-folders kept.
+    """Write a part map for every image below DIR, sub-folders kept.
 
-    Maps are 8-bit palette PNG as SCHP writes them, with meta.json. The map of a picture that is there stays: the same
-    command goes on where it was stopped, and makes those of replaced pictures anew. A picture that cannot be read is
+    Maps are 8-bit palette PNG as SCHP writes them, with meta.json. The map of an image that is there stays: the same
+    command goes on where it was stopped, and makes those of replaced images anew. An image that cannot be read is
     named, the others are done, and the exit status is 1.
     """
     from harness.display.progress import Progress

@@ -54,7 +54,7 @@ DO = "do"
 
 @click.group(cls=SearchGroup, subcommand_metavar="NAME | COMMAND [NAME] [OPTIONS]")
 def search() -> None:
-    """Search choices of PI-VL's recipe with Optuna, on people held out of the training set.
+    """Search choices of PI-VL's recipe with Optuna, on identities held out of the training set.
 
     \b
     pivl-bench search NAME            do its trials; again: go on with them
@@ -71,7 +71,7 @@ def topic_options(command: Command) -> Command:
         click.option("--storage", metavar="URL", help="postgresql://USER@HOST/DATABASE, to share trials among "
                      "hosts; their --results must be one folder.  [default: a file in the results]"),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
-                     help="Draws the people held out and the settings, and is that of each training."),
+                     help="Draws the identities held out and the settings, and is that of each training."),
         click.argument("study", type=completion.SEARCH, metavar="NAME"),
     ):  # fmt: skip
         command = option(command)
@@ -92,8 +92,8 @@ def topic_options(command: Command) -> Command:
 def do(request: Request, wanted: SearchOptions, options: Options, results: Path, quiet: bool) -> None:
     """Run the remaining trials of the search NAME, then print its report.
 
-    Stop with Ctrl-C whenever you like: the same command goes on. The test people are never looked at: pivl-bench search
-    confirm NAME does that, once, with the best setting.
+    Stop with Ctrl-C whenever you like: the same command continues. The test identities are never used here, only in
+    pivl-bench search confirm NAME, the final test: once, with the best setting.
     """
     from harness import api
     from harness.display.progress import Progress
@@ -129,10 +129,10 @@ def show(request: Request, wanted: SearchOptions, results: Path) -> None:
 @training_options
 @quiet_option("table")
 def confirm(request: Request, wanted: SearchOptions, options: Options, results: Path, quiet: bool) -> None:
-    """Measure the best setting of the search NAME on the test people, beside the default settings; print the table.
+    """Final test: the best setting of the search NAME against the default settings, on the test identities.
 
-    Both are trained on all training people, over seeds. A search that goes on may find another best setting, which is
-    then confirmed anew.
+    Both are trained on all training identities, at several seeds, and the table is printed. If the search is
+    continued and finds another best setting, confirm tests that one anew.
     """
     from harness import api
     from harness.cli.answer import Printer

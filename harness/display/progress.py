@@ -68,7 +68,7 @@ class Progress:
             elapsed = time.monotonic() - began
             left = duration(elapsed * (total - done) / done)
             rate = done / elapsed
-            self.update(name, f"{doing}, {done} of {total} pictures, {rate:.3g} images/s, {left} left")
+            self.update(name, f"{doing}, {done} of {total} images, {rate:.3g} images/s, {left} left")
 
         return report
 

@@ -42,7 +42,7 @@ def execute(
     last. The weights of a run that was watched are not kept.
     """
     if watch and task.inputs.held_out is None:
-        raise ValueError("only runs whose test people are held out may be watched")
+        raise ValueError("only runs whose test identities are held out may be watched")
     monitor, run = TrainingLog(send), task.run
     record: Record = {"id": task.id, "status": "finished", **describe_origin(device), **_what(task)}
     files: dict[str, Callable[[Path], object]] = {}
@@ -139,7 +139,7 @@ def describe_shortage(recipe: Recipe, stage: Stage) -> str:
         half = max(1, recipe.batch_size(stage) // recipe.images_per_person // 2) * recipe.images_per_person
         smaller = f"--set prompt_batch={half}"
     precise = "--precision bf16, or else " if recipe.precision == "fp32" else ""
-    batch = f"{recipe.batch_size(stage)} pictures in {recipe.precision}"
+    batch = f"{recipe.batch_size(stage)} images in {recipe.precision}"
     return f"CUDA out of memory in {stage}, with batches of {batch}; try {precise}{smaller}"
 
 

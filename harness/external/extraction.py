@@ -107,7 +107,7 @@ def describe_folder(model: "Deployed", folder: Path, batch: int, progress: Progr
             found.append(model.embed(torch.stack(images).to(device)).float().cpu().numpy())
         report(min(start + batch, len(names)), len(names))
     if not found:
-        raise UserError(f"{folder}: none of its {len(names)} pictures can be read; name another folder")
+        raise UserError(f"{folder}: none of its {len(names)} images can be read; name another folder")
     said = {"metric": "euclid-l2", "descriptor": model.facts.descriptor}
     return Folder(np.concatenate(found), tuple(kept), said), len(names) - len(kept)
 

@@ -41,7 +41,7 @@ def _adopt(scored: Finished, run: Finished, path: Path) -> Finished:
     ours, theirs = ((match[1], match[2]) if match else ("0", "0") for match in counts)
     if ours != theirs:
         raise UserError(
-            f"{path}: {ours[0]} queries and {ours[1]} gallery pictures, where the runs have {theirs[0]} and {theirs[1]}; "
+            f"{path}: {ours[0]} queries and {ours[1]} gallery images, where the runs have {theirs[0]} and {theirs[1]}; "
             "describe the same test set"
         )
     for what in LABELS:
@@ -51,7 +51,7 @@ def _adopt(scored: Finished, run: Finished, path: Path) -> Finished:
         if len(differs):
             raise UserError(
                 f"{path}: its queries show another {what} than the runs', first query {differs[0] + 1}; describe the "
-                "same test set, and save the pictures' names"
+                "same test set, and save the images' names"
             )
     shared = [name for name in (*LABELS, "cluster") if name in run.queries]
     columns = {name: run.queries[name].to_numpy() for name in shared}

@@ -37,7 +37,7 @@ def describe_model(model: "Deployed") -> str:
     return ", ".join(
         [
             facts.kind,
-            f"pictures of {size} {normalized}",
+            f"images of {size} {normalized}",
             f"descriptor {facts.descriptor}",
             *trained,
             *facts.notes,

@@ -68,17 +68,17 @@ def check_same(sets: Sequence[tuple[str, Described]]) -> None:
 def _difference(found: Described, wanted: Described) -> str:
     for what, ours, theirs in (
         ("queries", found.query, wanted.query),
-        ("gallery pictures", found.gallery, wanted.gallery),
+        ("gallery images", found.gallery, wanted.gallery),
     ):
         if len(ours) != len(theirs):
             return f"{len(ours)} {what}, not {len(theirs)}"
     for what, own, other in (
-        ("people", found.query.person, wanted.query.person),
+        ("identities", found.query.person, wanted.query.person),
         ("cameras", found.query.camera, wanted.query.camera),
     ):
         differs = np.flatnonzero(codes(own) != codes(other))
         if len(differs):
             same = np.array_equal(np.sort(own), np.sort(other))
-            order = "; they may stand in another order: save the pictures' names with them" if same else ""
+            order = "; they may stand in another order: save the images' names with them" if same else ""
             return f"its queries show other {what}, first query {differs[0] + 1}{order}"
-    return "its gallery shows other people or cameras"
+    return "its gallery shows other identities or cameras"

@@ -71,7 +71,7 @@ def find_noted(
         (one.fingerprint, one.maps) != (known.fingerprint, known.maps) for one in (found, found.former) if one
     ):
         results.warn(
-            f"{inputs.dataset}, or a picture or part map of it, has changed since the last run; run measures it anew"
+            f"{inputs.dataset}, or an image or part map of it, has changed since the last run; run measures it anew"
         )
     return found
 

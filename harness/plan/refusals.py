@@ -26,7 +26,7 @@ def check_ahead(
         for data in found.values():
             if data.untrained:
                 progress.warn(
-                    f"{experiment.dataset}: training never sees {len(data.untrained)} cameras of test pictures (first: "
+                    f"{experiment.dataset}: training never sees {len(data.untrained)} cameras of test images (first: "
                     f"{data.untrained[0]}); as their embedding (SIE) they have the mean of the others'"
                 )
     for name, rows in experiment.kept.items():

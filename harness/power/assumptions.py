@@ -71,8 +71,8 @@ def markdown(found: Assumptions) -> str:
     blocks = [
         f"### Power on {found.title}, {found.seeds} seeds, assumed",
         f"No record is used: minimum detectable gain (80 % power, in points) of {found.queries:,} queries of "
-        f"{found.people:,} people under assumptions. A person's differences correlate by {within:g}; retraining moves "
-        "the mean difference by the standard deviation above, and further seeds lessen nothing else. The metric is mAP, "
+        f"{found.people:,} identities under assumptions. Differences of one identity correlate by {within:g}; retraining "
+        "moves the mean difference by the standard deviation above; more seeds lessen nothing else. The metric is mAP, "
         "or Rank-1, where the deviation is 100 times the root of the share of discordant queries."
         f"{marked}",
         grid(headings, rows),

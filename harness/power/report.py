@@ -16,8 +16,8 @@ from harness.report.grid import grid
 
 NAMES = {"person": "identities", "family": "families"}
 WHOLE = (
-    "The variance of a gain has two parts: what retraining changes, which further seeds take away, and which people and "
-    "queries the test set has, which only more of them do. All figures are for one contrast, not adjusted for others "
+    "The variance of a gain has two parts: what retraining changes, which further seeds lessen, and which identities and "
+    "queries the test set has, which only more of them lessen. All figures are for one contrast, not adjusted for others "
     "(Holm)."
 )
 

@@ -35,7 +35,7 @@ def summarise(table: Table) -> str:
     """The rows that did not learn what they are about, and the rule that says so."""
     unlearned = [line.row.title for line in table.lines if line.faults]
     rule = (
-        f"*Not learned* is a row whose texts of people lost more than {MOST_LOST:g} points of top-1 after 1a, or "
+        f"*Not learned* is a row whose texts of identities lost more than {MOST_LOST:g} points of top-1 after 1a, or "
         f"whose alignment has less skill than {LEAST_SKILL:g}: its verdict, in brackets, is none on what its line says."
     )
     return (

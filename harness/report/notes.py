@@ -70,7 +70,7 @@ def _statistics(table: Table) -> list[str]:
     ]
     if any(line.standing == TOO_FEW for line in table.lines):
         notes.append(
-            f"***Too few people***: fewer than {LEAST_CLUSTERS} {clusters} with scored queries give no verdict."
+            f"***Too few identities***: fewer than {LEAST_CLUSTERS} {clusters} with scored queries give no verdict."
         )
     return notes
 
@@ -113,7 +113,7 @@ def _split(footer: Footer) -> list[str]:
         if of
     )
     return (
-        [f"**Variance of gains**: retraining is {said}; the test set's people and queries are the rest."]
+        [f"**Variance of gains**: retraining is {said}; the test set's identities and queries are the rest."]
         if said
         else []
     )

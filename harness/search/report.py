@@ -12,7 +12,10 @@ from harness.search.spec import Search
 from harness.search.trials import AT_LEAST, FEWEST, QUANTILE, Trial, best
 from studies.searches import SEARCHES
 
-HELD_OUT = {1: "training people", 2: "whole families of training people"}  # by the rule of pivl.data.holdout
+HELD_OUT = {
+    1: "training identities",
+    2: "whole families of training identities",
+}  # by the rule of pivl.data.holdout
 
 
 def markdown(
@@ -65,7 +68,7 @@ def gain(search: Search, trials: Sequence[Trial], winner: Trial) -> str:
     than = f", the default settings {first.value:.1f}" if first else ""
     return (
         f"{search.measure}: {winner.value:.1f}{than}; the best of many draws, chosen by them, so its true gain is "
-        "smaller. `pivl-bench search confirm` measures it on the test people."
+        "smaller. `pivl-bench search confirm` measures it on the test identities."
     )
 
 
@@ -112,7 +115,7 @@ def notes(search: Search) -> str:
         f"- **Sampler** {_options(sampler)}; **pruner** {_options(pruner)}.",
         f"- **Importance** by PED-ANOVA, of what tells the best {QUANTILE:.0%} of the trials, and at least {AT_LEAST} "
         "of them, from all.",
-        f"- **Data** {search.run.dataset}@{search.run.fingerprint[:6]}. The test people had no part in any of this.",
+        f"- **Data** {search.run.dataset}@{search.run.fingerprint[:6]}. The test identities had no part in any of this.",
     ]
     return "\n".join(said)
 

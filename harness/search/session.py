@@ -217,7 +217,7 @@ def ask_confirmation(topic: SearchRequest, results: Results) -> Experiment | Non
         return None
     said = (
         f"Its setting is the best of {len(trials)} trials, number {winner.number}, by mAP {winner.value:.1f} of held-out "
-        f"training people: {', '.join(f'{name} {show(value)}' for name, value in winner.setting.items())}."
+        f"training identities: {', '.join(f'{name} {show(value)}' for name, value in winner.setting.items())}."
     )
     study_of_two = confirmation(topic.space, winner.setting, said)
     experiment = resolve_study(study_of_two, topic.asked, SEARCH_PRESETS)

@@ -35,7 +35,7 @@ def confirmation(space: Space, setting: Mapping[str, Any], found_by: str) -> Stu
     return Study(
         name=f"confirm-{space.name}",
         title=f"Confirmation: {space.title}",
-        question="Is the best setting of a search, chosen on held-out training people, better on the test people?",
+        question="Is the best setting, chosen on held-out training identities, better on the test identities?",
         rows=(space.base, tuned),
         reference=space.base.name,
         caption=found_by,

@@ -60,7 +60,9 @@ class Search:
 
     def __post_init__(self) -> None:
         if self.inputs.held_out != self.run.seed:
-            raise ValueError("a search holds out people by its own seed; it never sees the test people")
+            raise ValueError(
+                "a search holds out identities by its own seed; it never sees the test identities"
+            )
 
     @property
     def defaults(self) -> Setting:
@@ -70,7 +72,7 @@ class Search:
     @property
     def measure(self) -> str:
         """The quantity that its trials maximise, in words."""
-        return "mAP of held-out people, %" if self.objective == "mAP" else "skill of alignment, %"
+        return "mAP of held-out identities, %" if self.objective == "mAP" else "skill of alignment, %"
 
     @property
     def pruner_options(self) -> dict[str, Any]:
@@ -146,8 +148,8 @@ def check_same(begun: Search, search: Search, place: Place) -> None:
     where = "that database" if place.url else place.folder
     if begun.rule != search.rule:
         raise UserError(
-            f"{search.name} was started in {where} when people were held out one by one, with look-alikes among those "
-            "trained on; whole families are held out now: start another with --results"
+            f"{search.name} was started in {where} when identities were held out one by one, beside look-alikes in "
+            "training; now whole families are held out. Start a new search: --results FOLDER"
         )
     before = begun.identity()
     for what, wanted in search.identity().items():

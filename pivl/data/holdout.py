@@ -29,10 +29,10 @@ class Sealed:
     """Stands where test pictures stood: whatever is asked of it, it raises."""
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise TestSplitTouched(f"the test pictures are sealed, and their {name} was asked for")
+        raise TestSplitTouched(f"the test images are sealed, and their {name} was asked for")
 
     def __len__(self) -> NoReturn:
-        raise TestSplitTouched("the test pictures are sealed, and their number was asked for")
+        raise TestSplitTouched("the test images are sealed, and their number was asked for")
 
 
 def seal(split: Split) -> Split:
@@ -55,14 +55,14 @@ def hold_out(split: Split, seed: int) -> Split:
     chosen = _draw(train, max(LEAST, round(SHARE * people)), seed)
     if people - int(chosen.sum()) < 2:
         raise UserError(
-            f"{split.name} has {people} training people; {int(chosen.sum())} of them are held out by a search, which "
+            f"{split.name} has {people} training identities; {int(chosen.sum())} of them are held out by a search, which "
             "leaves too few to train on"
         )
     held = chosen[train.person]
     validation = _select(train, held)
     if not _has_match(validation):
         raise UserError(
-            f"{split.name}: no training person has pictures by two cameras, so that none can be queried"
+            f"{split.name}: no training person has images by two cameras, so that none can be queried"
         )
     number = chosen.logical_not().cumsum(0) - 1  # of the people who are left, from 0 in their order
     rest = _select(train, ~held, number)

@@ -139,8 +139,8 @@ def count_faults(listing: Listing) -> list[str]:
     faults = []
     for which in SETS:
         expected, source = listing.facts.counts[which], listing.sources[which]
-        found = {"images": len(listing.entries[which]), "people": len(listing.people(which))}
-        for what, known in (("images", expected.images), ("people", expected.people)):
+        found = {"images": len(listing.entries[which]), "identities": len(listing.people(which))}
+        for what, known in (("images", expected.images), ("identities", expected.people)):
             if found[what] != known:
                 faults.append(
                     f"{listing.called}: expected {known} {which} {what}, found {found[what]} in {source}"
@@ -167,14 +167,15 @@ def retrieval_faults(listing: Listing) -> list[str]:
                 f"{listing.called}: the {which} set holds distractors; they belong in the gallery only"
             )
         if not listing.entries[which]:
-            faults.append(f"{listing.called}: no {which} pictures in {listing.sources[which]}")
+            faults.append(f"{listing.called}: no {which} images in {listing.sources[which]}")
         elif len(people) < 2:
             who = f"one person ({people.pop()})" if people else "nobody but distractors"
-            faults.append(f"{listing.called}: the {which} set has {who}; at least two people are needed")
+            faults.append(f"{listing.called}: the {which} set has {who}; at least two identities are needed")
     both = listing.people("train") & (listing.people("query") | listing.people("gallery"))
     if both:
         faults.append(
-            f"{listing.called}: {_who(both)} in the train set and in query or gallery; test people must not be trained on"
+            f"{listing.called}: {_who(both)} in the train set and in query or gallery; remove one of them: "
+            "test identities must not be trained on"
         )
     return faults
 
@@ -186,7 +187,7 @@ def no_match_fault(listing: Listing) -> list[str]:
         return []
     return [
         f"{listing.called}: no query has its person in the gallery under another camera, so that nothing can be scored; "
-        "correct the cameras, or add such pictures"
+        "correct the cameras, or add such images"
     ]
 
 
@@ -196,7 +197,7 @@ def match_faults(listing: Listing) -> list[str]:
     if not alone:
         return []
     return [
-        f"{listing.called}: {_who(alone)} in the query set without a gallery picture under a second camera; add one, "
+        f"{listing.called}: {_who(alone)} in the query set without a gallery image under a second camera; add one, "
         "or pass --allow-partial and such queries are left out of the scores"
     ]
 
@@ -228,7 +229,9 @@ def find_faults(listing: Listing, allow_partial: bool) -> list[str]:
 def _who(people: Sequence[str] | set[str]) -> str:
     """`person 7 stands`, or `3 people (first: 7) stand`."""
     first = in_order(people)[0]
-    return f"person {first} stands" if len(people) == 1 else f"{len(people)} people (first: {first}) stand"
+    return (
+        f"person {first} stands" if len(people) == 1 else f"{len(people)} identities (first: {first}) stand"
+    )
 
 
 _KEPT: ContextVar[dict[tuple[str, Path | None], Listing] | None] = ContextVar("listings", default=None)

@@ -100,7 +100,7 @@ def open_png(path: Path) -> Iterator[Image.Image]:
     with _opened(path, PNG) as picture:
         picture.load()
         if _turn(picture) is not None:
-            raise UserError(f"{path}: an EXIF tag turns this map; save it upright, as its picture is read")
+            raise UserError(f"{path}: an EXIF tag turns this map; save it upright, as its image is read")
         yield picture
 
 
@@ -144,7 +144,7 @@ def _check(picture: Image.Image) -> None:
     if min(width, height) < 1:
         raise ValueError(f"{width} x {height} pixels")
     if picture.format != "MPO" and getattr(picture, "is_animated", False):  # an MPO's first is the photograph
-        raise ValueError("several pictures in one file")
+        raise ValueError("several images in one file")
 
 
 def _turn(picture: Image.Image) -> Turn | None:

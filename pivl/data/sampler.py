@@ -19,8 +19,8 @@ def identity_batches(
     chunks = [_chunks(images, images_per_person, generator) for images in _images_by_person(person)]
     if len(chunks) < people_per_batch:
         raise UserError(
-            f"{len(chunks)} people cannot fill a batch of {people_per_batch}; "
-            f"lower people_per_batch to {len(chunks)} or train on more people"
+            f"{len(chunks)} identities cannot fill a batch of {people_per_batch}; "
+            f"lower people_per_batch to {len(chunks)} or train on more identities"
         )
     batches = []
     waiting = list(range(len(chunks)))

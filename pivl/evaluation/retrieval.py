@@ -126,7 +126,7 @@ def describe(
             if report is not None:
                 report(min(start + batch, len(pictures)), len(pictures))
     if found is None:
-        raise UserError("there are no pictures to describe; check the split")
+        raise UserError("there are no images to describe; check the split")
     return found
 
 

@@ -81,7 +81,7 @@ def _run(loaded: Loaded, images: Sequence[Tensor], folder: Path) -> Any:
         raise
     except Exception as error:  # of a library, under settings of strangers
         raise UserError(
-            f"{folder}: the model fails on a picture ({explain(error)}); correct its settings"
+            f"{folder}: the model fails on an image ({explain(error)}); correct its settings"
         ) from error
 
 
@@ -198,7 +198,7 @@ def _read_size(folder: Path, processor: Any) -> tuple[int, int]:
     if cuts or not (_is_side(height) and _is_side(width)):
         raise UserError(
             f"{folder}: its preprocessor_config.json crops, pads or has no height and width; such maps would not lie "
-            "over the pictures"
+            "over the images"
         )
     return height, width
 

@@ -183,7 +183,7 @@ def _invpt_name(path: PurePosixPath) -> PurePosixPath:
         return path.with_suffix(".png")
     if not path.parent.name:
         raise UserError(
-            f"{INVPT_FILE} does not say which picture it is of; save each picture's in a folder named as the picture"
+            f"{INVPT_FILE} does not say which image it is of; save each image's in a folder named as the image"
         )
     stem, suffix = os.path.splitext(path.parent.name)
     return path.parent.with_name(f"{stem if suffix.lower() in SUFFIXES else path.parent.name}.png")

@@ -66,7 +66,7 @@ def _find(name: str) -> Source:
     if name in PARSERS:
         return Source(sha256_of(weights_of(name)), lambda pictures, report: _parse(pictures, name, report))
     raise UserError(
-        f"no part maps {name!r} of rendered pictures; known: {', '.join(PARSERS)}, {DEGRADED}KIND-LEVEL"
+        f"no part maps {name!r} of rendered images; known: {', '.join(PARSERS)}, {DEGRADED}KIND-LEVEL"
     )
 
 

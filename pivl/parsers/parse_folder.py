@@ -83,12 +83,12 @@ def list_pictures(source: Path, output: Path | None = None) -> list[str]:
     Raises UserError if there is none, or if `output` is `source` itself.
     """
     if not os.path.isdir(source):
-        raise UserError(f"{source} is no folder; name one that holds pictures")
+        raise UserError(f"{source} is no folder; name one that holds images")
     if output is not None and os.path.realpath(output) == os.path.realpath(source):
-        raise UserError(f"{output} holds the pictures themselves; name another folder for the maps")
+        raise UserError(f"{output} holds the images themselves; name another folder for the maps")
     names = sorted(_walk(source, os.path.realpath(output) if output else None))
     if not names:
-        raise UserError(f"{source} holds no picture ({', '.join(SUFFIXES)}); name the folder that does")
+        raise UserError(f"{source} holds no image ({', '.join(SUFFIXES)}); name the folder that does")
     return names
 
 

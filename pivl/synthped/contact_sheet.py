@@ -36,7 +36,7 @@ def draw_sheet(split: Split, path: Path, people: int = 8, views: int = 8) -> Non
     try:
         write_output(path, lambda file: image.save(file, format=None if file.suffix else "PNG"))
     except ValueError as error:  # of Pillow, which goes by the name
-        raise UserError(f"{path}: pictures are not written as {path.suffix}; name a .png") from error
+        raise UserError(f"{path}: images are not written as {path.suffix}; name a .png") from error
 
 
 def _draw_row(pictures: Pictures, person: int, views: int) -> np.ndarray:

@@ -55,7 +55,7 @@ def _check_empty(folder: Path) -> None:
         raise UserError(f"{folder} is a file; name a folder for the export")
     if folder.is_dir() and any(folder.iterdir()):
         raise UserError(
-            f"{folder} is not empty; name a new folder, so that no old picture mixes with the export"
+            f"{folder} is not empty; name a new folder, so that no old image mixes with the export"
         )
 
 

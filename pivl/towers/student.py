@@ -141,7 +141,7 @@ def _try(tower: StudentTower, name: str, image_size: tuple[int, int]) -> None:
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = first_line(error)
         raise UserError(
-            f"{name} does not take pictures of {image_size[0]}x{image_size[1]} ({reason})"
+            f"{name} does not take images of {image_size[0]}x{image_size[1]} ({reason})"
         ) from error
     if any(len(shape) != 4 or shape[1] != width for shape, width in zip(found, wanted, strict=True)):
         raise UserError(

@@ -122,7 +122,7 @@ def clip_from_state(
 def _read_size(metadata: dict[str, Any]) -> tuple[int, int]:
     height, width = metadata.get("image_size", (256, 128))
     if not all(type(side) is int and 0 < side <= LARGEST_SIDE for side in (height, width)):
-        raise ValueError(f"no picture is of {height} x {width}")
+        raise ValueError(f"no image is of {height} x {width}")
     return height, width
 
 

@@ -31,7 +31,7 @@ WEIGHT = 0.71828  # as no other number of a recipe
 
 @pytest.mark.parametrize("command", ["run", "plan", "table"])
 def test_a_command_resolves_once_lists_twice_at_most_and_plans_once(tmp_path, cache, monkeypatch, command):
-    """Of a csv on disk whose pictures are to be decoded; nothing is trained."""
+    """Of a csv on disk whose images are to be decoded; nothing is trained."""
     counts = dict.fromkeys(("resolve_study", "list_csv", "make_plan"), 0)
 
     def count(module, name):

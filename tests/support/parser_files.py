@@ -56,7 +56,7 @@ def write_people(folder: Path, count: int = 2) -> None:
     Image.fromarray(halves((20, 30))).save(folder / "grey.png")
     colour.save(folder / "below" / "deep" / "0000_c1_f0.jpg", quality=95)
     (folder / "below" / "cut.jpg").write_bytes((folder / "tall.jpeg").read_bytes()[:200])
-    (folder / "Thumbs.db").write_bytes(b"no picture")
+    (folder / "Thumbs.db").write_bytes(b"no image")
 
 
 def end(*words: object) -> int:

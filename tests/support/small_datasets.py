@@ -74,7 +74,7 @@ def write_market(folder: Path) -> None:
     for seed, name in enumerate(names):
         write_picture(folder / name, seed)
     for place in ("bounding_box_train", "query", "bounding_box_test"):
-        (folder / place / "Thumbs.db").write_bytes(b"not a picture")
+        (folder / place / "Thumbs.db").write_bytes(b"not an image")
     (folder / "bounding_box_train" / "._0007_c1s1_000001_01.jpg").write_bytes(b"what macOS leaves")
 
 

@@ -24,11 +24,11 @@ from harness.report.figures.options import FigureOptions
 @study_argument
 @setting_options
 @click.option("--queries", type=click.IntRange(1, 20), default=4, show_default=True, metavar="N",
-              help="How many queries or people ranks, flips and cam show.")  # fmt: skip
-@click.option("--people", type=Numbers(), default="", metavar="LIST", help="Test people by number, as 7,12, for tsne, "
-              "ranks and flips.  [default: drawn]")  # fmt: skip
+              help="How many queries or identities ranks, flips and cam show.")  # fmt: skip
+@click.option("--people", type=Numbers(), default="", metavar="LIST",
+              help="Numbers of test identities, as 7,12; for tsne, ranks, flips.  [default: drawn]")  # fmt: skip
 @click.option("--draw", type=click.IntRange(min=0), default=0, show_default=True, metavar="SEED",
-              help="The seed by which people are drawn, and of t-SNE.")  # fmt: skip
+              help="The seed that draws the identities, and that of t-SNE.")  # fmt: skip
 @click.option(
     "--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where models run."
 )
@@ -37,7 +37,7 @@ def figure(request: Request, options: FigureOptions, name: str, results: Path, o
     """Draw a figure of STUDY from stored runs, with its data as CSV and its caption beside it.
 
     NAME is tsne (the paper's Fig. 2) or cam (Fig. 5): where pixels of a part lie, and where rows look; ranks or flips:
-    what rows find first, and where two rows disagree; curves, gains, cmc or choices, which need no pictures; or all.
+    what rows find first, and where two rows disagree; curves, gains, cmc or choices, which need no images; or all.
     """
     from harness import api
     from harness.display.progress import Progress

@@ -46,10 +46,10 @@ class Asked:
 @click.option("--gain", type=click.FloatRange(min=0, max=100, min_open=True), metavar="POINTS",
               help="Say what would find a true gain of so many points.")  # fmt: skip
 def power(request: Request, asked: Asked, results: Path, form: str, output: Path | None) -> None:
-    """Say what seeds and people the contrasts of STUDY would need, from its runs.
+    """Say what seeds and identities the contrasts of STUDY would need, from its runs.
 
-    Splits the variance of every gain into retraining, people, queries and what they share, and prints the minimum
-    detectable gain (80 % power) by seeds and people. Without STUDY it uses no run but --dataset and a number of
+    Splits the variance of every gain into retraining, identities, queries and what they share, and prints the minimum
+    detectable gain (80 % power) by seeds and identities. Without STUDY it uses no run but --dataset and a number of
     --seeds (5 means five), under assumptions that it states.
     """
     from harness.inputs.choices import choose
@@ -89,7 +89,7 @@ def _assumed(request: Request, asked: Asked, form: str) -> str:
     dataset = choose_dataset(request.dataset, parse_own(asked.queries))
     if dataset.people is None:
         raise UserError(
-            f"--queries {dataset.title}={dataset.queries}: add the people, as {dataset.title}=1200/200"
+            f"--queries {dataset.title}={dataset.queries}: add the identities, as {dataset.title}=1200/200"
         )
     seeds = (
         int(request.seeds) if re.fullmatch("[0-9]{1,3}", request.seeds) else len(parse_seeds(request.seeds))

@@ -44,7 +44,7 @@ def compare(
 
     The first is the baseline; NAME=feats-{0..4}.npz is one method with five seeds; one file alone prints its scores.
     Read are .npz and .mat (query_f, query_label, query_cam, gallery_f, ...), .npy and .pt beside a csv file, parquet
-    with a list column, and a folder with a .npy per picture named as Market-1501 names them.
+    with a list column, and a folder with a .npy per image named as Market-1501 names them.
     """
     from harness.display.progress import Progress
     from harness.external.comparing import Comparing, compare_files

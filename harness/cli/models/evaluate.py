@@ -32,9 +32,7 @@ from harness.external.request import TestSet
               help="The convention of average precision, as for compare.")  # fmt: skip
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="auto: a GPU if CUDA has one, else the CPU.")  # fmt: skip
-@click.option(
-    "--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Pictures at a time."
-)
+@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Images at a time.")
 @path_option("--results", "results", "Where scores are recorded, and to which a CHECKPOINT may be an id.")
 @format_option("markdown", "json")
 @output_option("A file instead of the screen.")

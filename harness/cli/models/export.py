@@ -19,7 +19,7 @@ from harness.cli.paths import OutputFile, PathText, UserPath
 )
 @click.option("--opset", type=click.IntRange(18, 25), default=18, show_default=True, help="Of onnx.")
 @click.option("--pictures", type=UserPath(), metavar="DIR",
-              help="Pictures on which the file is compared with torch.  [default: eight rendered ones]")  # fmt: skip
+              help="Images on which the file is compared with torch.  [default: eight rendered ones]")  # fmt: skip
 @path_option("--results", "results", "Where runs are recorded, to which RUN is an id.")
 @click.option("--output", required=True, type=OutputFile(), metavar="FILE",
               help="As model.onnx; BoxMOT reads names as clip_market1501.pt.")  # fmt: skip
@@ -30,7 +30,7 @@ def export(
     """Write the trained model of RUN, an id or a folder, as ONNX, TorchScript, safetensors or CLIP-ReID's checkpoint.
 
     The batch is of any size. The file is run as its user would, and written only if its descriptors are torch's to
-    within 1e-4; FILE's name in .json says how pictures must be prepared, and the SHA-256. ONNX needs
+    within 1e-4; FILE's name in .json says how images must be prepared, and the SHA-256. ONNX needs
     pip install 'pivl-bench[export]'.
     """
     from harness.external.extraction import pictures_for_check
@@ -46,5 +46,5 @@ def export(
     checked = found["checked"]
     click.echo(
         f"{output}: {found['bytes'] / 1e6:.1f} MB, {checked['largest_difference']:.1e} from torch on "
-        f"{checked['pictures']} pictures; {output.with_suffix('.json').name} says how to use it"
+        f"{checked['pictures']} images; {output.with_suffix('.json').name} says how to use it"
     )

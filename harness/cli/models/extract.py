@@ -29,12 +29,10 @@ from harness.external.request import TestSet
 @click.option("--image-size", metavar="HxW", help="For a checkpoint of other code that does not tell it.")
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="auto: a GPU if CUDA has one, else the CPU.")  # fmt: skip
-@click.option(
-    "--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Pictures at a time."
-)
+@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Images at a time.")
 @path_option("--results", "results", "Where runs are recorded, to which RUN is an id.")
 @click.option("--output", required=True, type=OutputFile(), metavar="FILE",
-              help="feats.npz, feats.parquet, or feats.npy with people in feats.csv.")  # fmt: skip
+              help="feats.npz, feats.parquet, or feats.npy with identities in feats.csv.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress; only warnings.")
 @debug_option
 def extract(
@@ -48,11 +46,12 @@ def extract(
     output: Path,
     quiet: bool,
 ) -> None:
-    """Write the descriptors of pictures by a trained model: of every picture below FOLDER, or of a data set.
+    """Write the descriptors of images by a trained model: of every image below FOLDER, or of a data set.
 
-    RUN is a run's id or its folder, CHECKPOINT what pivl-bench evaluate reads. A data set's queries and gallery come
-    with people and cameras, as pivl-bench compare reads them, and descriptors equal what the record scored, to the bit;
-    they are not normalised. A picture that cannot be read is named, the others are done, and the exit status is 1.
+    RUN is a run's id or its folder, CHECKPOINT what pivl-bench evaluate reads. Queries and gallery of a data set are
+    written with identities and cameras, as pivl-bench compare reads them, and descriptors equal those that were
+    scored, to the bit; they are not normalised. An image that cannot be read is named, the others are done, and the
+    exit status is 1.
     """
     from harness.display.progress import Progress
     from harness.external.described import Described, Folder
@@ -63,7 +62,7 @@ def extract(
     from pivl.errors import UserError
 
     if (folder is None) == (wanted.dataset is None):
-        raise UserError("name a folder of pictures, or --dataset NAME, and not both")
+        raise UserError("name a folder of images, or --dataset NAME, and not both")
     check_name(output)
     progress = Progress.on_stderr(quiet)
     size = None if image_size is None else parse_size(image_size, "--image-size")
@@ -79,6 +78,6 @@ def extract(
         progress.close()
     write_features(output, described)
     failed = f", {broken} could not be read" if broken else ""
-    click.echo(f"{output}: {len(described)} pictures, {described.width} numbers each{failed}")
+    click.echo(f"{output}: {len(described)} images, {described.width} numbers each{failed}")
     if broken:
         raise click.exceptions.Exit(1)

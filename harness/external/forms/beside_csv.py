@@ -39,7 +39,7 @@ def by_rows(path: Path, people: Path, values: Array, rows: Sequence[Row], readin
     """Descriptors of `rows`, all of them or those of the test people alone."""
     test = [row for row in rows if row["query"] or row["gallery"]]
     if values.ndim != 2 or len(values) not in (len(rows), len(test)):
-        of_test = "" if len(test) == len(rows) else f", or [{len(test)}, D], its test pictures"
+        of_test = "" if len(test) == len(rows) else f", or [{len(test)}, D], its test images"
         raise UserError(
             f"{path}: is {shapes({'an array': values})}; looked for [{len(rows)}, D], the rows of {people.name}{of_test}"
         )
@@ -50,7 +50,7 @@ def by_rows(path: Path, people: Path, values: Array, rows: Sequence[Row], readin
 def _sides(people: Path, rows: Sequence[Row]) -> tuple[Array, Side, Array, Side]:
     """The places of queries among `rows` and whom they show, and the same of the gallery."""
     (some, query), (others, gallery) = (_side(people, rows, kind) for kind in ("query", "gallery"))
-    person = join(people, "people", query.person, gallery.person)
+    person = join(people, "identities", query.person, gallery.person)
     camera = join(people, "cameras", query.camera, gallery.camera)
     family: tuple[Array | None, Array | None] = (None, None)
     if query.family is not None and gallery.family is not None:

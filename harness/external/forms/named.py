@@ -18,7 +18,7 @@ from pivl.errors import UserError
 PREFIXES = {"query": ("query_", "q_", "q"), "gallery": ("gallery_", "g_", "g")}
 WORDS = {
     "features": ("f", "feature", "features", "feat", "feats", "embeddings"),
-    "people": ("label", "labels", "person", "persons", "people", "pid", "pids", "id", "ids"),
+    "identities": ("label", "labels", "person", "persons", "people", "pid", "pids", "id", "ids"),
     "cameras": ("cam", "cams", "camera", "cameras", "camid", "camids"),
     "families": ("family", "families"),
     "names": ("name", "names", "path", "paths"),
@@ -31,7 +31,7 @@ def read_named(path: Path, arrays: Mapping[str, Array], reading: Reading) -> Des
     """Returns what the arrays of a file describe. Raises UserError, one line: what it has, and what was looked for."""
     labels = {
         what: [flat(path, *find(path, arrays, kind, what)) for kind in PREFIXES]
-        for what in ("people", "cameras")
+        for what in ("identities", "cameras")
     }
     people, cameras = (join(path, what, *both) for what, both in labels.items())
     names = [_names(path, arrays, kind) for kind in PREFIXES]
@@ -152,12 +152,12 @@ def settle(
 ) -> Described:  # fmt: skip
     """Returns what was found, held to its own sizes, without junk. Raises UserError, one line, for what does not fit."""
     for kind, side in (("query", query), ("gallery", gallery)):
-        counts = {"people": len(side.person), "cameras": len(side.camera)}
+        counts = {"identities": len(side.person), "cameras": len(side.camera)}
         counts |= {"names": len(side.names)} if side.names else {}
         counts |= {} if side.family is None else {"families": len(side.family)}
         if len(set(counts.values())) > 1:
             said = ", ".join(f"{count} {name}" for name, count in counts.items())
-            raise UserError(f"{path}: its {kind} has {said}; each picture has one of each")
+            raise UserError(f"{path}: its {kind} has {said}; each image has one of each")
     if distances is not None:
         distances = _distances(path, distances, len(query), len(gallery), reading)
     if features is not None:
@@ -165,7 +165,7 @@ def settle(
     kept = [np.flatnonzero(side.person != JUNK) for side in (query, gallery)]
     for kind, places in zip(PREFIXES, kept, strict=True):
         if not len(places):
-            raise UserError(f"{path}: its {kind} has no picture, or only junk; check its people")
+            raise UserError(f"{path}: its {kind} has no image, or only junk; check its identities")
     return Described(
         query.take(kept[0]),
         gallery.take(kept[1]),
@@ -196,7 +196,7 @@ def _distances(path: Path, values: Array, queries: int, pictures: int, reading: 
         other = values.shape == (pictures, queries)
         advice = "; name --gallery-first, or leave it out" if other else ""
         raise UserError(
-            f"{path}: its distances are {list(values.shape)} for {queries} queries and {pictures} gallery pictures"
+            f"{path}: its distances are {list(values.shape)} for {queries} queries and {pictures} gallery images"
             f"{advice}"
         )
     return numbers(path, "distances", values)

@@ -21,7 +21,7 @@ COLUMNS = {
     "path": ("path", "name", "file", "filename"),
     "split": ("split", "set", "subset"),
 }
-ADVICE = "write it again with a row per picture"
+ADVICE = "write it again with a row per image"
 
 
 def read_parquet(path: Path, reading: Reading) -> Described:
@@ -87,11 +87,11 @@ def _stack(path: Path, name: str, column: Any) -> Array:
 
     kind = column.type
     if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
-        raise UserError(f"{path}: {name} is {kind!s:.40}; looked for a list of D numbers per picture")
+        raise UserError(f"{path}: {name} is {kind!s:.40}; looked for a list of D numbers per image")
     lengths = compute.unique(compute.list_value_length(column)).to_pylist()
     if len(lengths) != 1 or not lengths[0]:
         raise UserError(
-            f"{path}: {name} has lists of {lengths!s:.40} numbers; looked for a list of D per picture"
+            f"{path}: {name} has lists of {lengths!s:.40} numbers; looked for a list of D per image"
         )
     values: Array = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
     return values.reshape(len(column), -1)

@@ -40,7 +40,7 @@ def read_folder(path: Path, reading: Reading) -> Described:
 def _read_side(folder: Path) -> tuple[Side, Array]:
     files = sorted(folder.glob("*.npy"))
     if not files:
-        raise UserError(f"{folder}: holds no .npy; looked for one per picture, as 0002_c1s1_000451_03.npy")
+        raise UserError(f"{folder}: holds no .npy; looked for one per image, as 0002_c1s1_000451_03.npy")
     matches = [(file, NAME.match(file.name)) for file in files]
     for file, match in matches:
         if match is None:
@@ -62,7 +62,7 @@ def _find(folder: Path, picture: str) -> Path:
     found = next((one for one in (folder / name, folder / name.name) if one.is_file()), None)
     if found is None:
         raise UserError(
-            f"{folder}: no {name.name} of the picture {picture}; describe it too, or remove its row"
+            f"{folder}: no {name.name} of the image {picture}; describe it too, or remove its row"
         )
     return found
 

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 MEASURED = 96  # training pictures, and queries, that the shares are measured on
 CAPTION = (
-    "Left: the picture; then for each row the map over it. Training people: {of_class}. Test people: {of_match}, "
+    "Left: the image; then for each row the map over it. Training identities: {of_class}. Test identities: {of_match}, "
     "beside the match. "
     "One scale for all maps of a kind: viridis, from 0 or less (dark) to the largest (yellow). {shares} Seed "
-    "{seed}; people {how}."
+    "{seed}; identities {how}."
 )
 SHARES = (
     "Share of the positive map on the person / evenness over the parts there (1: the same mean on each), over "
-    "{count} pictures "
-    "of each set, [95 % interval over seeds and people]: {each}."
+    "{count} images "
+    "of each set, [95 % interval over seeds and identities]: {each}."
 )
 
 
@@ -55,7 +55,7 @@ def cam(asked: Asked) -> Plate:
     seed = asked.common_seed(*lines)
     if opened.split(lines[0].row.name, seed).query.part_map is None:
         raise UserError(
-            f"{asked.table.dataset}: its test pictures have no part maps, by which maps are measured; name --part-maps"
+            f"{asked.table.dataset}: its test images have no part maps, by which maps are measured; name --part-maps"
         )
     data: list[dict[str, object]] = []
     drawn, said = [], []
@@ -135,7 +135,7 @@ def _measure(
                     }
                 )
         said.append(f"{line.row.title} {' / '.join(cells)}")
-    return f"{'training' if which == 'train' else 'test'} people: {', '.join(said)}"
+    return f"{'training' if which == 'train' else 'test'} identities: {', '.join(said)}"
 
 
 def _said(one: Estimate, sign: str = "") -> str:

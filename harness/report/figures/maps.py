@@ -63,7 +63,7 @@ def _matches(split: Split, index: Tensor, draw: int) -> Tensor:
         places = torch.nonzero(right)[:, 0].tolist()
         if not places:
             raise UserError(
-                f"query {split.query.names[one]}: no gallery picture of its person by another camera"
+                f"query {split.query.names[one]}: no gallery image of its person by another camera"
             )
         found.append(int(drawn.choice(places)))
     return torch.tensor(found)

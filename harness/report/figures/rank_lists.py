@@ -17,7 +17,7 @@ LENGTH = 10
 LEGEND = (
     "Black frame: the query. Then the first {length} of the gallery: solid blue with a tick, the same person; "
     "dashed orange "
-    "with a cross, another one. Below each its camera and its cosine distance. Pictures of the query's person by its own "
+    "with a cross, another one. Below each its camera and its cosine distance. Images of the query's person by its own "
     "camera are left out, as in the scores."
 )
 

@@ -40,9 +40,7 @@ def ranks(asked: Asked) -> Plate:
     draw_lists(panels(figure, 1, 1)[0][0], opened, seed, lists)
     watermark(figure, asked.warning)
     how = "named" if asked.options.people else f"drawn by seed {asked.options.draw}"
-    caption = (
-        f"{LEGEND.format(length=LENGTH)} Runs of seed {seed}; {len(people)} people, {how}, a query of each."
-    )
+    caption = f"{LEGEND.format(length=LENGTH)} Runs of seed {seed}; {len(people)} identities, {how}, a query of each."
     return Plate(figure, caption, data)
 
 
@@ -68,7 +66,7 @@ def flips(asked: Asked) -> Plate:
         f"Queries that {row.row.title} gets right at rank 1 and {against.row.title} wrong, or the other way "
         f"round, ordered by "
         f"the change of average precision: {len(every)} of seed {seed}, {better} with a gain. Shown: of "
-        f"{chosen['person'].nunique()} people, drawn by seed {asked.options.draw}, up to {EACH} each. "
+        f"{chosen['person'].nunique()} identities, drawn by seed {asked.options.draw}, up to {EACH} each. "
         f"{LEGEND.format(length=LENGTH)}"
     )
     return Plate(figure, caption, data)

@@ -28,13 +28,13 @@ PEOPLE = 6
 TOKENS, FUSED = "deployed tower", "fused map"
 PART_COLORS = (*COLORS[:7], "#999999", "#882255", "#44AA99", "#DDCC77", "#661100")
 CAPTION = (
-    "Pixel features of {people} test people ({how}), of unit length, all panels embedded together by t-SNE: n = "
+    "Pixel features of {people} test identities ({how}), of unit length, all panels embedded together by t-SNE: n = "
     "{count}, PCA "
     "start, perplexity 30, learning rate auto, seed {seed}, KL divergence {divergence:.2f}, trustworthiness "
     "{trust:.3f}. Colour: "
     "part (left and right as one), marker: person. Above each panel, in the original space, by cosine, over "
     "{seeds} seeds and "
-    "people [95 % interval]: share of the {neighbours} nearest pixels of the same part or person, and silhouette "
+    "identities [95 % interval]: share of the {neighbours} nearest pixels of the same part or person, and silhouette "
     "by part, in percent. "
     "Distances between groups of a t-SNE mean nothing; the numbers do."
 )
@@ -56,7 +56,7 @@ def tsne(asked: Asked) -> Plate:
     split = opened.split(lines[0].row.name, seed)
     if split.query.part_map is None:
         raise UserError(
-            f"{asked.table.dataset}: its test pictures have no part maps to colour pixels by; name --part-maps"
+            f"{asked.table.dataset}: its test images have no part maps to colour pixels by; name --part-maps"
         )
     people = list(asked.options.people) or draw_people(split.query.person.numpy(), PEOPLE, asked.options.draw)
     shown: dict[tuple[str, str], list[Pixels]] = {}

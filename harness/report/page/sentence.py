@@ -32,7 +32,7 @@ _TEXTS = {
     "equivalent": "{} makes no difference that matters, none of {{margin}}",
     "inconclusive": "whether {} gains or loses anything, these runs cannot tell",
     "too few seeds": f"of {{}} nothing can be said before it is trained with {LEAST_SEEDS} seeds",
-    "too few people": "of {} nothing can be said: too few people were looked for",
+    "too few identities": "of {} nothing can be said: too few identities were looked for",
 }
 
 

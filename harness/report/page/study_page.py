@@ -127,7 +127,7 @@ def _spread(asked: Asked, lines: Sequence[Line]) -> Grid:
             [line.row.title, ", ".join(f"{one:.1f}" for one in seeds), f"{error:.2f}", f"{people:.2f}"]
         )
     return Grid(
-        ["Row", "mAP of each seed", "Standard error by seeds", "Standard error by people"], rows, (0, 1)
+        ["Row", "mAP of each seed", "Standard error by seeds", "Standard error by identities"], rows, (0, 1)
     )
 
 

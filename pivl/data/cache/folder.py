@@ -40,7 +40,7 @@ def check_room(folder: Path, needed: int) -> None:
         ) from error
     if free < needed * 1.02 + 2**20:
         raise UserError(
-            f"the cache folder {folder} has {free / 1e6:.0f} MB free, the pictures need {needed / 1e6:.0f} MB; {ADVICE}"
+            f"the cache folder {folder} has {free / 1e6:.0f} MB free, the images need {needed / 1e6:.0f} MB; {ADVICE}"
         )
 
 

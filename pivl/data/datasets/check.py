@@ -24,7 +24,7 @@ from pivl.errors import UserError
 from pivl.system.parallel import cores, spread
 
 Result = TypeVar("Result")
-HEADER = ("set", "images", "expected", "people", "expected", "cameras", "distractors")
+HEADER = ("set", "images", "expected", "identities", "expected", "cameras", "distractors")
 NAMED = 20  # missing pictures named one by one: where a folder is not unpacked they are a hundred thousand
 
 
@@ -149,12 +149,12 @@ def describe(findings: Findings) -> str:
         if names:
             lines.append(f"cameras of the {which} set alone: {list_names(names)}")
     if findings.untrained:
-        lines.append(f"cameras of test pictures that training never sees: {list_names(findings.untrained)}")
+        lines.append(f"cameras of test images that training never sees: {list_names(findings.untrained)}")
     if findings.junk:
-        lines.append(f"left out as junk: {findings.junk} pictures")
+        lines.append(f"left out as junk: {findings.junk} images")
     if findings.unmatched:
         lines.append(
-            f"people with a query that has no right answer, which is not scored: {findings.unmatched}"
+            f"identities with a query that has no right answer, which is not scored: {findings.unmatched}"
         )
     if maps := findings.maps:
         lines.append(
@@ -177,9 +177,9 @@ def _row(item: SetCount) -> tuple[str, ...]:
 
 def _name_missing(listing: Listing) -> list[str]:
     """Returns a line for each picture that a list names in vain, the first NAMED of them."""
-    lines = [f"{listing.called}: no picture {listing.folder / name}" for name in listing.missing[:NAMED]]
+    lines = [f"{listing.called}: no image {listing.folder / name}" for name in listing.missing[:NAMED]]
     if more := len(listing.missing) - len(lines):
-        lines.append(f"{listing.called}: no picture for {more} lines more of its lists")
+        lines.append(f"{listing.called}: no image for {more} lines more of its lists")
     return lines
 
 

@@ -80,9 +80,9 @@ def _list_rows(
 
 def _say_missing(path: Path) -> str:
     if why := broken(path):
-        return f"{path} is {why}; put the picture there, or remove the row"
+        return f"{path} is {why}; put the image there, or remove the row"
     slashes = "write / between folders and file" if "\\" in str(path) else "correct the path"
-    return f"no picture {path}; {slashes}, or name its folder with --data-root"
+    return f"no image {path}; {slashes}, or name its folder with --data-root"
 
 
 def _check_once(where: str, name: str, row: Row, seen: Mapping[str, tuple[int, Row]]) -> None:

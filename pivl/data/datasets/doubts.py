@@ -12,7 +12,7 @@ NAMED = 12  # names in one line
 def doubts(listing: Listing) -> list[str]:
     """Whatever is doubtful of a listing, a line each with its count and the first example."""
     junk = listing.ignored if listing.facts is None else 0
-    left_out = [f"{listing.called}: {junk} pictures of person -1 are left out as junk"] if junk else []
+    left_out = [f"{listing.called}: {junk} images of person -1 are left out as junk"] if junk else []
     return [*copies(listing), *repeated(listing), *unclear_names(listing), *left_out]
 
 
@@ -25,7 +25,7 @@ def copies(listing: Listing) -> list[str]:
     leaked = _twins(train, [*query, *gallery], shows_alike=True)
     shown = _twins(query, gallery, shows_alike=False)
     return [
-        *_count(listing, "train", leaked, "in query or gallery", "test pictures must not be trained on"),
+        *_count(listing, "train", leaked, "in query or gallery", "test images must not be trained on"),
         *_count(
             listing, "query", shown, "in the gallery under another camera or person",
             "whatever the model, it is found, or counted as wrong",
@@ -51,7 +51,7 @@ def unclear_names(listing: Listing) -> list[str]:
     """Names that may be meant as one: a line for people, and one for cameras."""
     people = in_order({entry.person for which in SETS for entry in listing.entries[which]})
     lines = []
-    for what, names in (("people", people), ("cameras", listing.cameras)):
+    for what, names in (("identities", people), ("cameras", listing.cameras)):
         if pairs := look_alikes(names):
             one, other = pairs[0]
             more = f" (and {len(pairs) - 1} more pairs)" if pairs[1:] else ""
@@ -100,7 +100,7 @@ def _count(
     if not twins:
         return []
     one, other = twins[0]
-    count = f"{len(twins)} of {len(listing.entries[which])} {which} pictures"
+    count = f"{len(twins)} of {len(listing.entries[which])} {which} images"
     return [
         f"{listing.called}: {count} {'has' if len(twins) == 1 else 'have'} a copy, byte for byte, {where} "
         f"(first: {one.name} and {other.name}); {why}"

@@ -20,7 +20,7 @@ def check_enough(called: str, people: int, recipes: Iterable[Recipe]) -> None:
     if lacking:
         options = " ".join(f"--set {option}={largest}" for option, largest in lacking.items())
         raise UserError(
-            f"{called}: {people} training people cannot fill a batch of {needed}; add {options}, or train on more people"
+            f"{called}: {people} training identities cannot fill a batch of {needed}; add {options}"
         )
 
 

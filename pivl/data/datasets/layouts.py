@@ -119,7 +119,7 @@ def _parse(facts: Benchmark, path: Path) -> tuple[int, int]:
     match = facts.pattern.match(path.name)
     if match is None:
         raise UserError(
-            f"{facts.name}: {path} is not named as {facts.title} names its pictures; move it elsewhere"
+            f"{facts.name}: {path} is not named as {facts.title} names its images; move it elsewhere"
         )
     camera = int(match["camera"])
     if not 1 <= camera <= facts.cameras:

@@ -52,10 +52,10 @@ def _read_list(path: Path, which: SetName) -> list[str]:
     names = [name for _, line in read_lines(path, advice) for name in line.split()]
     for number, name in enumerate(names, 1):
         if not NAME.fullmatch(name):
-            raise UserError(f"{path}, line {number}: {name[:200]!r} is no picture of DukeMTMC-reID")
+            raise UserError(f"{path}, line {number}: {name[:200]!r} is no image of DukeMTMC-reID")
     expected = OCCLUDED_DUKE.counts[which].images
     if len({*names}) != expected:
-        raise UserError(f"{path}: expected {expected} pictures, found {len({*names})}; get the list again")
+        raise UserError(f"{path}: expected {expected} images, found {len({*names})}; get the list again")
     return names
 
 
@@ -64,7 +64,7 @@ def _source(duke: Path, which: SetName, name: str) -> Path:
     for folder in (DUKEMTMC.folders[which], DUKEMTMC.folders["gallery"]):
         if (duke / folder / name).is_file():
             return duke / folder / name
-    raise UserError(f"dukemtmc: no picture {name} of {which}.list in {duke}; unpack {DUKEMTMC.title} again")
+    raise UserError(f"dukemtmc: no image {name} of {which}.list in {duke}; unpack {DUKEMTMC.title} again")
 
 
 def _link(source: Path, target: Path) -> None:

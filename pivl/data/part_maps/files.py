@@ -166,5 +166,5 @@ def _check_own(listing: Listing, folder: Path, names: Sequence[str | None]) -> N
             entry.name for entry, own in zip(listing.entries["train"], names, strict=True) if own == name
         ][:2]
         raise UserError(
-            f"{folder / name} would be the part map of {first} and of {second}; keep the pictures' folders"
+            f"{folder / name} would be the part map of {first} and of {second}; keep the images' folders"
         )

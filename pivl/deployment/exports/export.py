@@ -67,7 +67,7 @@ def export_model(run: Path, output: Path, choices: Choices, pictures: Tensor) ->
         differences.append(compare(network, read, images))
         if differences[-1] > TOLERANCE:
             raise UserError(
-                f"{output}: differs from torch by {differences[-1]:.2g} on {len(images)} pictures, more than "
+                f"{output}: differs from torch by {differences[-1]:.2g} on {len(images)} images, more than "
                 f"{TOLERANCE:g}; nothing was written"
             )
 

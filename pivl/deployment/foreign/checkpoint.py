@@ -27,7 +27,7 @@ def load_checkpoint(path: Path, image_size: tuple[int, int] | None = None) -> De
     """
     if path.is_dir() or path.name == WEIGHTS or path.with_suffix(".json").exists():
         if image_size is not None:
-            raise UserError(f"{path}: says itself how large its pictures are; leave the image size out")
+            raise UserError(f"{path}: says itself how large its images are; leave the image size out")
         return load(path)
     state, _ = read_state(path)
     for matches, make in KINDS.items():

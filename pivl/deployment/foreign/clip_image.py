@@ -30,14 +30,14 @@ def load_clip_image(state: Mapping[str, Tensor], path: Path, image_size: tuple[i
     """Returns the image tower. Raises UserError, one line, for tensors that do not fit, and for another size."""
     if image_size is not None:
         raise UserError(
-            f"{path}: a CLIP without training has a picture size of its own; leave the image size out"
+            f"{path}: a CLIP without training has an image size of its own; leave the image size out"
         )
     try:
         vision = infer_vision(dict(state))
         side = isqrt(len(state[POSITIONS[vision.kind]]) - 1)
         pixels = side * (vision.patch or RESNET_CELL)
         if not 0 < pixels <= 2**12 or sum(vision.layers) > len(state):
-            raise ValueError(f"no picture is of {pixels} x {pixels}")
+            raise ValueError(f"no image is of {pixels} x {pixels}")
         with torch.device("meta"):
             expected = _build(vision, pixels).state_dict()
     except FAULTS as error:

@@ -75,7 +75,7 @@ def _find_size(
                 return (height, width), 0 if patch is None else stride
     said = ", ".join(f"{height}x{width}" for height, width in sizes)
     raise ValueError(
-        f"{cells} positions are of no picture of {said} at stride {' or '.join(map(str, strides))}"
+        f"{cells} positions are of no image of {said} at stride {' or '.join(map(str, strides))}"
     )
 
 

@@ -30,7 +30,7 @@ BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (  # patterns of the first byte
     (rb"\x08[\x01-\x20]\x12.{1,64}", "an ONNX model", IN_TORCH),
     (rb"\x08\x01\x12.{1,20}saved_model|\x0a.{0,64}(serve|model/)", "a TensorFlow model", IN_TORCH),
     (rb"\x00{512}", "zeros, as an interrupted download leaves", AGAIN),
-    (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF|BM", "a picture", "check the path"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF|BM", "an image", "check the path"),
     (rb"%PDF", "a PDF", "check the path"),
     (rb"\x80[\x02-\x05]", "a pickle that torch.save did not write whole", f"{AGAIN}, or {SAVE}"),
     (

@@ -163,8 +163,8 @@ def test_nine_families_of_many_people_are_too_few() -> None:
         for row, of in whole_ablation().items()
     }
     table = build(outcomes)
-    assert [line.standing for line in table.lines[1:]] == ["too few people"] * 3
-    assert [line.standing for line in table.contrasts] == ["too few people"] * 3
+    assert [line.standing for line in table.lines[1:]] == ["too few identities"] * 3
+    assert [line.standing for line in table.contrasts] == ["too few identities"] * 3
     assert "fewer than 10 families with scored queries give no verdict" in printers.markdown(table)
     assert table.footer is not None
     assert table.footer.minimum_detectable == {}

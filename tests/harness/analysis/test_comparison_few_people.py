@@ -30,7 +30,7 @@ def _of_people(count: int, **gains: float) -> Outcomes:
 
 
 @pytest.mark.parametrize(
-    ("people", "verdict"), [(2, "too few people"), (9, "too few people"), (10, "equivalent")]
+    ("people", "verdict"), [(2, "too few identities"), (9, "too few identities"), (10, "equivalent")]
 )
 def test_few_people_give_no_verdict(people: int, verdict: str) -> None:
     table = build(_of_people(people, clip_reid=0.0, pi_vl=0.0))
@@ -60,7 +60,7 @@ def test_two_people_with_a_query_each_have_bounds_within_what_is_possible() -> N
     assert shown["Ours, synthped: Rank-1"] == "66.7 [0.0, 100.0]"
     gain = table.lines[3].gains[RANK1].comparison.gain
     assert (gain.low, gain.high) == (-100, 100)
-    assert table.lines[3].verdict == "too few people"
+    assert table.lines[3].verdict == "too few identities"
     assert not table.lines[3].gains[MEAN_AP].marked
     assert "Minimum detectable effect" not in markdown.markdown(table)
 
@@ -72,7 +72,7 @@ def test_one_person_has_means_without_an_interval_and_no_verdict() -> None:
     assert re.fullmatch(r"\d+\.\d \(1 identity\)", shown)
     row = named_cells(text, ABLATION.rows[3].title)
     gain, other = (f"{metric} gain over CLIP-ReID" for metric in ("mAP", "Rank-1"))
-    assert [row[name] for name in (gain, other, "Verdict", "Seeds")] == ["-", "-", "too few people", "3"]
+    assert [row[name] for name in (gain, other, "Verdict", "Seeds")] == ["-", "-", "too few identities", "3"]
     assert json_rows(build(outcomes))["clip-reid"]["map"]["low"] is None
 
 

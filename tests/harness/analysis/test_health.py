@@ -41,7 +41,7 @@ def test_the_recipe_of_before_says_by_itself_that_texts_lost_34_points_and_that_
     title = "+ hierarchical fusion (PI-VL)"
     assert "not learned (better)" in cells(text, title)
     assert f"**Did it take hold?** {title}: not learned." in text
-    assert f"- **{title}**: the texts of people that stage 2 uses lost 34.2 points of top-1" in text
+    assert f"- **{title}**: the texts of identities that stage 2 uses lost 34.2 points of top-1" in text
     assert (
         f"- **{title}**: the aligned map has skill 0.00, below 0.2: alignment loss 0.867, of the best constant 0.868"
         in text
@@ -54,7 +54,7 @@ def test_the_recipe_of_before_says_by_itself_that_texts_lost_34_points_and_that_
     assert len(row["not_learned"]) == 2
     line = next(one for one in csv.DictReader(io.StringIO(said(table, "csv"))) if one["row"] == "pi-vl")
     assert float(line["skill"]) == pytest.approx(0.001)
-    assert line["not_learned"].startswith("the texts of people")
+    assert line["not_learned"].startswith("the texts of identities")
 
 
 def test_a_contrast_with_a_row_that_did_not_learn_is_in_brackets():

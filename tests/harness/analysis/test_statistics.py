@@ -186,7 +186,7 @@ def test_holm_by_hand() -> None:
         (_comparison(+0.1, 0.4, 0.400), "inconclusive"),  # the interval touches the margin
         (_comparison(+1.0, 0.4, 0.001, seeds=2), "too few seeds"),
         (_comparison(+0.0, 0.1, 0.900, seeds=1), "too few seeds"),
-        (_comparison(+1.0, 0.4, 0.001, clusters=9), "too few people"),
+        (_comparison(+1.0, 0.4, 0.001, clusters=9), "too few identities"),
     ],
 )
 def test_verdicts(comparison: Comparison, verdict: str) -> None:

@@ -45,5 +45,5 @@ def test_occluded_duke_is_not_made_of_lists_that_are_not_its(tmp_path, capsys):
         (tmp_path / "lists" / f"{name}.list").write_text("0005_c2_f0000010.jpg\n")
     folders = (str(tmp_path / name) for name in ("duke", "lists", "made"))
     assert run_main("data", "build-occluded-duke", *folders) == 2
-    assert "train.list: expected 15618 pictures, found 1" in capsys.readouterr().err
+    assert "train.list: expected 15618 images, found 1" in capsys.readouterr().err
     assert not (tmp_path / "made").exists()

@@ -142,9 +142,9 @@ def test_what_does_not_go_together_is_one_line(
 @pytest.mark.parametrize(
     ("names", "output", "said"),
     [
-        ((), "maps", "images holds no picture"),
+        ((), "maps", "images holds no image"),
         (("a.png", "a.jpg"), "maps", "a.jpg and a.png would both have the map a.png"),
-        (("a.png",), "images", "holds the pictures themselves"),
+        (("a.png",), "images", "holds the images themselves"),
     ],
 )
 def test_a_folder_that_cannot_be_parsed_is_one_line(

@@ -136,7 +136,9 @@ def test_the_recipe_of_before_says_by_itself_that_row_4_did_not_learn(tmp_path):
     status, out, err = run(tmp_path, *asked)
     assert status == 0, err
     assert "not learned (too few seeds)" in next(line for line in out.splitlines() if "| + hier" in line)
-    assert re.search(r"PI-VL\)\*\*: the texts of people that stage 2 uses lost \d+\.\d points of top-1", out)
+    assert re.search(
+        r"PI-VL\)\*\*: the texts of identities that stage 2 uses lost \d+\.\d points of top-1", out
+    )
     assert re.search(r"PI-VL\)\*\*: the aligned map has skill -\d", out)
 
 

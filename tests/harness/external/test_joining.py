@@ -63,7 +63,7 @@ def test_several_files_are_seeds(typed, tmp_path):
 
 def test_another_test_set_or_a_taken_name_is_one_line(typed, tmp_path):
     path = write(tmp_path / "few.npz", person=PERSON[:8], camera=CAMERA[:8])
-    assert "few.npz: 8 queries and 8 gallery pictures, where the runs have 12 and 12" in typed(
+    assert "few.npz: 8 queries and 8 gallery images, where the runs have 12 and 12" in typed(
         "--with", path, status=2
     )
     path = write(tmp_path / "odd.npz", person=PERSON[[0, 1, 4, 3, 2, 5, 6, 7, 8, 9, 10, 11]])

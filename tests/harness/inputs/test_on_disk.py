@@ -79,7 +79,9 @@ def test_a_table_has_the_numbers_of_what_the_csv_says_now(recorded, change, rows
     assert recorded.table() == ALL
     change(recorded.csv)
     assert recorded.table() == rows
-    changed = f"{recorded.csv}, or a picture or part map of it, has changed since the last run; run measures it anew"
+    changed = (
+        f"{recorded.csv}, or an image or part map of it, has changed since the last run; run measures it anew"
+    )
     assert recorded.said == ([] if rows == ALL else [changed])
     recorded.said.clear()
     assert recorded.table(maps=True) == rows
@@ -92,7 +94,7 @@ def test_plan_of_a_changed_csv_says_what_is_to_do(recorded):
     assert sum(task.is_run for task in plan.tasks) == 2
 
 
-@pytest.mark.parametrize("gone", ["pictures", "maps", "a picture"])
+@pytest.mark.parametrize("gone", ["pictures", "maps", "an image"])
 def test_what_is_not_at_hand_is_taken_as_noted_and_said(recorded, gone):
     folder = recorded.csv.parent
     if gone == "pictures":
@@ -144,4 +146,4 @@ def test_progress_is_told_of_hashing(recorded, capsys):
     seen: list[str] = []
     progress.update = lambda name, text, *_: seen.append(f"{name}: {text}")
     study_table.read_outcomes(recorded.experiment(True), recorded.results, progress)
-    assert seen[0].startswith("people: hashing files, once, 9 of 9 pictures")
+    assert seen[0].startswith("people: hashing files, once, 9 of 9 images")

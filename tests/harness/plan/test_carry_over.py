@@ -148,7 +148,7 @@ def test_a_copy_of_equal_sizes_elsewhere_has_results_of_its_own(tmp_path, result
     )
 
 
-@pytest.mark.parametrize("what", ["the same", "other pictures", "other maps"])
+@pytest.mark.parametrize("what", ["the same", "other images", "other maps"])
 def test_pixels_that_were_decoded_then_prove_what_was_trained_on(tmp_path, results, cache, what):
     """A former version trained on what its cache had under equal sizes, whatever the folder held by then."""
     csv = write_people(tmp_path / "data")
@@ -159,7 +159,7 @@ def test_pixels_that_were_decoded_then_prove_what_was_trained_on(tmp_path, resul
         *by_size.map_caches(listing, maps, False, experiment.size),
     ]
     decode([before for before, _ in caches])
-    if what == "other pictures":
+    if what == "other images":
         replace_picture(csv)
     if what == "other maps":
         size = (csv.parent / "maps" / "1.png").stat().st_size
@@ -172,7 +172,7 @@ def test_pixels_that_were_decoded_then_prove_what_was_trained_on(tmp_path, resul
     read = study_table.read_outcomes(experiment, results, progress)
     found = {row: seeds[0] and seeds[0].record["formerly"] for row, seeds in read.items()}
     wanted = {cell.row: cell.run.id for cell in cells}
-    if what == "other pictures":
+    if what == "other images":
         wanted = dict.fromkeys(wanted)
     if what == "other maps":
         wanted["pi-vl"] = None  # CLIP-ReID sees none
@@ -181,7 +181,7 @@ def test_pixels_that_were_decoded_then_prove_what_was_trained_on(tmp_path, resul
     assert bool(said) == (what != "the same")
     listing, maps = catalog.survey(str(csv), None, csv.parent / "maps")
     now = by_size.picture_caches(listing, experiment.size)[0][1]
-    assert now.path.exists() == (what != "other pictures")  # pixels that are right are not decoded again
+    assert now.path.exists() == (what != "other images")  # pixels that are right are not decoded again
 
 
 def test_a_move_that_was_killed_is_finished_by_the_next_command(tmp_path, results, monkeypatch):

@@ -22,7 +22,7 @@ from tests.support.small_datasets import CSV_ROWS, write_csv, write_market, writ
 CLIP_REID = ("--rows", "clip-reid", "--seeds", "0", "--preset", "smoke", "--backbone", "tiny")
 NO_MATCH = (
     "{}: no query has its person in the gallery under another camera, so that nothing can be scored; correct the "
-    "cameras, or add such pictures"
+    "cameras, or add such images"
 )
 
 
@@ -61,22 +61,22 @@ def test_no_match_in_a_partial_copy_is_refused_as_well(tmp_path, capsys):
 def test_too_few_people_for_a_batch_are_refused_with_the_option(tmp_path, capsys, command):
     file = write_csv(tmp_path, CSV_ROWS)
     told = said(tmp_path, capsys, command, "--dataset", str(file), "--allow-partial")
-    assert told.startswith("pivl-bench: people: 2 training people cannot fill a batch of ")
+    assert told.startswith("pivl-bench: identities: 2 training identities cannot fill a batch of ")
     assert "; add --set people_per_batch=2" in told
-    assert told.endswith(", or train on more people\n")
+    assert told.endswith(", or train on more identities\n")
 
 
 def test_what_an_older_csv_had_is_not_believed(tmp_path, capsys):
     file = write_csv(tmp_path, CSV_ROWS)
     write_note(Results(tmp_path / "results", complain), f"people {file}", {"8": 900})
-    assert "people: 2 training people cannot" in said(tmp_path, capsys, "run", "--dataset", str(file))
+    assert "people: 2 training identities cannot" in said(tmp_path, capsys, "run", "--dataset", str(file))
 
 
 @pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_so_are_rendered_people(tmp_path, capsys, command):
     told = said(tmp_path, capsys, command, "--set", "people_per_batch=900")
-    assert "training people cannot fill a batch of 900; add --set people_per_batch=" in told
+    assert "training identities cannot fill a batch of 900; add --set people_per_batch=" in told
 
 
 PARTS = replace(CLIP_REID_CNN, part_text="identity+label")
@@ -101,7 +101,7 @@ PARTS = replace(CLIP_REID_CNN, part_text="identity+label")
 def test_what_is_foreseen_is_what_the_sampler_says(recipe, people, options):
     """And the options that are named are enough for it."""
     if options:
-        with pytest.raises(UserError, match=f"; add --set {options}, or train on more people$"):
+        with pytest.raises(UserError, match=f"; add --set {options}, or train on more identities$"):
             check_enough("people.csv", people, [recipe])
     changed = replace(recipe, **{name: int(value) for name, value in _parse(options)})
     check_enough("people.csv", people, [changed])
@@ -126,7 +126,7 @@ def test_with_sie_a_camera_that_training_never_sees_is_warned_of(tmp_path, backb
     remember(experiment.inputs, experiment.size, found[experiment.inputs], results)
     assert recall(experiment.inputs, experiment.size, results) == found[experiment.inputs]  # as plan has it
     line = (
-        "people: training never sees 1 cameras of test pictures (first: far); as their embedding (SIE) they have the "
+        "people: training never sees 1 cameras of test images (first: far); as their embedding (SIE) they have the "
         "mean of the others'"
     )
     assert said == [line] * warned

@@ -63,7 +63,7 @@ def test_the_report_says_what_was_found_and_how_much_it_says():
     text = markdown(search_of(), drawn_trials(), {"align_weight": 0.75, "background": 0.25}, ["history.png"])
     assert "5 trials: 2 finished, 1 pruned, 1 failed, 1 running." in text
     assert "| align_weight   | 8         | 0.1             |" in text
-    assert "mAP of held-out people, %: 52.1, the default settings 51.2; the best of many draws" in text
+    assert "mAP of held-out identities, %: 52.1, the default settings 51.2; the best of many draws" in text
     assert "pruned, mAP 22.0 after epoch 2" in text
     assert "failed: the loss is not finite" in text
     assert "| align_weight | 75 % " in text
@@ -76,7 +76,7 @@ def test_the_report_says_what_was_found_and_how_much_it_says():
 def test_a_report_of_nothing_and_of_no_gain():
     assert "0 trials" in markdown(search_of(), [], {}, [])
     alone = drawn_trials()[:1]
-    assert "No setting did better than the default settings, by mAP of held-out people" in markdown(
+    assert "No setting did better than the default settings, by mAP of held-out identities" in markdown(
         search_of(), alone, {}, []
     )
     assert best([replace(alone[0], number=1), alone[0]]).number == 0

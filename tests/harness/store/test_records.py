@@ -49,7 +49,7 @@ def test_each_choice_seed_data_and_weights_names_another_run():
         *(replace(run, recipe=changed) for changed in one_change_each(run.recipe)),
     ]
     assert len({run.id, *(other.id for other in others)}) == 1 + len(others)
-    assert replace(run, dataset="another name of the same pictures").id == run.id
+    assert replace(run, dataset="another name of the same images").id == run.id
 
 
 def test_a_stage_is_named_by_the_choices_up_to_it_and_no_others():

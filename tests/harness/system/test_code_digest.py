@@ -44,7 +44,7 @@ def digest(train=TRAIN, losses=LOSSES, processes=RANKS):
     "change",
     [
         {"train": TRAIN.replace("  # the mean", "").replace('"""Trains."""', '"""Other words."""')},
-        {"train": TRAIN.replace("nothing to train on", "no pictures")},
+        {"train": TRAIN.replace("nothing to train on", "no images")},
         {"train": TRAIN.replace("(x) * RATE", "( x )*RATE").replace("0.1", "0.10")},
         {
             "train": TRAIN.replace("import ranks", "import distributed").replace(

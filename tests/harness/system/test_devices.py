@@ -98,9 +98,9 @@ def test_float32_is_float32_once_it_is_said(monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "stage", "said"),
     [
-        ({}, "image-tower", "64 pictures in fp32; try --precision bf16, or else --set people_per_batch=8"),
-        ({"precision": "bf16"}, "image-tower", "64 pictures in bf16; try --set people_per_batch=8"),
-        ({"precision": "fp16"}, "part-prompts", "64 pictures in fp16; try --set prompt_batch=32"),
+        ({}, "image-tower", "64 images in fp32; try --precision bf16, or else --set people_per_batch=8"),
+        ({"precision": "bf16"}, "image-tower", "64 images in bf16; try --set people_per_batch=8"),
+        ({"precision": "fp16"}, "part-prompts", "64 images in fp16; try --set prompt_batch=32"),
     ],
 )
 def test_full_gpu_memory_says_which_batch_and_precision_to_try(changes, stage, said):

@@ -106,11 +106,13 @@ def test_without_families_the_people_are_those_of_before():
 
 
 def test_too_few_people_or_cameras_are_said_in_one_line():
-    with pytest.raises(UserError, match="tiny has 21 training people; 20 of them are held out by a search"):
+    with pytest.raises(
+        UserError, match="tiny has 21 training identities; 20 of them are held out by a search"
+    ):
         hold_out(split_of(21), seed=0)
     one_camera = split_of(30)
     train = replace(one_camera.train, camera=torch.zeros_like(one_camera.train.camera))
-    with pytest.raises(UserError, match="no training person has pictures by two cameras"):
+    with pytest.raises(UserError, match="no training person has images by two cameras"):
         hold_out(replace(one_camera, train=train), seed=0)
 
 
@@ -151,5 +153,5 @@ def test_inputs_with_people_held_out_never_ask_the_test_pictures_for_anything(mo
 def test_no_run_may_be_watched_that_scores_the_test_people(tmp_path):
     run = draw_run("pi-vl")
     task = Task(run.id, "PI-VL", "image-tower", run, spec.Inputs("synthped"))
-    with pytest.raises(ValueError, match="only runs whose test people are held out may be watched"):
+    with pytest.raises(ValueError, match="only runs whose test identities are held out may be watched"):
         execute(task, Results(tmp_path, complain), torch.device("cpu"), lambda _: None, lambda *_: None)

@@ -176,7 +176,7 @@ def test_several_pictures_in_one_are_refused_but_for_a_photographs_thumbnails(tm
     other = [Image.fromarray(COLORS[::-1])]
     for form in ("GIF", "TIFF", "PNG", "WEBP"):
         path = save(tmp_path / "a", COLORS, form, save_all=True, append_images=other)
-        assert "several pictures in one file" in refusal(path)
+        assert "several images in one file" in refusal(path)
     save(tmp_path / "a", COLORS, "MPO", save_all=True, append_images=other)
     save(tmp_path / "b", COLORS, "JPEG")
     assert (seen(tmp_path / "a") == seen(tmp_path / "b")).all()

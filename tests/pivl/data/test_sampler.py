@@ -94,7 +94,7 @@ def test_people_need_not_be_numbered_from_zero() -> None:
 
 def test_too_few_people_is_one_line_that_says_what_to_do() -> None:
     with pytest.raises(
-        UserError, match=r"^2 people cannot fill a batch of 16; lower people_per_batch to 2 or .*$"
+        UserError, match=r"^2 identities cannot fill a batch of 16; lower people_per_batch to 2 or .*$"
     ):
         identity_batches(torch.tensor([0, 0, 1, 1]), 16, 4, torch.Generator())
 

@@ -168,7 +168,7 @@ def test_every_picture_is_described_once_whatever_the_batch() -> None:
 
 
 def test_no_pictures_are_one_line() -> None:
-    with pytest.raises(UserError, match="no pictures to describe; check the split"):
+    with pytest.raises(UserError, match="no images to describe; check the split"):
         extract(embed, pictures(0, 0), HALF, 4, CPU)
 
 

@@ -180,7 +180,7 @@ def test_a_picture_that_the_settings_cannot_take_is_one_line(tmp_path):
     folder = write_model(tmp_path / "model", PASCAL.parts)
     change(folder / "preprocessor_config.json", image_mean=[0.5, 0.5])
     parser = transformers(folder, None, None, CPU, mixed=False)
-    with pytest.raises(UserError, match=r"model: the model fails on a picture .*; correct its settings"):
+    with pytest.raises(UserError, match=r"model: the model fails on an image .*; correct its settings"):
         parser.parse([torch.zeros(8, 8, 3, dtype=torch.uint8)])
 
 

@@ -201,7 +201,7 @@ def test_damaged_logits_are_one_line_or_confidence(tmp_path: Path, count: int) -
 @pytest.mark.parametrize(
     ("names", "words", "said"),
     [
-        (("human_parts.png",), ("--from", "invpt"), "does not say which picture it is of"),
+        (("human_parts.png",), ("--from", "invpt"), "does not say which image it is of"),
         (("a.png", "a..png"), ("--from", "schp"), "a..png and a.png would both become a.png"),
         (("a.png",), ("--from", "invpt", "--labels", "lip"), "invpt writes maps of pascal, not of lip"),
         (("a.txt",), ("--from", "solider"), "holds no PNG file"),

@@ -77,5 +77,5 @@ def test_a_cache_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch
 
 
 def test_too_little_space_is_said_before_anything_is_rendered(cache):
-    with pytest.raises(UserError, match=r"MB free, the pictures need .*PIVL_CACHE"):
+    with pytest.raises(UserError, match=r"MB free, the images need .*PIVL_CACHE"):
         benchmark.load(FEW_PEOPLE, (2**20, 2**20))

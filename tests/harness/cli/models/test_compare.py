@@ -81,7 +81,7 @@ def test_seeds_are_files_in_braces_or_a_name_again(typed, tmp_path):
     again = [f"{name}={tmp_path}/{name}-{seed}.npz" for name in ("a", "b") for seed in range(3)]
     assert table(typed, *again, *L2) == braces
     assert [row["seeds"] for row in braces["rows"]] == [3, 3]
-    assert braces["rows"][1]["verdict"] == "too few people"
+    assert braces["rows"][1]["verdict"] == "too few identities"
     assert "named twice" in typed(again[0], again[0], *L2, status=2)
 
 
@@ -153,11 +153,11 @@ def put(**labels):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (put(query_label=[2, 2, 7, 15, 7, 15]), "its queries show other people, first query 4"),
+        (put(query_label=[2, 2, 7, 15, 7, 15]), "its queries show other identities, first query 4"),
         (put(query_cam=[1, 3, 3, 2, 4, 1]), "its queries show other cameras, first query 3"),
-        (put(gallery_label=[2, 2, 7, 7, 15, 15, 0, 0, 0, 0]), "10 gallery pictures, not 8"),
-        (put(gallery_label=[7, 2, 7, 7, 15, 15, 0, -1, 0, -1]), "its gallery shows other people"),
-        (swap, "they may stand in another order: save the pictures' names with them"),
+        (put(gallery_label=[2, 2, 7, 7, 15, 15, 0, 0, 0, 0]), "10 gallery images, not 8"),
+        (put(gallery_label=[7, 2, 7, 7, 15, 15, 0, -1, 0, -1]), "its gallery shows other identities"),
+        (swap, "they may stand in another order: save the images' names with them"),
     ],
 )
 def test_files_of_different_test_sets_are_one_line(change, said, typed, tmp_path):

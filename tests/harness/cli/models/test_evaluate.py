@@ -45,7 +45,7 @@ def test_several_data_sets_make_a_matrix(typed, people, tmp_path):
     assert said.count("| run ") == said.count("| b ") == 3  # two rows, and one of the matrix
     assert said.count("**Evaluation protocol**") == 2
     assert "ap:trapezoid" in said
-    assert "pictures of 32x16 normalised by clip (mean 0.481" in said
+    assert "images of 32x16 normalised by clip (mean 0.481" in said
 
 
 def test_a_checkpoint_of_no_known_code_is_one_line(typed, people, tmp_path):
@@ -55,4 +55,4 @@ def test_a_checkpoint_of_no_known_code_is_one_line(typed, people, tmp_path):
     assert "none.pth" in typed("evaluate", tmp_path / "none.pth", "--dataset", people, status=2)
     run = write_model(tmp_path / "run", *fresh("student"))
     said = typed("evaluate", run, "--dataset", people, "--image-size", "64x32", status=2)
-    assert "says itself how large its pictures are" in said
+    assert "says itself how large its images are" in said

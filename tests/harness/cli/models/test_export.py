@@ -28,7 +28,7 @@ def test_a_run_becomes_a_file_with_its_sidecar(tmp_path, capsys):
     assert run_main(*typed, "--format", "safetensors", "--output", str(output)) == 0
     said = capsys.readouterr().out
     assert re.fullmatch(
-        rf"{output}: [\d.]+ MB, 0\.0e\+00 from torch on 4 pictures; model\.json says how to use it\n", said
+        rf"{output}: [\d.]+ MB, 0\.0e\+00 from torch on 4 images; model\.json says how to use it\n", said
     )
     assert pivl.load(output).facts == pivl.load(tmp_path / "results" / "runs" / "0123456789abcdef").facts
     assert json.loads(output.with_suffix(".json").read_text())["exported_as"] == "safetensors"

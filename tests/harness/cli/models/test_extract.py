@@ -59,7 +59,7 @@ def test_a_run_is_found_by_its_id_and_every_picture_of_a_folder_is_described(run
     folder = tmp_path / "pictures"
     for number, name in enumerate(("a.jpg", "b/c.png", "d.bmp", "e.webp")):
         write_picture(folder / name, number)
-    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff no image")
     output = tmp_path / "feats.npz"
     typed = (
         run.name,
@@ -73,7 +73,7 @@ def test_a_run_is_found_by_its_id_and_every_picture_of_a_folder_is_described(run
     )
     assert run_main("extract", *typed) == 1
     out, err = capsys.readouterr()
-    assert out == f"{output}: 4 pictures, 288 numbers each, 1 could not be read\n"
+    assert out == f"{output}: 4 images, 288 numbers each, 1 could not be read\n"
     assert err.count("broken.jpg") == 1
     with np.load(output) as arrays:
         assert arrays["name"].tolist() == ["a.jpg", "b/c.png", "d.bmp", "e.webp"]
@@ -102,12 +102,12 @@ def test_cameras_are_known_to_a_model_on_its_own_data_alone(people, tmp_path, ca
     ("typed", "said"),
     [
         (["0123456789abcdee", "--dataset", "synthped"], "no run has the id 0123456789abcdee"),
-        (["{run}"], "name a folder of pictures, or --dataset NAME, and not both"),
+        (["{run}"], "name a folder of images, or --dataset NAME, and not both"),
         (
             ["{run}", "{run}", "--dataset", "synthped"],
-            "name a folder of pictures, or --dataset NAME, and not both",
+            "name a folder of images, or --dataset NAME, and not both",
         ),
-        (["{run}", "{run}"], "holds no picture"),
+        (["{run}", "{run}"], "holds no image"),
     ],
 )
 def test_a_mistake_is_one_line(run, tmp_path, capsys, typed, said):

@@ -95,7 +95,7 @@ def changed(tmp_path, **changes):
     [
         ({"query_f": None}, r"no features of its query; it has query_label \[6\], .*; looked for query_f, "),
         ({"gallery_cam": None}, r"no cameras of its gallery; it has .*; looked for gallery_cam, "),
-        ({"query_label": np.arange(5)}, "its query has 5 people, 6 cameras; each picture has one of each"),
+        ({"query_label": np.arange(5)}, "its query has 5 identities, 6 cameras; each image has one of each"),
         (
             {"query_f": np.zeros((6, 4))},
             "queries have 4 numbers each and the gallery 8; they come from two models",
@@ -103,11 +103,11 @@ def changed(tmp_path, **changes):
         ({"query_f": np.zeros((4, 8))}, r"features of its query are \[4, 8\]; looked for \[6, D\]"),
         ({"query_f": np.full((6, 8), np.nan)}, "hold numbers that are not finite"),
         ({"query_f": np.full((6, 8), "x")}, "are <U1, not numbers"),
-        ({"query_label": np.arange(6) + 0.5}, "its people are no whole numbers"),
+        ({"query_label": np.arange(6) + 0.5}, "its identities are no whole numbers"),
         ({"query_label": np.array(list("abcdef"))}, "give them as numbers, or as texts, on both sides"),
         ({"query_label": np.zeros((6, 2))}, r"query_label is \[6, 2\]; labels are a row"),
         ({"qf": np.zeros((6, 8))}, "query_f and qf may both be the features of its query; leave one out"),
-        ({"gallery_label": np.full(10, -1)}, "its gallery has no picture, or only junk"),
+        ({"gallery_label": np.full(10, -1)}, "its gallery has no image, or only junk"),
     ],
 )
 def test_what_does_not_fit_is_said_with_what_is_there(changes, said, tmp_path):
@@ -135,7 +135,7 @@ def test_distances_are_read_in_both_directions_and_not_the_wrong_way(tmp_path):
     found = read_described(tmp_path / "d.npy", Reading(distances=True, gallery_first=True))
     assert np.array_equal(found.distances, matrix[:, PLACES])
     said = refusal(tmp_path / "d.npy", Reading(distances=True))
-    assert "[10, 6] for 6 queries and 10 gallery pictures; name --gallery-first, or leave it out" in said
+    assert "[10, 6] for 6 queries and 10 gallery images; name --gallery-first, or leave it out" in said
     assert "no distances, or several" in refusal(changed(tmp_path), Reading(distances=True))
 
 
@@ -151,7 +151,7 @@ def test_a_csv_file_is_found_beside_or_named(tmp_path):
     np.save(path, np.zeros((17, 8)))
     said = refusal(path, Reading(people=tmp_path / "more.csv"))
     assert (
-        "is an array [17, 8]; looked for [18, D], the rows of more.csv, or [16, D], its test pictures" in said
+        "is an array [17, 8]; looked for [18, D], the rows of more.csv, or [16, D], its test images" in said
     )
 
 
@@ -194,7 +194,7 @@ def test_a_folder_by_a_csv_file_and_a_mixed_up_one(tmp_path):
     said = refusal(flat, Reading(people=tmp_path / "people.csv"))
     assert "has 4 numbers" in said
     (flat / f"{NAMES[3]}.npy").unlink()
-    assert f"no {NAMES[3]}.npy of the picture" in refusal(flat, Reading(people=tmp_path / "people.csv"))
+    assert f"no {NAMES[3]}.npy of the image" in refusal(flat, Reading(people=tmp_path / "people.csv"))
     (folder / "query" / "face.npy").write_bytes(b"")
     assert "tells no person and camera" in refusal(folder)
 
@@ -214,4 +214,4 @@ def test_names_without_a_form_and_absent_files_are_refused(tmp_path):
     assert "no camera column; it has path, person, split, feature" in refusal(tmp_path / "odd.parquet")
     frame["feature"] = [one[: 4 + place % 2] for place, one in enumerate(frame["feature"])]
     frame.to_parquet(tmp_path / "odd.parquet")
-    assert "looked for a list of D per picture" in refusal(tmp_path / "odd.parquet")
+    assert "looked for a list of D per image" in refusal(tmp_path / "odd.parquet")

@@ -224,7 +224,7 @@ def test_a_cache_that_cannot_be_written_or_is_full_is_said_before_the_work(tmp_p
     room = shutil.disk_usage(tmp_path)
     monkeypatch.setattr("pivl.data.cache.folder.shutil.disk_usage", lambda _: room._replace(free=500_000))
     assert refusal("market1501", root, allow_partial=True) == (
-        f"the cache folder {cache} has 0 MB free, the pictures need 0 MB; set PIVL_CACHE to a folder that can take it"
+        f"the cache folder {cache} has 0 MB free, the images need 0 MB; set PIVL_CACHE to a folder that can take it"
     )
     cache.rmdir()
     cache.write_text("a file")

@@ -94,7 +94,7 @@ def test_a_count_that_differs_is_said_and_only_allow_partial_gets_past_it(tmp_pa
     wrong = replace(MARKET1501, counts={**right.counts, "query": Counts(3368, 3)})
     assert find_faults(replace(listing, facts=wrong), allow_partial=False) == [
         f"market1501: expected 3368 query images, found 2 in {tmp_path}/query",
-        f"market1501: expected 3 query people, found 2 in {tmp_path}/query",
+        f"market1501: expected 3 query identities, found 2 in {tmp_path}/query",
     ]
     assert find_faults(replace(listing, facts=wrong), allow_partial=True) == []
     assert refusal("market1501", tmp_path) == (
@@ -157,7 +157,7 @@ def test_only_the_base_name_is_matched_and_a_strange_one_is_named(tmp_path):
     write_market(root)
     write_picture(root / "query" / "portrait.jpg")
     assert refusal("market1501", root) == (
-        f"market1501: {root}/query/portrait.jpg is not named as Market-1501 names its pictures; move it elsewhere"
+        f"market1501: {root}/query/portrait.jpg is not named as Market-1501 names its images; move it elsewhere"
     )
     (root / "query" / "portrait.jpg").rename(root / "query" / "0003_c7s1_000001_00.jpg")
     assert refusal("market1501", root) == (
@@ -213,7 +213,7 @@ def test_occluded_duke_is_built_from_the_lists(tmp_path, monkeypatch):
         (lists / f"{which}.list").write_text("\n".join(lines) + "\n")
     with pytest.raises(UserError) as caught:
         build_occluded_duke(tmp_path, lists, output)
-    assert str(caught.value) == f"{lists}/train.list: expected 15618 pictures, found 2; get the list again"
+    assert str(caught.value) == f"{lists}/train.list: expected 15618 images, found 2; get the list again"
     counts = dict.fromkeys(SETS, Counts(2, 2))
     monkeypatch.setattr(
         "pivl.data.datasets.occluded_duke.OCCLUDED_DUKE", replace(BENCHMARKS["occluded-duke"], counts=counts)
@@ -232,8 +232,8 @@ def test_occluded_duke_is_built_from_the_lists(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("<html>", "{lists}/train.list, line 1: '<html>' is no picture of DukeMTMC-reID"),
-        ("0042_c2_f0000010.jpg", "dukemtmc: no picture 0042_c2_f0000010.jpg of train.list in {duke}; unpack "
+        ("<html>", "{lists}/train.list, line 1: '<html>' is no image of DukeMTMC-reID"),
+        ("0042_c2_f0000010.jpg", "dukemtmc: no image 0042_c2_f0000010.jpg of train.list in {duke}; unpack "
          "DukeMTMC-reID again"),
         (None, "cannot read {lists}/train.list (No such file or directory); name the folder that holds train.list"),
     ],

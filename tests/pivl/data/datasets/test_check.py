@@ -45,15 +45,15 @@ def test_a_whole_data_set_has_no_fault_and_every_count(market):
         == f"""\
 market1501 in {root}
 Please cite its authors; academic use is customary.
-set      images  expected  people  expected  cameras  distractors
-train         4         4       2         2        3            0
-query         2         2       2         2        2            0
-gallery       3         3       2         2        3            1
+set      images  expected  identities  expected  cameras  distractors
+train         4         4           2         2        3            0
+query         2         2           2         2        2            0
+gallery       3         3           2         2        3            1
 cameras of all sets: 6 (1, 2, 3, 4, 5, 6)
 cameras of the train set alone: 3, 6
 cameras of the gallery set alone: 4, 5
-cameras of test pictures that training never sees: 2, 4, 5
-left out as junk: 2 pictures
+cameras of test images that training never sees: 2, 4, 5
+left out as junk: 2 images
 part maps (lip) in {maps}: 4 of 4 train images, 5 of 20 classes occur
 fingerprint: {fingerprint(listing)}, of the part maps {digest_maps(listing, found)}"""
     )
@@ -74,8 +74,8 @@ def test_every_broken_file_is_named_and_every_wrong_count_said(market):
     assert findings.wrong
     starts = [
         f"market1501: expected 3 gallery images, found 2 in {root}/bounding_box_test",
-        f"market1501: expected 2 gallery people, found 1 in {root}/bounding_box_test",
-        "market1501: the gallery set has one person (0003); at least two people are needed",
+        f"market1501: expected 2 gallery identities, found 1 in {root}/bounding_box_test",
+        "market1501: the gallery set has one person (0003); at least two identities are needed",
         f"cannot read {cut} (",
         f"cannot read {html} (no header of a JPEG, PNG, BMP, PPM, GIF, WEBP or TIFF file); get it again",
         f"{large}: the map is 64 x 32 (height x width), not 32 x 16 as its image",
@@ -88,7 +88,7 @@ def test_every_broken_file_is_named_and_every_wrong_count_said(market):
         assert fault.startswith(start)
         assert "\n" not in fault
     text = describe(findings)
-    assert "people with a query that has no right answer, which is not scored: 1" in text
+    assert "identities with a query that has no right answer, which is not scored: 1" in text
     assert "3 of 4 train images, 2 of 20 classes occur" in text
     assert text.endswith("\n8 faults; a subset on purpose? add --allow-partial")
 
@@ -115,10 +115,10 @@ def test_files_that_a_list_names_in_vain_are_named(tmp_path):
     name = MSMT17_LISTS["list_gallery.txt"][1].split()[0]
     (tmp_path / "test" / name).unlink()
     findings = check("msmt17", tmp_path)
-    assert f"msmt17: no picture {tmp_path}/test/{name}" in findings.faults
+    assert f"msmt17: no image {tmp_path}/test/{name}" in findings.faults
     assert findings.sets[2].images == 1
     assert not [
-        fault for fault in check("msmt17", tmp_path, allow_partial=True).faults if "no picture" in fault
+        fault for fault in check("msmt17", tmp_path, allow_partial=True).faults if "no image" in fault
     ]
 
 
@@ -127,10 +127,10 @@ def test_of_very_many_missing_files_the_first_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(checking, "NAMED", 1)
     for line in MSMT17_LISTS["list_gallery.txt"] + MSMT17_LISTS["list_query.txt"]:
         (tmp_path / "test" / line.split()[0]).unlink()
-    faults = [fault for fault in check("msmt17", tmp_path).faults if "no picture " in fault]
+    faults = [fault for fault in check("msmt17", tmp_path).faults if "no image " in fault]
     assert faults == [
-        f"msmt17: no picture {tmp_path}/test/{MSMT17_LISTS['list_query.txt'][0].split()[0]}",
-        "msmt17: no picture for 3 lines more of its lists",
+        f"msmt17: no image {tmp_path}/test/{MSMT17_LISTS['list_query.txt'][0].split()[0]}",
+        "msmt17: no image for 3 lines more of its lists",
     ]
 
 
@@ -146,7 +146,7 @@ def test_a_csv_is_counted_without_expectations(tmp_path):
     assert not findings.wrong
     assert (
         describe(findings).splitlines()[3]
-        == "query         2         -       2         -        2            0"
+        == "query         2         -           2         -        2            0"
     )
     alone = [row.replace("b/7.jpg,cleo,gate", "b/7.jpg,cleo,door") for row in CSV_ROWS]
     broken = check(str(write_csv(tmp_path, alone)), None)

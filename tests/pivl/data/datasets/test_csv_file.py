@@ -55,7 +55,7 @@ def test_a_csv_without_a_column_or_a_picture_or_a_table_says_so(tmp_path):
     file = write_csv(tmp_path, CSV_ROWS)
     (tmp_path / "b" / "6.jpg").unlink()
     assert refusal(file, None) == (
-        f"people.csv: row 7: no picture {tmp_path}/b/6.jpg; correct the path, or name its folder with --data-root"
+        f"people.csv: row 7: no image {tmp_path}/b/6.jpg; correct the path, or name its folder with --data-root"
     )
     assert refusal(tmp_path / "other.csv", None) == (
         f"cannot read {tmp_path}/other.csv (No such file or directory); name a csv file in UTF-8"
@@ -68,12 +68,12 @@ def test_a_csv_without_a_column_or_a_picture_or_a_table_says_so(tmp_path):
     ("dropped", "message"),
     [
         (["b/7.jpg,cleo,gate,gallery"],
-         "person cleo stands in the query set without a gallery picture under a second camera; add one, or pass "
+         "person cleo stands in the query set without a gallery image under a second camera; add one, or pass "
          "--allow-partial and such queries are left out of the scores"),
         (["a/1.jpg,ann,door,train", "a/2.jpg,ann,gate,train"],
-         "the train set has one person (bob); at least two people are needed"),
-        (["b/6.jpg,dan,gate,query"], "the query set has one person (cleo); at least two people are needed"),
-        (["b/5.jpg,cleo,door,query", "b/6.jpg,dan,gate,query"], "no query pictures in {file}"),
+         "the train set has one person (bob); at least two identities are needed"),
+        (["b/6.jpg,dan,gate,query"], "the query set has one person (cleo); at least two identities are needed"),
+        (["b/5.jpg,cleo,door,query", "b/6.jpg,dan,gate,query"], "no query images in {file}"),
     ],
 )  # fmt: skip
 def test_a_csv_without_a_second_camera_or_a_second_person_says_so(tmp_path, dropped, message):
@@ -94,7 +94,8 @@ def test_a_query_without_an_answer_passes_with_allow_partial_and_one_person_does
 
 def test_people_may_not_be_trained_on_and_tested_and_distractors_not_be_looked_for(tmp_path):
     assert refusal(write_csv(tmp_path, [*CSV_ROWS, "b/10.jpg,ann,gate,gallery"]), None) == (
-        "people.csv: person ann stands in the train set and in query or gallery; test people must not be trained on"
+        "people.csv: person ann stands in the train set and in query or gallery; remove one of them: "
+        "test identities must not be trained on"
     )
     assert refusal(write_csv(tmp_path, [*CSV_ROWS, "b/10.jpg,distractor,gate,query"]), None) == (
         "people.csv: the query set holds distractors; they belong in the gallery only"

@@ -29,15 +29,15 @@ def with_copy(folder, source, row, make=shutil.copyfile):
 @pytest.mark.parametrize(
     ("source", "row", "said"),
     [
-        ("b/5.jpg", "c/5.jpg,cleo,gate,gallery", "1 of 2 query pictures has a copy, byte for byte, in the gallery under "
+        ("b/5.jpg", "c/5.jpg,cleo,gate,gallery", "1 of 2 query images has a copy, byte for byte, in the gallery under "
          "another camera or person (first: b/5.jpg and c/5.jpg); whatever the model, it is found, or counted as wrong"),
-        ("b/5.jpg", "c/5.jpg,dan,door,gallery", "1 of 2 query pictures has a copy, byte for byte, in the gallery under "
+        ("b/5.jpg", "c/5.jpg,dan,door,gallery", "1 of 2 query images has a copy, byte for byte, in the gallery under "
          "another camera or person (first: b/5.jpg and c/5.jpg); whatever the model, it is found, or counted as wrong"),
-        ("b/5.jpg", "c/5.jpg,distractor,door,gallery", "1 of 2 query pictures has a copy, byte for byte, in the gallery "
+        ("b/5.jpg", "c/5.jpg,distractor,door,gallery", "1 of 2 query images has a copy, byte for byte, in the gallery "
          "under another camera or person (first: b/5.jpg and c/5.jpg); whatever the model, it is found, or counted as "
          "wrong"),
-        ("b/7.jpg", "c/7.jpg,ann,door,train", "1 of 5 train pictures has a copy, byte for byte, in query or gallery "
-         "(first: c/7.jpg and b/7.jpg); test pictures must not be trained on"),
+        ("b/7.jpg", "c/7.jpg,ann,door,train", "1 of 5 train images has a copy, byte for byte, in query or gallery "
+         "(first: c/7.jpg and b/7.jpg); test images must not be trained on"),
     ],
 )  # fmt: skip
 def test_a_copy_in_sets_that_must_not_share_any_is_a_fault_and_a_warning(tmp_path, source, row, said, make):
@@ -70,7 +70,7 @@ def listed_again(folder):
 def test_a_copy_within_a_set_is_counted_and_is_no_fault(tmp_path):
     file = with_copy(tmp_path, "a/1.jpg", "c/1.jpg,bob,door,train")
     said = (
-        "people.csv: 1 of 5 train pictures has a copy, byte for byte, in the train set itself "
+        "people.csv: 1 of 5 train images has a copy, byte for byte, in the train set itself "
         "(first: c/1.jpg and a/1.jpg); it counts twice"
     )
     findings = check(str(file), None)
@@ -95,11 +95,11 @@ def test_all_queries_in_the_gallery_under_the_camera_of_the_gallery(tmp_path, ca
         main(("data", "check", "--dataset", str(file), "--quiet"))
     assert ended.value.code == 2
     told = capsys.readouterr().out
-    assert "2 of 2 query pictures have a copy, byte for byte, in the gallery under another camera" in told
+    assert "2 of 2 query images have a copy, byte for byte, in the gallery under another camera" in told
     assert "cameras of all sets: 4 (door, g, gate, q)" in told
     assert "cameras of the query set alone: q\n" in told
     assert "cameras of the gallery set alone: g\n" in told
-    assert "cameras of test pictures that training never sees: g, q\n" in told
+    assert "cameras of test images that training never sees: g, q\n" in told
 
 
 def test_copies_are_found_in_a_benchmark_and_by_the_naive_way_too(tmp_path):
@@ -110,7 +110,7 @@ def test_copies_are_found_in_a_benchmark_and_by_the_naive_way_too(tmp_path):
     )
     (fault,) = check("market1501", tmp_path, allow_partial=True).faults
     assert fault.startswith(
-        "market1501: 1 of 4 train pictures has a copy, byte for byte, in query or gallery (first: "
+        "market1501: 1 of 4 train images has a copy, byte for byte, in query or gallery (first: "
     )
 
 
@@ -125,7 +125,7 @@ def test_copies_of_thousands_take_no_square_of_their_number(tmp_path):
         "gallery": tuple(replace(gallery, name=f"g{n}", person=str(n), digest="d") for n in range(20_000)),
     }
     assert copies(replace(listing, entries=many))[0].startswith(
-        "people.csv: 20000 of 20000 query pictures have"
+        "people.csv: 20000 of 20000 query images have"
     )
     assert len(repeated(replace(listing, entries=many))) == 2
     unread = {which: tuple(replace(one, digest="") for one in entries) for which, entries in many.items()}
@@ -135,9 +135,9 @@ def test_copies_of_thousands_take_no_square_of_their_number(tmp_path):
 def test_names_that_look_alike_and_junk_are_said(tmp_path):
     rows = [row.replace("gate", "c1").replace("door", "c01") for row in CSV_ROWS]
     assert doubts(listed(tmp_path, [*rows, "b/10.jpg,-1,c1,gallery", "b/11.jpg,Dan,c1,gallery"])) == [
-        "people.csv: people 'Dan' and 'dan' are taken as two; spell them alike if they are one",
+        "people.csv: identities 'Dan' and 'dan' are taken as two; spell them alike if they are one",
         "people.csv: cameras 'c01' and 'c1' are taken as two; spell them alike if they are one",
-        "people.csv: 1 pictures of person -1 are left out as junk",
+        "people.csv: 1 images of person -1 are left out as junk",
     ]
 
 

@@ -43,7 +43,8 @@ def test_test_people_under_another_spelling_were_trained_on_all_the_same(tmp_pat
     people = {"ann": "0001", "cleo": spelling}
     rows = spelled(CSV_ROWS, people=lambda which, name: people.get(name, name))
     assert refusal(write_csv(tmp_path, rows), None) == (
-        "people.csv: person 1 stands in the train set and in query or gallery; test people must not be trained on"
+        "people.csv: person 1 stands in the train set and in query or gallery; remove one of them: "
+        "test identities must not be trained on"
     )
 
 

@@ -161,7 +161,7 @@ def test_a_flat_folder_must_not_serve_two_pictures_by_one_map(tmp_path):
     for number in (1, 2, 4):
         write_map(maps / f"{number}.png")
     assert refusal(file, None, maps, allow_partial=True) == (
-        f"{maps}/1.png would be the part map of a/1.jpg and of c/1.jpg; keep the pictures' folders"
+        f"{maps}/1.png would be the part map of a/1.jpg and of c/1.jpg; keep the images' folders"
     )
 
 

@@ -175,7 +175,7 @@ def wrong_files(folder: Path) -> dict[str, Path]:
         "class id 20 is not in label set lip (0 to 19, or 255)": folder / "id.png",
         "not an 8-bit grey or palette PNG": folder / "colour.png",
     }
-    (folder / "text.png").write_text("no picture")
+    (folder / "text.png").write_text("no image")
     Image.new("L", (4, 2)).save(folder / "size.png")
     Image.new("L", (3, 2), 20).save(folder / "id.png")
     Image.new("RGB", (3, 2)).save(folder / "colour.png")

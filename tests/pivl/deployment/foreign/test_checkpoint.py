@@ -86,9 +86,9 @@ def test_a_size_that_is_not_among_the_known_is_asked_for(tmp_path):
     _, clip = drawn(RESNET)
     model = ReIDModel(type(clip)(clip.architecture, (160, 80)), 12, torch.Generator()).eval()
     path = write_clip_reid(tmp_path / "odd.pth", model)
-    assert "50 positions are of no picture of 256x128" in refusal(path)
+    assert "50 positions are of no image of 256x128" in refusal(path)
     assert load_checkpoint(path, (160, 80)).facts.image_size == (160, 80)
-    assert "50 positions are of no picture of 96x96" in refusal(path, (96, 96))
+    assert "50 positions are of no image of 96x96" in refusal(path, (96, 96))
 
 
 @pytest.mark.parametrize("vision", [TINY_RESNET, TINY_VIT], ids=["resnet", "vit"])

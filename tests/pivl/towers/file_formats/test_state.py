@@ -225,7 +225,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "json": (b'{"hidden_size": 3}', "JSON; name the weights that it belongs to"),
     "zeros": (bytes(9000), "zeros, as an interrupted download leaves"),
     "text": (b"path,person,camera\n", "text; copy or download it again"),
-    "picture": (b"\x89PNG\r\n\x1a\n" + bytes(90), "a picture"),
+    "picture": (b"\x89PNG\r\n\x1a\n" + bytes(90), "an image"),
     "pickle": (b"\x80\x04cos\nsystem\n(S'true'\ntR.", "a pickle that torch.save did not write whole"),
     "noise": (bytes(range(128, 256)) * 9, "other or damaged bytes; copy or download it again"),
 }  # fmt: skip
