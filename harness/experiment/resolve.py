@@ -147,7 +147,9 @@ def resolve_study(
     if asked.external and asked.rerank:
         raise UserError("--with: descriptors of other code are scored without re-ranking; leave --rerank out")
     if asked.external and asked.worlds:
-        raise UserError("--with: descriptors of other code are of the people of world 0; leave --worlds out")
+        raise UserError(
+            "--with: descriptors of other code are of the identities of world 0; leave --worlds out"
+        )
     precision = asked.precision
     if precision == "auto":
         precision = (precisions and precisions(experiment)) or suitable_precision(device)
