@@ -12,6 +12,7 @@ from harness.analysis.statistics import Estimate
 from harness.analysis.table import Column, Table
 from harness.display.progress import Progress
 from harness.external.described import Described
+from harness.external.joining import adopt
 from harness.external.methods import external_row, parse_methods
 from harness.external.records import read_method, record_described
 from harness.external.request import Reading
@@ -20,6 +21,8 @@ from harness.store.records import Finished, Results
 from pivl.errors import UserError
 from pivl.evaluation.average_precision import Convention
 from studies.study import Study
+
+Runs = Mapping[str, Mapping[int, Finished]]  # by name and seed
 
 FIRST = {"rank5": 5, "rank10": 10}  # wrong answers that may stand before the first right one
 
@@ -44,16 +47,50 @@ def compare_files(
             progress.update(name, f"reading {path.name}")
             described.setdefault(name, {})[seed] = (path, read_method(path, reading))
     check_same([(str(path), one) for files in described.values() for path, one in files.values()])
+    every = [one for files in described.values() for _, one in files.values()]
     runs: dict[str, dict[int, Finished]] = {}
     for name, of_seeds in described.items():
         for seed, (path, one) in of_seeds.items():
             progress.update(name, f"scoring {path.name}")
-            recorded = record_described(one, path, seed, choices.metric, choices.ap, results)
+            metric = _metric(one, choices.metric, every)
+            recorded = record_described(one, path, seed, metric, choices.ap, results)
             runs.setdefault(name, {})[seed] = recorded
-    return build_table(runs, choices.baseline)
+    return build_table(_of_one_test_set(runs, described), choices.baseline)
 
 
-def build_table(runs: Mapping[str, Mapping[int, Finished]], baseline: str | None = None) -> Table:
+def _metric(one: Described, typed: str | None, every: Sequence[Described]) -> str | None:
+    """The distance that was typed; for descriptors that state none, the one that the other files state."""
+    if typed or one.distances is not None or "metric" in one.facts:
+        return typed
+    stated = {other.facts["metric"] for other in every if "metric" in other.facts}
+    return stated.pop() if len(stated) == 1 else None
+
+
+def _of_one_test_set(runs: Runs, described: Mapping[str, Mapping[int, tuple[Path, Described]]]) -> Runs:
+    """The runs, those of files that do not name their data set as the other files name it. Raises UserError."""
+    named: dict[str, tuple[Path, Finished]] = {}
+    for row, of_seeds in described.items():
+        for seed, (path, one) in of_seeds.items():
+            if data := one.facts.get("dataset"):
+                named.setdefault(data, (path, runs[row][seed]))
+    if len(named) > 1:
+        listed = ", ".join(f"{path.name} is of {data}" for data, (path, _) in named.items())
+        raise UserError(f"files of several data sets, {listed}; compare those of one")
+    if not named:
+        return runs
+    ((_, run),) = named.values()
+    return {
+        row: {
+            seed: run_of
+            if described[row][seed][1].facts.get("dataset")
+            else adopt(run_of, run, described[row][seed][0])
+            for seed, run_of in of_seeds.items()
+        }
+        for row, of_seeds in runs.items()
+    }
+
+
+def build_table(runs: Runs, baseline: str | None = None) -> Table:
     """The table of recorded methods by name and seed, the first or `baseline` as what the others are compared with."""
     if baseline is not None and baseline not in runs:
         raise UserError(f"--baseline {baseline}: no method is called so; name one of {', '.join(runs)}")
@@ -72,7 +109,7 @@ def build_table(runs: Mapping[str, Mapping[int, Finished]], baseline: str | None
     return comparison.build(study, data, runs, columns=further_columns(runs, clusters_of(every)))
 
 
-def further_columns(runs: Mapping[str, Mapping[int, Finished]], clusters: np.ndarray) -> tuple[Column, ...]:
+def further_columns(runs: Runs, clusters: np.ndarray) -> tuple[Column, ...]:
     """Rank-5, Rank-10 and mINP of each row, in percent with their intervals."""
     found = {key: {name: _within(of, key, clusters) for name, of in runs.items()} for key in (*FIRST, "minp")}
     headings = {"rank5": "Rank-5", "rank10": "Rank-10", "minp": "mINP"}

@@ -31,12 +31,12 @@ def join_methods(typed: Sequence[str], runs: Iterable[Finished], results: Result
         for seed, path in files.items():
             described = read_method(path, Reading())
             scored = record_described(described, path, seed, METRIC, "step", results)
-            found.setdefault(name, {})[seed] = scored if first is None else _adopt(scored, first, path)
+            found.setdefault(name, {})[seed] = scored if first is None else adopt(scored, first, path)
     return found
 
 
-def _adopt(scored: Finished, run: Finished, path: Path) -> Finished:
-    """The scores under the names of people, cameras and data that a run has."""
+def adopt(scored: Finished, run: Finished, path: Path) -> Finished:
+    """The scores under the names of people, cameras and data that a run has. UserError if they are of other queries."""
     counts = [re.search(r"\|q(\d+) g(\d+)\|", one.signature) for one in (scored, run)]
     ours, theirs = ((match[1], match[2]) if match else ("0", "0") for match in counts)
     if ours != theirs:

@@ -104,6 +104,23 @@ def test_a_distance_is_asked_for_unless_the_file_states_it(typed, tmp_path):
     assert "|dist:cosine|" in table(typed, tmp_path / "said.npz")["footer"]["signature"]
 
 
+def test_ours_is_compared_with_a_file_that_states_nothing(typed, tmp_path):
+    """What `extract` writes names its data set and its distance; descriptors of other code do not."""
+    ours = tmp_path / "ours.npz"
+    facts = {"metric": "cosine", "dataset": "market1501@12ab", "descriptor": "before-neck"}
+    np.savez(ours, pivl=json.dumps(facts), **named())
+    theirs = WRITERS["mat"](tmp_path, 3)
+    found = table(typed, f"theirs={theirs}", f"ours={ours}")
+    signature = found["footer"]["signature"]
+    assert signature.startswith("mAP|market1501@12ab|")
+    assert "|feat:given+before-neck|dist:cosine|" in signature
+    scores = [table(typed, one, "--metric", "cosine")["rows"][0]["map"] for one in (theirs, ours)]
+    assert [row["map"] for row in found["rows"]] == scores
+    np.savez(tmp_path / "duke.npz", pivl=json.dumps({**facts, "dataset": "duke@1"}), **named())
+    said = typed(f"ours={ours}", f"duke={tmp_path / 'duke.npz'}", status=2)
+    assert "files of several data sets, ours.npz is of market1501@12ab, duke.npz is of duke@1" in said
+
+
 def test_given_distances_score_as_the_descriptors_that_they_are_of(typed, tmp_path):
     query, gallery = features()
     arrays = {name: value for name, value in named().items() if not name.endswith("_f")}
