@@ -2,13 +2,13 @@
 
 import shutil
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
 
 from harness.analysis.table import Table
 from harness.report.markdown import markdown
+from harness.report.page.document import WHOLE, Layout
 from harness.report.page.terminal import terminal
 
 
@@ -25,10 +25,10 @@ class Printer:
         self.printed += 1
 
 
-def show(table: Table, wide: bool = False, columns: Sequence[str] = ()) -> None:
+def show(table: Table, wide: bool = False, layout: Layout = WHOLE) -> None:
     """Prints a table for whoever reads: as wide as the terminal is, and into a file or pipe as Markdown."""
     if sys.stdout.isatty():
         width = shutil.get_terminal_size().columns
-        click.echo(terminal(table, width, wide, columns), nl=False)
+        click.echo(terminal(table, width, wide, layout), nl=False)
     else:
-        click.echo(markdown(table, columns), nl=False)
+        click.echo(markdown(table, layout), nl=False)

@@ -22,10 +22,15 @@ from pivl.errors import UserError
 @setting_options
 @click.option("--columns", metavar="NAMES", default="", help="Columns of the results, as map,rank5,minp,map-gain; a "
               "name that is none has them all listed.")  # fmt: skip
+@click.option(
+    "--brief", is_flag=True, help="The rows, the answer and what was measured alone; as LaTeX a float."
+)
 @click.option("--wide", is_flag=True, help="On a terminal: all of it, however narrow that is.")
 @format_option("markdown", "html", "latex", "csv", "json")
 @output_option("A file instead of the screen.")
-def table(request: Request, results: Path, columns: str, wide: bool, form: str, output: Path | None) -> None:
+def table(
+    request: Request, results: Path, columns: str, brief: bool, wide: bool, form: str, output: Path | None
+) -> None:
     """Print the table of STUDY from what is recorded; trains nothing.
 
     What is missing or failed says so in its place; pivl-bench run STUDY fills it. On a terminal its width decides how
@@ -37,17 +42,19 @@ def table(request: Request, results: Path, columns: str, wide: bool, form: str, 
     from harness.inputs.choices import choose
     from harness.report.markdown import PAGES, PRINTERS
     from harness.report.page.columns import choose_columns
+    from harness.report.page.document import Layout
     from pivl.system.outputs import write_text_output
 
     choose("format", form, PRINTERS)
-    if columns and form not in PAGES:
-        raise UserError(f"--columns: {form} has every column; leave it out, or choose {', '.join(PAGES)}")
+    for option in ("--columns",) * bool(columns) + ("--brief",) * brief:
+        if form not in PAGES:
+            raise UserError(f"{option}: {form} has everything; leave it out, or choose {', '.join(PAGES)}")
     found = api.table(request, results, Progress.on_stderr(quiet=False)).table
-    names = choose_columns(columns, found) if columns else []
-    text = PAGES[form](found, names) if form in PAGES else PRINTERS[form](found)
+    layout = Layout(choose_columns(columns, found) if columns else (), brief)
+    text = PAGES[form](found, layout) if form in PAGES else PRINTERS[form](found)
     if output is not None:
         write_text_output(output, text)
     elif form == "markdown":
-        show(found, wide, names)
+        show(found, wide, layout)
     else:
         click.echo(text, nl=False)

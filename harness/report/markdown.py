@@ -1,12 +1,12 @@
 """Printers of a Table by format: Markdown here, those of programs in `harness.report.export`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from harness.analysis.table import Table
 from harness.report.export import to_csv, to_json
 from harness.report.grid import grid
 from harness.report.page.blocks import Block, Grid, Notes, Text
-from harness.report.page.document import lay_out
+from harness.report.page.document import WHOLE, Layout, lay_out
 from harness.report.page.html import html
 from harness.report.page.latex import latex
 
@@ -14,9 +14,9 @@ MOST = 119  # characters of a grid's line
 MARKS = {"title": "### ", "warning": "> ", "paragraph": ""}
 
 
-def markdown(table: Table, columns: Sequence[str] = ()) -> str:
-    """The table with its footer as GitHub's Markdown, `columns` of its results or all; ends in a newline."""
-    return "\n\n".join(text for block in lay_out(table, columns) for text in _texts(block)) + "\n"
+def markdown(table: Table, layout: Layout = WHOLE) -> str:
+    """The table with its footer as GitHub's Markdown; ends in a newline."""
+    return "\n\n".join(text for block in lay_out(table, layout) for text in _texts(block)) + "\n"
 
 
 def _texts(block: Block) -> list[str]:
@@ -32,8 +32,8 @@ def _texts(block: Block) -> list[str]:
             return [MARKS[block.kind] + block.text]
 
 
-PAGES: dict[str, Callable[[Table, Sequence[str]], str]] = {"markdown": markdown, "html": html, "latex": latex}
-"""The printers for people, which take columns."""
+PAGES: dict[str, Callable[[Table, Layout], str]] = {"markdown": markdown, "html": html, "latex": latex}
+"""The printers for people, which take a layout."""
 
 PRINTERS: dict[str, Callable[[Table], str]] = {
     "markdown": markdown,

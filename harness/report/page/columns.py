@@ -54,9 +54,11 @@ def groups_of(table: Table) -> list[list[str]]:
     primary = KEYS[table.study.primary]
     other = next(key for key in (KEYS[RANK1], KEYS[MEAN_AP]) if key != primary)
     further = [column.key for column in table.columns]
+    scores = [key for key in further if key in map(KEYS.get, MORE_METRICS)]
+    about = [key for key in further if key not in scores]
     groups = [
-        [ROW, *further, primary, f"{primary}-gain", f"{primary}-p", "verdict", "seeds"],
-        [ROW, other, f"{other}-gain", f"{other}-p"],
+        [ROW, *about, primary, f"{primary}-gain", f"{primary}-p", "verdict", "seeds"],
+        [ROW, other, f"{other}-gain", f"{other}-p", *scores],
     ]
     if any(line.row.published for line in table.lines):
         compared = any(line.differences for line in table.lines)

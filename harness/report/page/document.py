@@ -1,23 +1,43 @@
 """The blocks of a table: what is asked, the results, comparisons, consistency, health, and notes."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from harness.analysis import costs
 from harness.analysis.table import CONSISTENCY, MAJORITIES, Table
 from harness.report import contrasts, health
 from harness.report import published as published_table
+from harness.report.export import KEYS
 from harness.report.grid import interval
 from harness.report.notes import brief_notes, notes
 from harness.report.page.blocks import Block, Grid, Notes, Text
-from harness.report.page.columns import grid_of, groups_of
+from harness.report.page.columns import ROW, grid_of, groups_of
 
 Names = Sequence[str]
 
 
-def lay_out(table: Table, columns: Names = ()) -> list[Block]:
-    """The whole table; `columns`: of the results, where not all."""
-    groups = [columns] if columns else groups_of(table)
-    blocks = [*_head(table), *_results(table, groups)]
+@dataclass(frozen=True)
+class Layout:
+    """A choice of what is printed: `columns` of the results, where not those that a table has by itself.
+
+    brief: the rows with the primary metric, its gain, p, verdict and seeds, and the notes that no number may be read
+    without; no contrasts, consistency or health.
+    """
+
+    columns: Names = ()
+    brief: bool = False
+
+
+WHOLE = Layout()
+
+
+def lay_out(table: Table, layout: Layout = WHOLE) -> list[Block]:
+    """The blocks of a table, all of them or the brief form."""
+    if layout.brief:
+        key = KEYS[table.study.primary]
+        columns = layout.columns or [ROW, key, f"{key}-gain", f"{key}-p", "verdict", "seeds"]
+        return [*_head(table), *_results(table, [columns], brief=True), Notes(tuple(brief_notes(table)))]
+    blocks = [*_head(table), *_results(table, [layout.columns] if layout.columns else groups_of(table))]
     if table.contrasts:
         blocks += [Text(contrasts.note(table)), *contrasts.grids(table)]
     if table.study.published_table:
@@ -28,11 +48,6 @@ def lay_out(table: Table, columns: Names = ()) -> list[Block]:
     if any(line.consistency for line in table.lines):
         blocks += [Text(_consistency_note(table)), _consistency(table)]
     return [*blocks, *health.section(table), Notes(tuple(notes(table)))]
-
-
-def lay_out_briefly(table: Table, columns: Names) -> list[Block]:
-    """The results alone in `columns`, and the notes that no number may be read without."""
-    return [*_head(table), *_results(table, [columns], brief=True), Notes(tuple(brief_notes(table)))]
 
 
 def _head(table: Table) -> Iterator[Block]:

@@ -5,7 +5,7 @@ from html import escape
 
 from harness.analysis.table import Table
 from harness.report.page.blocks import Block, Grid, Notes, Text
-from harness.report.page.document import lay_out
+from harness.report.page.document import WHOLE, Layout, lay_out
 from harness.report.page.inline import Mark, convert
 
 MARKS: dict[Mark, tuple[str, str]] = {
@@ -16,9 +16,9 @@ MARKS: dict[Mark, tuple[str, str]] = {
 AROUND = {"title": ("<h2>", "</h2>"), "warning": ('<p role="note">', "</p>"), "paragraph": ("<p>", "</p>")}
 
 
-def html(table: Table, columns: Sequence[str] = ()) -> str:
-    """The table with its footer as HTML elements, `columns` of its results or all; ends in a newline."""
-    return "".join(element(block) + "\n" for block in lay_out(table, columns))
+def html(table: Table, layout: Layout = WHOLE) -> str:
+    """The table with its footer as HTML elements; ends in a newline."""
+    return "".join(element(block) + "\n" for block in lay_out(table, layout))
 
 
 def inline(text: str) -> str:

@@ -1,12 +1,11 @@
 """A table as LaTeX for a paper: tabulars with booktabs, bold only where a gain is marked, notes below."""
 
 import re
-from collections.abc import Sequence
 from textwrap import wrap
 
 from harness.analysis.table import Table
 from harness.report.page.blocks import Block, Grid, Notes, Text
-from harness.report.page.document import lay_out
+from harness.report.page.document import WHOLE, Layout, lay_out
 from harness.report.page.inline import Mark, convert
 
 SPECIAL = {
@@ -25,9 +24,15 @@ HEADING = 16  # characters of a line of a heading
 ROW_TITLE = 34
 
 
-def latex(table: Table, columns: Sequence[str] = ()) -> str:
-    """The table with its footer as LaTeX, `columns` of its results or all; ends in a newline."""
-    return "\n\n".join([PREAMBLE, *(_block(block) for block in lay_out(table, columns))]) + "\n"
+def latex(table: Table, layout: Layout = WHOLE) -> str:
+    """The table with its footer as LaTeX; in the brief form a float with caption and label. Ends in a newline."""
+    blocks = lay_out(table, layout)
+    if not layout.brief:
+        return "\n\n".join([PREAMBLE, *map(_block, blocks)]) + "\n"
+    said = " ".join(f"{_inline(block.text).rstrip('.')}." for block in blocks if isinstance(block, Text))
+    others = [_block(block) for block in blocks if not isinstance(block, Text)]
+    opened = [r"\begin{table*}", r"\centering", rf"\caption{{{said}}}", rf"\label{{tab:{table.study.name}}}"]
+    return "\n".join([PREAMBLE, *opened, "\n\n".join(others), r"\end{table*}"]) + "\n"
 
 
 def escaped(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from harness.analysis.statistics import LEAST_SEEDS
-from harness.analysis.table import Line, Table
+from harness.analysis.table import METRICS, Line, Table
 
 LEAD = "In plain words"
 
@@ -14,7 +14,8 @@ def sentence(table: Table) -> str:
         return "nothing is measured yet."
     judged = [line for line in table.lines if line.gains]
     if not judged:
-        return f"there is nothing to compare: no row beside the baseline {table.reference} has a seed that it has, too."
+        scores = "; ".join(_scores(line) for line in table.lines if line.finished)
+        return f"{scores}; there is nothing to compare."
     said = [_gain(line, table) for line in judged if line.verdict in ("better", "worse")]
     said += [
         text.format(_names([line for line in judged if line.verdict == verdict]))
@@ -22,17 +23,17 @@ def sentence(table: Table) -> str:
         if any(line.verdict == verdict for line in judged)
     ]
     if unlearned := [line for line in table.lines if line.faults]:
-        said.append(f"{_names(unlearned)} did not learn what it is about, and its line says nothing of it")
+        said.append(f"not learned, so that its line says nothing of the method: {_names(unlearned)}")
     return f"{'; '.join(said)}.".replace(
         "{margin}", f"{table.study.margin:g} points of {table.study.primary}"
     )
 
 
 _TEXTS = {
-    "equivalent": "{} makes no difference that matters, none of {{margin}}",
-    "inconclusive": "whether {} gains or loses anything, these runs cannot tell",
-    "too few seeds": f"of {{}} nothing can be said before it is trained with {LEAST_SEEDS} seeds",
-    "too few identities": "of {} nothing can be said: too few identities were looked for",
+    "equivalent": "no difference that matters, none of {{margin}}, is made by {}",
+    "inconclusive": "no gain or loss by {} can be told from chance in these runs",
+    "too few seeds": f"nothing can be said of {{}} with fewer than {LEAST_SEEDS} seeds",
+    "too few identities": "nothing can be said of {}, since too few identities were looked for",
 }
 
 
@@ -40,6 +41,11 @@ def _gain(line: Line, table: Table) -> str:
     gain = line.gains[table.study.primary].comparison.gain.mean
     scored = f"{abs(gain):.1f} points of {table.study.primary} {'more' if gain > 0 else 'less'}"
     return f"{_names([line])} scores {scored} than {table.reference}, which chance does not explain"
+
+
+def _scores(line: Line) -> str:
+    means = " and ".join(f"{line.means[metric].mean:.1f} {metric}" for metric in METRICS)
+    return f"{_names([line])} scores {means}"
 
 
 def _names(lines: Sequence[Line]) -> str:

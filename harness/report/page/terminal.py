@@ -1,36 +1,32 @@
 """A table as text for a terminal, as wide as that is: the narrow form, or all where there is room or it is asked for."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from textwrap import fill, wrap
 
 from tabulate import tabulate
 
 from harness.analysis.table import Table
-from harness.report.export import KEYS
 from harness.report.page.blocks import Block, Grid, Notes, Text
-from harness.report.page.columns import ROW
-from harness.report.page.document import lay_out, lay_out_briefly
+from harness.report.page.document import Layout, lay_out
 from harness.report.page.inline import pieces
 
+DEFAULT = Layout()
 WHOLE = 119  # characters from which on a terminal has room for all
 SEPARATOR = 2  # blanks between columns
 LEAST = 16  # characters of a cell's line
 MORE = "--wide prints every column, contrast and note; --columns names columns."
 
 
-def terminal(table: Table, width: int, wide: bool = False, columns: Sequence[str] = ()) -> str:
+def terminal(table: Table, width: int, wide: bool = False, layout: Layout = DEFAULT) -> str:
     """The table for a terminal of `width` characters; ends in a newline.
 
-    wide: all of it however narrow the terminal is. columns: of the results. Without either a terminal of less than 119
-    characters has the rows with the primary metric, its gain, p, verdict and seeds, and says how to see the rest.
+    wide: all of it however narrow the terminal is. Without that a terminal of less than 119 characters has the brief
+    form, as has one whose columns were named, and says how to see the rest.
     """
-    if wide or (width >= WHOLE and not columns):
-        blocks = lay_out(table, columns)
+    if layout.brief or (not wide and (width < WHOLE or layout.columns)):
+        blocks = [*lay_out(table, replace(layout, brief=True)), Text(MORE)]
     else:
-        key = KEYS[table.study.primary]
-        narrow = columns or [ROW, key, f"{key}-gain", f"{key}-p", "verdict", "seeds"]
-        blocks = [*lay_out_briefly(table, narrow), Text(MORE)]
+        blocks = lay_out(table, layout)
     return "\n\n".join(_text(block, width, wide) for block in blocks) + "\n"
 
 

@@ -63,6 +63,7 @@ def test_methods_in_different_forms_are_compared_with_each_other(typed, tmp_path
     markdown = typed(f"a={ours / 'feats.npz'}", f"b={theirs / 'pytorch_result.mat'}", *L2)
     assert "Discordant pairs at rank 1" in markdown
     assert f"`{signature}`" in markdown
+    assert markdown.index("Verdict") < markdown.index("Rank-5")  # the answer comes first
     assert (
         table(typed, f"a={ours / 'feats.npz'}", f"b={theirs / 'pytorch_result.mat'}", *L2, "--baseline", "b")[
             "footer"

@@ -10,6 +10,7 @@ from harness.analysis import comparison
 from harness.report.markdown import PAGES
 from harness.report.page.blocks import Grid
 from harness.report.page.columns import choose_columns
+from harness.report.page.document import Layout
 from harness.report.page.inline import pieces
 from harness.report.page.latex import escaped
 from harness.report.page.sentence import sentence
@@ -42,7 +43,7 @@ def test_wide_has_everything_and_a_wide_terminal_too():
 def test_columns_are_those_that_are_named_in_their_order(form):
     names = choose_columns("minp,rank5,rank10", TABLE)
     assert names == ["row", "minp", "rank5", "rank10"]
-    results = PAGES[form](TABLE, names).split("Contrasts")[0]
+    results = PAGES[form](TABLE, Layout(names)).split("Contrasts")[0]
     assert [results.index(name) for name in ("mINP", "Rank-5", "Rank-10")] == sorted(
         results.index(name) for name in ("mINP", "Rank-5", "Rank-10")
     )
@@ -91,27 +92,27 @@ class Elements(HTMLParser):
 def test_html_is_well_formed_escaped_and_says_what_heads_rows_and_columns():
     rows = (replace(ABLATION.rows[0], title="<b>&CLIP"), *ABLATION.rows[1:])
     table = comparison.build(replace(ABLATION, rows=rows), "synthped", whole_ablation())
-    found = Elements(PAGES["html"](table, ()))
+    found = Elements(PAGES["html"](table))
     assert found.open == []
     assert "<b>&CLIP" in found.text
     assert {attrs.get("scope") for tag, attrs in found.seen if tag == "th"} == {"row", "col"}
     marked = [one for line in table.lines for one in line.gains.values() if one.marked]
     assert marked
-    assert not re.search(r"\*\*|https?:", PAGES["html"](table, ()))
+    assert not re.search(r"\*\*|https?:", PAGES["html"](table))
 
 
 def test_latex_is_bold_only_where_a_gain_is_marked():
     table = build(outcomes_of(clip_reid=0.0, part_labels=0.003))
-    results = PAGES["latex"](table, ()).split(r"\textbf{Contrasts}")[0]
+    results = PAGES["latex"](table).split(r"\textbf{Contrasts}")[0]
     assert r"\textbf" not in results
-    results = PAGES["latex"](TABLE, ()).split(r"\textbf{Contrasts}")[0]
+    results = PAGES["latex"](TABLE).split(r"\textbf{Contrasts}")[0]
     assert results.count(r"\textbf") == sum(one.marked for x in TABLE.lines for one in x.gains.values())
     assert all(results.count(rf"\{rule}rule") == 3 for rule in ("top", "mid", "bottom"))
 
 
 def test_latex_escapes_what_it_would_read_as_commands():
     assert escaped("50 % of a_b & {x} ±-0.5") == r"50 \% of a\_b \& \{x\} $\pm$$-$0.5"
-    text = PAGES["latex"](TABLE, ())
+    text = PAGES["latex"](TABLE)
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
     assert not re.search(r"(?<!\\)[&%#_](?=\w)", text.partition("\n")[2].replace(" & ", " "))
 
@@ -128,4 +129,20 @@ def test_the_sentence_says_what_cannot_be_told():
     assert "nothing to compare" in sentence(none)
     assert sentence(build({})) == "nothing is measured yet."
     few = build({row: {0: seeds[0]} for row, seeds in whole_ablation().items()})
-    assert "nothing can be said before it is trained with 3 seeds" in sentence(few)
+    assert sentence(few).endswith("with fewer than 3 seeds.")
+
+
+@pytest.mark.parametrize("form", PAGES)
+def test_the_brief_form_has_the_rows_and_what_no_number_may_be_read_without(form):
+    text = PAGES[form](TABLE, Layout(brief=True))
+    assert all(one in text for one in ("In plain words", "Verdict", "Evaluation protocol", "Measured"))
+    assert not any(one in text for one in ("Contrasts", "Degrees of freedom", "Rank-1 gain"))
+    assert len(text) < len(PAGES[form](TABLE)) / 2
+
+
+def test_brief_latex_is_a_float_with_caption_and_label():
+    text = PAGES["latex"](TABLE, Layout(brief=True))
+    places = [text.index(one) for one in (r"\begin{table*}", r"\caption{", r"\label{tab:ablation}", r"\toprule",
+              r"\end{itemize}", r"\end{table*}")]  # fmt: skip
+    assert places == sorted(places)
+    assert text.count(r"\begin{tabular}{@") == 1
