@@ -1,9 +1,23 @@
 # make ablation | study | tables | docs-tables | test | test-slow | test-processors | test-faults | lint | clean. Each sets up .venv by itself when it is missing, stale or half made.
 # GNU make 3.81 (macOS) is enough. Another Python: make PYTHON=python3.12 ablation
+# Another torch than the pinned one: make TORCH=cpu, PyTorch's CPU build; make TORCH=existing, that of PYTHON. A .venv keeps
+# to the one that it was made with: make clean before another.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+TORCH ?= $(or $(shell cat $(READY) 2>/dev/null),pinned)
+
+# pip where torch is that of PYTHON, whose packages uv does not see.
+UV := $(if $(filter existing,$(TORCH)),,$(shell command -v uv 2>/dev/null))
+INSTALL := $(if $(UV),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
+SIZE_pinned := on Linux with an x86-64 processor 3.4 GB to download and 6.7 GB on disk, most of it CUDA's libraries
+SIZE_cpu := PyTorch's CPU build from download.pytorch.org, without CUDA's libraries
+SIZE_existing := what $(PYTHON) lacks of the packages, beside its torch
+VENV_existing := --system-site-packages
+FIRST_cpu = $(INSTALL) --constraint constraints.txt --index-url https://download.pytorch.org/whl/cpu torch torchvision
+FIRST_existing = $(BIN)/python -c 'import torch, torchvision; print("torch", torch.__version__)' 2>/dev/null || { \
+  echo "TORCH=existing: $(PYTHON) has no torch and torchvision, or is a .venv itself; in that, pip install '.[dev]'"; exit 1; }
 
 # What another processor's libraries would choose, as far as this one can be told to, and sums in another order (see
 # tests/conftest.py). On processors that do not know a setting it changes nothing.
@@ -63,8 +77,11 @@ clean:
 $(READY): setup.py pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null || { \
 	  echo "pivl-bench needs Python 3.11, 3.12 or 3.13, and '$(PYTHON)' is none: try make PYTHON=python3.12"; exit 1; }
-	@echo "setting up .venv (once; a few minutes)"
-	@test -f $@ || $(PYTHON) -m venv --clear .venv
+	@test -n "$(SIZE_$(TORCH))" || { echo "TORCH=$(TORCH): it can be pinned, cpu or existing"; exit 1; }
+	@echo "setting up .venv, once, some minutes: $(SIZE_$(TORCH))"
+	@test -f $@ || $(PYTHON) -m venv --clear $(VENV_$(TORCH)) .venv
 	@rm -f $@
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	@touch $@
+	$(FIRST_$(TORCH))
+	@grep -v $(if $(filter existing,$(TORCH)),'^torch','^#') constraints.txt > .venv/constraints.txt
+	$(INSTALL) --constraint .venv/constraints.txt --editable '.[dev]'
+	@echo $(TORCH) > $@

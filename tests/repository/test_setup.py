@@ -82,6 +82,38 @@ def test_targets_set_up_when_missing_or_stale_and_not_otherwise(checkout, target
     assert "pip install" in make(checkout, "-n", target).stdout
 
 
+def test_a_set_up_says_its_size_shows_pip_and_takes_another_torch(checkout, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # without uv
+    (checkout / ".venv" / ".ready").unlink()
+    pinned, cpu, existing = (
+        make(checkout, "-n", *how, "lint").stdout for how in ((), ["TORCH=cpu"], ["TORCH=existing"])
+    )
+    for said, size in ((pinned, "GB to download"), (cpu, "CPU build from"), (existing, "beside its torch")):
+        assert size in said[said.index("setting up .venv") : said.index("pip install --constraint")]
+        assert "--quiet" not in said
+    assert "whl/cpu" in cpu
+    assert "whl/cpu" not in pinned + existing
+    assert "--system-site-packages" in existing
+    assert "--system-site-packages" not in pinned + cpu
+    assert "grep -v '^torch'" in existing
+    assert "grep -v '^torch'" not in pinned + cpu
+    (checkout / ".venv" / ".ready").write_text("existing\n")  # what brings it up to date keeps to its torch
+    os.utime(checkout / ".venv" / ".ready", (0, 0))
+    assert make(checkout, "-n", "lint").stdout == existing
+    assert "can be pinned, cpu or existing" in make(checkout, "TORCH=gpu", "lint").stdout
+
+
+def test_uv_installs_where_it_is_but_with_an_existing_torch_that_it_does_not_see(checkout, monkeypatch):
+    uv = checkout / "bin" / "uv"
+    uv.parent.mkdir()
+    uv.touch()
+    uv.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{uv.parent}:/usr/bin:/bin")
+    (checkout / ".venv" / ".ready").unlink()
+    assert "uv pip install --python .venv/bin/python --constraint" in make(checkout, "-n", "lint").stdout
+    assert "uv pip" not in make(checkout, "-n", "TORCH=existing", "lint").stdout
+
+
 def test_an_interrupted_set_up_is_stale(checkout):
     """A `python` that makes a .venv whose pip fails stands for one that was interrupted."""
     python = checkout / "python"
