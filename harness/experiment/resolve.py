@@ -119,7 +119,8 @@ def resolve_study(
         )
     beyond = [row.name for row in study.rows if row.rendered and not inputs.is_embedded]
     usual = [row.name for row in study.rows if row.default and row.name not in beyond]
-    chosen = usual if asked.rows is None else choose_all("row", asked.rows, names)
+    own = [text.partition("=")[0] for text in asked.own_rows]
+    chosen = usual if asked.rows is None else [*choose_all("row", asked.rows, names), *own]
     if impossible := [name for name in beyond if name in chosen]:
         raise UserError(
             f"--rows {', '.join(impossible)}: only rendered people can have that; leave it out for {inputs.called}"

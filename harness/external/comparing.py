@@ -67,25 +67,21 @@ def _metric(one: Described, typed: str | None, every: Sequence[Described]) -> st
 
 
 def _of_one_test_set(runs: Runs, described: Mapping[str, Mapping[int, tuple[Path, Described]]]) -> Runs:
-    """The runs, those of files that do not name their data set as the other files name it. Raises UserError."""
+    """The runs with the names of data, people and cameras of one of them, which names its data set if any file does.
+
+    Raises UserError where files name several.
+    """
     named: dict[str, tuple[Path, Finished]] = {}
     for row, of_seeds in described.items():
         for seed, (path, one) in of_seeds.items():
-            if data := one.facts.get("dataset"):
-                named.setdefault(data, (path, runs[row][seed]))
+            named.setdefault(one.facts.get("dataset", ""), (path, runs[row][seed]))
+    unnamed = named.pop("", None)
     if len(named) > 1:
         listed = ", ".join(f"{path.name} is of {data}" for data, (path, _) in named.items())
         raise UserError(f"files of several data sets, {listed}; compare those of one")
-    if not named:
-        return runs
-    ((_, run),) = named.values()
+    _, first = next(iter(named.values()), unnamed)
     return {
-        row: {
-            seed: run_of
-            if described[row][seed][1].facts.get("dataset")
-            else adopt(run_of, run, described[row][seed][0])
-            for seed, run_of in of_seeds.items()
-        }
+        row: {seed: adopt(run, first, described[row][seed][0]) for seed, run in of_seeds.items()}
         for row, of_seeds in runs.items()
     }
 

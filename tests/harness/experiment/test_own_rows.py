@@ -25,6 +25,8 @@ def test_a_row_of_ones_own_is_another_with_its_changes_and_a_run_of_its_own():
     changed = {name for name, value in mine.choices().items() if value != base.choices()[name]}
     assert changed == {"align_weight", "epochs"}
     assert rows["mine"].title == "mine: + hierarchical fusion (PI-VL) with align_weight=0.2, epochs=3"
+    beside = resolve(Request("ablation", own_rows=(MINE,), rows="clip-reid"), device="cpu")
+    assert beside.shown == ("clip-reid", "mine")  # a row that was typed is wanted, whatever else --rows names
     later = resolve(Request("ablation", own_rows=(MINE, "more=mine,rate=1e-4")), device="cpu")
     assert later.recipe(later.study.rows[-1]).align_weight == 0.2
 

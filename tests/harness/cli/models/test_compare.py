@@ -72,6 +72,23 @@ def test_methods_in_different_forms_are_compared_with_each_other(typed, tmp_path
     )
 
 
+def test_people_may_have_other_numbers_in_every_file(typed, tmp_path):
+    ours, theirs = tmp_path / "ours.npz", tmp_path / "theirs.npz"
+    arrays = named(3)
+    np.savez(ours, **named())
+    renamed = {name: 7 * value + 2 for name, value in arrays.items() if name.endswith("_label")}
+    np.savez(
+        theirs,
+        **{
+            **arrays,
+            **{name: np.where(arrays[name] > 0, value, arrays[name]) for name, value in renamed.items()},
+        },
+    )
+    found = table(typed, f"a={ours}", f"b={theirs}", *L2)
+    np.savez(theirs, **arrays)
+    assert found["rows"] == table(typed, f"a={ours}", f"b={theirs}", *L2)["rows"]
+
+
 def test_seeds_are_files_in_braces_or_a_name_again(typed, tmp_path):
     for seed in range(3):
         for name in ("a", "b"):
