@@ -75,11 +75,11 @@ def _of_one_test_set(runs: Runs, described: Mapping[str, Mapping[int, tuple[Path
     for row, of_seeds in described.items():
         for seed, (path, one) in of_seeds.items():
             named.setdefault(one.facts.get("dataset", ""), (path, runs[row][seed]))
-    unnamed = named.pop("", None)
-    if len(named) > 1:
-        listed = ", ".join(f"{path.name} is of {data}" for data, (path, _) in named.items())
+    stated = {data: one for data, one in named.items() if data}
+    if len(stated) > 1:
+        listed = ", ".join(f"{path.name} is of {data}" for data, (path, _) in stated.items())
         raise UserError(f"files of several data sets, {listed}; compare those of one")
-    _, first = next(iter(named.values()), unnamed)
+    _, first = next(iter((stated or named).values()))
     return {
         row: {seed: adopt(run, first, described[row][seed][0]) for seed, run in of_seeds.items()}
         for row, of_seeds in runs.items()
