@@ -92,6 +92,41 @@ def class_errors(cells: Tensor, texts: Tensor, own: Tensor, temperature: float) 
     return functional.cross_entropy((cosines / temperature).transpose(1, 2), own, reduction="none")
 
 
+TextErrors = Callable[[Tensor, Tensor], Tensor]
+"""From cells [B, N, D] and the texts [B, K, D] of their person to the error of each cell to each text [B, N, K]."""
+
+
+def unit_errors_to_all(cells: Tensor, texts: Tensor) -> Tensor:
+    """The errors of `unit_errors` to all texts. In [0, 4]."""
+    units = functional.normalize(cells, dim=2, eps=LEAST_LENGTH)
+    return 2 - 2 * units @ functional.normalize(texts, dim=2).transpose(1, 2)
+
+
+def raw_errors_to_all(cells: Tensor, texts: Tensor) -> Tensor:
+    """The errors of `raw_errors` to all texts. In [0, inf)."""
+    distance = cells.square().sum(2)[..., None] - 2 * cells @ texts.transpose(1, 2)
+    return (distance + texts.square().sum(2)[:, None]) / cells.shape[2]
+
+
+def class_errors_to_all(cells: Tensor, texts: Tensor, temperature: float) -> Tensor:
+    """The errors of `class_errors` to all texts. In [0, inf)."""
+    cosines = functional.normalize(cells, dim=2) @ functional.normalize(texts, dim=2).transpose(1, 2)
+    return -(cosines / temperature).log_softmax(dim=2)
+
+
+def soft_alignment(
+    pixels: Tensor, texts: Tensor, shares: Tensor, errors: TextErrors = unit_errors_to_all
+) -> Tensor:
+    """The mean error between pixel features and all texts of their person, by the shares of parts (Eq. 11).
+
+    pixels [B, D, h, w]; texts [B, K, D]; shares [B, h * w, K]: the weight of each cell, divided among its parts. Equals
+    `alignment` where every cell is of one part; raw errors are, but for a constant, those to the mean of its texts.
+    Gradients flow to the pixels alone.
+    """
+    cells = pixels.float().permute(0, 2, 3, 1).flatten(1, 2)
+    return (errors(cells, texts.float().detach()) * shares).sum() / shares.sum().clamp(min=1)
+
+
 def alignment(
     pixels: Tensor, texts: Tensor, labels: Tensor, weights: Tensor | None = None,
     errors: CellErrors = unit_errors,

@@ -2,7 +2,8 @@
 
 A person is `A photo of a X X X X person.` and a part of it `A photo of a X X X X person's {part}.`, where the X are
 learnable tokens of that person; a part without identity is `A photo of a person's {part}.` Other templates and wordings
-are choices of the recipe: version 1 of the paper says only that identity and part are concatenated.
+are choices of the recipe: version 1 of the paper says only that identity and part are concatenated. One of them names the
+part first: `A photo of {part} of a X X X X person.`
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,8 @@ from pivl.towers.text import TextTower
 from pivl.towers.vocabulary import Vocabulary
 
 TOKEN_SPREAD = 0.02  # standard deviation of fresh identity tokens (make_model_clipreid.py)
-TEMPLATES = {"possessive": "person's {}.", "comma": "person, {}.", "sentence": "person. {}."}
+TEMPLATES = {"possessive": "person's {}.", "comma": "person, {}.", "sentence": "person. {}.", "of": "person."}
+PART_FIRST = "A photo of {} of a"  # the beginning of template `of`
 
 
 def draw_identity_tokens(people: int, tokens: int, width: int, generator: torch.Generator) -> Tensor:
@@ -36,6 +38,7 @@ class Prompts(nn.Module):
     part_prefix: Tensor
     part_endings: Tensor
     part_lengths: Tensor
+    part_starts: Tensor
 
     def __init__(
         self, text: TextTower, vocabulary: Vocabulary, labels: LabelSet, template: str = "possessive",
@@ -55,6 +58,11 @@ class Prompts(nn.Module):
         self.register_buffer("part_prefix", torch.tensor([named[0][:shared]]), persistent=False)
         self.register_buffer("part_endings", torch.tensor(padded)[:, shared:], persistent=False)
         self.register_buffer("part_lengths", torch.tensor(list(map(len, named))) - shared, persistent=False)
+        starts = [torch.tensor(vocabulary.tokens(PART_FIRST.format(part))[:-1]) for part in parts]
+        self.start_lengths = list(map(len, starts)) if template == "of" else []
+        self.register_buffer(
+            "part_starts", nn.utils.rnn.pad_sequence(starts, batch_first=True), persistent=False
+        )
 
     def people(self, tokens: Tensor) -> Tensor:
         """Returns texts of people: tokens [P, M, W] -> [P, D] (Eq. 1)."""
@@ -64,8 +72,11 @@ class Prompts(nn.Module):
     def parts(self, tokens: Tensor, person: Tensor, part: Tensor) -> Tensor:
         """Returns texts of parts of people: tokens [P, M, W], person [N] among the P and part ids [N] -> [N, D] (Eq. 6).
 
-        Each person's `A photo of a X X X X person's` is encoded once, however many of its parts are asked for.
+        Each person's `A photo of a X X X X person's` is encoded once, however many of its parts are asked for; of
+        template `of` each part's `A photo of {part} of a`.
         """
+        if self.start_lengths:
+            return self._parts_first(tokens, person, part)
         people, place = person.unique(return_inverse=True)
         prefix = self.text.encode_prefix(*self._with_identity(tokens[people], self.part_prefix))
         lengths = self.part_lengths[part]
@@ -84,6 +95,22 @@ class Prompts(nn.Module):
         ends = torch.tensor([len(some) - 1 for some in ids], device=self.start.device)
         padded = nn.utils.rnn.pad_sequence(ids, batch_first=True).to(self.start.device)
         return self.text.encode(self.text.embed_tokens(padded), ends)
+
+    def _parts_first(self, tokens: Tensor, person: Tensor, part: Tensor) -> Tensor:
+        """Returns what `parts` does, for prompts that begin with the part: those of one length at a time."""
+        lengths = torch.tensor(self.start_lengths, device=part.device)[part]
+        order, texts = [], []
+        for length in sorted(set(self.start_lengths)):
+            some = (lengths == length).nonzero().flatten()
+            if len(some):
+                named, place = part[some].unique(return_inverse=True)
+                start = self.text.encode_prefix(self.text.embed_tokens(self.part_starts[named, :length]))
+                ending = self.text.embed_tokens(self.person_ending).expand(len(some), -1, -1)
+                behind = torch.cat([tokens[person[some]].to(ending.dtype), ending], dim=1)
+                end = torch.full_like(some, behind.shape[1] - 1)
+                texts.append(self.text.encode(behind, end, start.select(place)))
+                order.append(some)
+        return torch.cat(texts)[torch.cat(order).argsort()]
 
     def _with_identity(self, tokens: Tensor, then: Tensor) -> tuple[Tensor, PrefixCache]:
         """Returns embeddings of tokens [P, M, W] and the ids [1, L] behind, and their cached prefix `A photo of a`."""

@@ -107,8 +107,8 @@ class Recipe:
     """How a cell of the map gets its part; by a vote of all its pixels or of the person's, or the nearest (Eq. 5)."""
     background: Literal["class", "ignore", "balanced"] = _part("class")
     """Background as a class; as the paper lists it, or ignored, or all parts weigh the same (Eq. 5)."""
-    part_template: Literal["possessive", "comma", "sentence"] = _part("possessive")
-    """Place of the part's name in a prompt; version 1 of the paper says only "concat" (Eq. 6)."""
+    part_template: Literal["possessive", "comma", "sentence", "of"] = _part("possessive")
+    """Place of the part's name in a prompt; of: hat of a person; version 1 says only "concat" (Eq. 6)."""
     part_wording: Literal["spaces", "hyphens"] = _part("spaces")
     """Spelling of parts; upper clothes, or LIP's own upper-clothes (Eq. 6)."""
     part_similarity: Literal["cosine", "dot"] = _part("cosine")
@@ -147,6 +147,8 @@ class Recipe:
     """Weight of pixels in it; confidence: the parser's, as version 2 (Eq. 11)."""
     align_loss: Literal["unit", "raw", "classes"] = _image("unit")
     """Error of alignment; squared, of unit or of raw vectors, or cross-entropy over texts of parts (Eq. 11)."""
+    cell_targets: Literal["vote", "shares"] = _image("vote")
+    """Texts of a cell; of the part that label_vote gives it, or of all its parts by their shares (Eq. 5)."""
     align_stride: int = _image(8, SIDE)
     """Stride of the fused map in pixels (Eq. 10)."""
     channel_alignment: Literal["depth-wise", "point-wise"] = _image("depth-wise")
@@ -286,15 +288,7 @@ def fields_before(stage: Stage, kind: type[Recipe] = Recipe) -> frozenset[str]:
 
 CLIP_REID_CNN = Recipe()  # cnn_clipreid.yml
 CLIP_REID_VIT = replace(  # vit_clipreid.yml
-    CLIP_REID_CNN,
-    backbone="vit-b-16",
-    normalization="half",
-    identity_epochs=120,
-    identity_weight=0.25,
-    rate=5e-6,
-    weight_decay=1e-4,
-    warmup_factor=0.1,
-    milestones=(30, 50),
-    epochs=60,
-)
+    CLIP_REID_CNN, backbone="vit-b-16", normalization="half", identity_epochs=120, identity_weight=0.25, rate=5e-6,
+    weight_decay=1e-4, warmup_factor=0.1, milestones=(30, 50), epochs=60,
+)  # fmt: skip
 CLIP_REID_VIT_SIE_OLP = replace(CLIP_REID_VIT, patch_stride=12, camera_embedding=1.0)  # the paper's ViT

@@ -1,6 +1,8 @@
 """Choices that the paper leaves open, one at a time from PI-VL: a specification curve (method.md 0 and 2.3).
 
-The mean of fused maps is no row: beside the sum it only scales a map whose length the alignment does not see.
+The mean of fused maps is no row: beside the sum it only scales a map whose length the alignment does not see. Left out,
+too, is the linear layer to 1024 channels (Sec. 4.2): RN50's texts are as wide without one, and of other towers the paper
+does not say which side has it nor what trains it.
 """
 
 from studies.ablation import pi_vl
@@ -23,6 +25,13 @@ CHOICES = Study(
         ),
         Row("comma", "prompt: person, {part}.", "PI-VL", {**pi_vl, "part_template": "comma"}),
         Row("sentence", "prompt: person. {part}.", "PI-VL", {**pi_vl, "part_template": "sentence"}),
+        Row("of", "prompt: {part} of a person.", "PI-VL", {**pi_vl, "part_template": "of"}),
+        Row(
+            "of-hyphens",
+            "prompt: {part} of a person., as upper-clothes",
+            "PI-VL",
+            {**pi_vl, "part_template": "of", "part_wording": "hyphens"},
+        ),
         Row("hyphens", "parts worded as upper-clothes", "PI-VL", {**pi_vl, "part_wording": "hyphens"}),
         Row("concat", "maps concatenated, then a 1x1 convolution", "PI-VL", {**pi_vl, "fuse": "concat"}),
         Row("levels", "one loss for each map", "PI-VL", {**pi_vl, "fuse": "levels"}),
@@ -39,6 +48,9 @@ CHOICES = Study(
         Row("balanced", "parts of an image balanced", "PI-VL", {**pi_vl, "background": "balanced"}),
         Row("majority", "cells labelled by majority", "PI-VL", {**pi_vl, "label_vote": "majority"}),
         Row("nearest", "cells labelled by their centre", "PI-VL", {**pi_vl, "label_vote": "nearest"}),
+        Row(
+            "shares", "cells aimed at all their parts, by share", "PI-VL", {**pi_vl, "cell_targets": "shares"}
+        ),
         Row("erased-kept", "erased pixels keep their labels", "PI-VL", {**pi_vl, "erased_labels": "keep"}),
         Row("one-cosine", "one cosine through 1a and 1b", "PI-VL", {**pi_vl, "prompt_cosine": "one"}),
         Row("no-warm-up", "1b: no warm-up", "PI-VL", {**pi_vl, "part_warmup_epochs": 0}),

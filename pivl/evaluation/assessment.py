@@ -136,16 +136,17 @@ def swap_health(trainer: Trainer, trained: Trained, plain: Retrieval) -> dict[st
 
     `plain`: the queries as they are. What is not defined is left out.
     """
-    found = {
-        name: 100 * swapped.map
+    means = {
+        name: swapped.map
         for name, source in SWAPS.items()
         if (swapped := retrieve_swapped(trainer, trained, source)) is not None
     }
-    if "map_swapped" in found:
-        found["map_lost_by_swap"] = 100 * plain.map - found["map_swapped"]
-    if "map_swapped_same_camera" in found and "map_swapped_other_camera" in found:
-        found["map_lost_by_camera"] = found["map_swapped_same_camera"] - found["map_swapped_other_camera"]
-    return found
+    lost = {}
+    if "map_swapped" in means:
+        lost["map_lost_by_swap"] = plain.map - means["map_swapped"]
+    if "map_swapped_same_camera" in means and "map_swapped_other_camera" in means:
+        lost["map_lost_by_camera"] = means["map_swapped_same_camera"] - means["map_swapped_other_camera"]
+    return {name: 100 * value for name, value in (means | lost).items()}
 
 
 @torch.no_grad()

@@ -25,7 +25,7 @@ from pivl.model import Trained
 from pivl.recipe import Recipe, Stage
 from pivl.stages.image_alignment import level_alignment
 from pivl.stages.target_texts import Texts, part_texts
-from pivl.stages.training_data import cell_labels, evenly_spaced, similarity, weigh_cells
+from pivl.stages.training_data import aim_cells, cell_labels, evenly_spaced, similarity
 from pivl.towers.clip import Clip
 from pivl.train import Trainer
 
@@ -144,10 +144,12 @@ def _measure_alignment(trainer: Trainer, trained: Trained, texts: Tensor, store:
         every = cell_labels(replace(recipe, background="class"), tower, batch.part_map, grid, texts.shape[1])
         background += int((every == BACKGROUND).sum())
         cells += int((every != IGNORE).sum())
-        labels = cell_labels(recipe, tower, batch.part_map, grid, texts.shape[1])
-        weight = weigh_cells(recipe, labels, batch.confidence, texts.shape[1])
+        labels, weight = aim_cells(recipe, tower, batch, grid, texts.shape[1])
         mean = level_alignment(recipe, levels, texts[batch.person], labels, weight)
         total += float(mean) * float(weight.sum())
+        if weight.dim() == 3:
+            weights.index_add_(0, batch.person, weight.double().sum(1))
+            continue
         person = batch.person[:, None].expand_as(weight)
         kind = labels.flatten(1).masked_fill(weight == 0, 0)
         weights.index_put_((person, kind), weight.double(), accumulate=True)

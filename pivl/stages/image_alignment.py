@@ -19,18 +19,23 @@ from pivl.loop import (
 )
 from pivl.losses import (
     CellErrors,
+    TextErrors,
     alignment,
     class_errors,
+    class_errors_to_all,
     hard_triplet,
     identity_loss,
     raw_errors,
+    raw_errors_to_all,
+    soft_alignment,
     unit_errors,
+    unit_errors_to_all,
 )
 from pivl.model import ReIDModel
 from pivl.recipe import Recipe
 from pivl.stages.own_code import LossInput, OwnLoss, own_term
 from pivl.stages.target_texts import Texts
-from pivl.stages.training_data import BatchSource, Similarity, cell_labels, weigh_cells
+from pivl.stages.training_data import BatchSource, Similarity, aim_cells
 from pivl.system import data_parallel
 from pivl.towers.features import Features
 
@@ -80,8 +85,7 @@ def align_images(
         labels = None
         if texts.parts is not None:
             parts = texts.parts.shape[1]
-            labels = cell_labels(recipe, model.tower, batch.part_map, levels[0].shape[-2:], parts)
-            weights = weigh_cells(recipe, labels, batch.confidence, parts)
+            labels, weights = aim_cells(recipe, model.tower, batch, levels[0].shape[-2:], parts)
             named["alignment"] = recipe.align_weight * level_alignment(
                 recipe, levels, texts.parts[batch.person], labels, weights
             )
@@ -107,9 +111,17 @@ def level_alignment(
 ) -> Tensor:
     """Returns the alignment of maps [B, D, h, w], their mean, with the texts [B, parts, D] of their people (Eq. 11).
 
-    All maps have one grid, whose cells have `labels` [B, h, w] and count `weights` [B, h*w]. Every rank has the mean over
-    all ranks.
+    All maps have one grid, whose cells have `labels` [B, h, w] and count `weights` [B, h*w] or, for targets by shares,
+    [B, h*w, parts]. Every rank has the mean over all ranks.
     """
+    if recipe.cell_targets == "shares":
+        to_all: dict[str, TextErrors] = {
+            "unit": unit_errors_to_all,
+            "raw": raw_errors_to_all,
+            "classes": partial(class_errors_to_all, temperature=recipe.part_temperature),
+        }
+        soft = [soft_alignment(one, texts, weights, to_all[recipe.align_loss]) for one in levels]
+        return data_parallel.mean(torch.stack(soft).mean(), weights.sum())
     errors: dict[str, CellErrors] = {
         "unit": unit_errors,
         "raw": raw_errors,

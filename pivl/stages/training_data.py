@@ -13,7 +13,7 @@ from pivl.data.augmentation.draws import Augmentation, draw_rows
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.data.part_maps.confidence import cell_confidence
 from pivl.data.part_maps.labels import IGNORE
-from pivl.data.part_maps.voting import BACKGROUND, Patches, vote
+from pivl.data.part_maps.voting import BACKGROUND, Patches, pool_weights, vote
 from pivl.data.pictures import Split
 from pivl.data.sampler import identity_batches, shuffled_batches
 from pivl.data.store import Batch, Store, plain
@@ -174,10 +174,32 @@ def cell_labels(
     """
     if part_map is None:
         raise ValueError("part texts need part maps; the data set has none")
-    overlapping = tower.overlapping_patches(tuple(grid))
-    windows = Patches(*overlapping) if overlapping else None
-    labels = vote(part_map, (grid[0], grid[1]), parts, recipe.label_vote, windows)
+    labels = vote(part_map, (grid[0], grid[1]), parts, recipe.label_vote, _windows(tower, grid))
     return labels.masked_fill(labels == BACKGROUND, IGNORE) if recipe.background == "ignore" else labels
+
+
+def aim_cells(
+    recipe: Recipe, tower: Tower, batch: Batch, grid: Sequence[int], parts: int
+) -> tuple[Tensor, Tensor]:
+    """Returns the part of every cell, as `cell_labels`, and how much stage 2 counts it: float32 [B, h*w].
+
+    For targets by shares this is float32 [B, h*w, parts]: the same, divided among the parts of the cell by their pixels.
+    """
+    labels = cell_labels(recipe, tower, batch.part_map, grid, parts)
+    weights = weigh_cells(recipe, labels, batch.confidence, parts)
+    if recipe.cell_targets == "vote":
+        return labels, weights
+    assert batch.part_map is not None
+    pixels = pool_weights(batch.part_map, (grid[0], grid[1]), parts, _windows(tower, grid)).flatten(2)
+    if recipe.background == "ignore":
+        pixels[:, BACKGROUND] = 0
+    return labels, (weights[:, None] * functional.normalize(pixels, p=1, dim=1)).transpose(1, 2)
+
+
+def _windows(tower: Tower, grid: Sequence[int]) -> Patches | None:
+    """The windows of the tower's own tokens where they overlap; None for a grid that parts the image evenly."""
+    overlapping = tower.overlapping_patches(tuple(grid))
+    return Patches(*overlapping) if overlapping else None
 
 
 def evenly_spaced(count: int, most: int) -> Tensor:

@@ -13,11 +13,16 @@ from pivl.losses import (
     balance_parts,
     cell_weights,
     class_errors,
+    class_errors_to_all,
     contrast,
     dense_contrast,
     hard_triplet,
     identity_loss,
     raw_errors,
+    raw_errors_to_all,
+    soft_alignment,
+    unit_errors,
+    unit_errors_to_all,
 )
 
 
@@ -216,3 +221,42 @@ def test_losses_are_float32_whatever_comes_in():
     assert contrast(half, half, torch.eye(4, dtype=torch.bool), 1.0).dtype == torch.float32
     assert identity_loss(half, torch.tensor([0, 1, 2, 0]), 0.1).dtype == torch.float32
     assert hard_triplet(half, person, 0.3).dtype == torch.float32
+
+
+KINDS = {
+    "unit": (unit_errors, unit_errors_to_all),
+    "raw": (raw_errors, raw_errors_to_all),
+    "classes": (partial(class_errors, temperature=0.2), partial(class_errors_to_all, temperature=0.2)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_cells_of_one_part_have_the_alignment_and_the_gradient_of_a_vote(kind):
+    to_own, to_all = KINDS[kind]
+    pixels, texts = _random(2, 5, 3, 2).requires_grad_(), _random(2, 4, 5, seed=1)
+    labels = torch.randint(4, (2, 3, 2), generator=torch.Generator().manual_seed(2))
+    labels[0, 1] = IGNORE
+    shares = functional.one_hot(labels.flatten(1).clamp(max=4), 5)[..., :4].float()
+    losses = alignment(pixels, texts, labels, errors=to_own), soft_alignment(pixels, texts, shares, to_all)
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, pixels)[0] for loss in losses))
+
+
+def test_soft_alignment_is_the_written_out_mean_over_cells_and_parts():
+    pixels, texts = _random(1, 5, 2, 2), _random(1, 3, 5, seed=1)
+    shares = torch.tensor([[[0.5, 0.5, 0], [0, 0, 1], [0, 0, 0], [0.2, 0.3, 0.5]]])
+    total = 0.0
+    for number, cell in enumerate(pixels[0].flatten(1).T):
+        for part, text in enumerate(texts[0]):
+            error = 2 - 2 * float(functional.cosine_similarity(cell, text, dim=0))
+            total += float(shares[0, number, part]) * error
+    assert float(soft_alignment(pixels, texts, shares)) == pytest.approx(total / 3, rel=1e-5)
+
+
+def test_raw_soft_alignment_draws_a_cell_to_the_mean_of_its_texts():
+    pixels, texts = _random(1, 5, 1, 1).requires_grad_(), _random(1, 3, 5, seed=1)
+    shares = torch.tensor([[[0.2, 0.3, 0.5]]])
+    (soft,) = torch.autograd.grad(soft_alignment(pixels, texts, shares, raw_errors_to_all), pixels)
+    mean = (shares[0] @ texts[0])[0]
+    (to_mean,) = torch.autograd.grad(functional.mse_loss(pixels[0, :, 0, 0], mean), pixels)
+    torch.testing.assert_close(soft, to_mean)

@@ -74,11 +74,31 @@ def test_fresh_tokens_have_the_spread_of_clip_reid():
         ("sentence", "spaces", "A photo of a person. upper clothes."),
         ("possessive", "hyphens", "A photo of a person's upper-clothes."),
         ("comma", "hyphens", "A photo of a person, upper-clothes."),
+        ("of", "spaces", "A photo of upper clothes of a person."),
+        ("of", "hyphens", "A photo of upper-clothes of a person."),
     ],
 )
 def test_templates_and_wordings_are_the_sentences_that_they_say(template, wording, words):
     prompts = Prompts(CLIP.text, CLIP.vocabulary, LIP, template, wording)
     torch.testing.assert_close(prompts.part_labels()[5], _encode_whole(words))
+
+
+def test_prompts_that_begin_with_their_part_are_the_whole_sentences_in_any_order(monkeypatch):
+    prompts, said, seen = Prompts(CLIP.text, CLIP.vocabulary, LIP, "of"), ("hat pants", "coat dress"), []
+    tokens = torch.cat([_words_as_tokens(words) for words in said]).requires_grad_()
+    encode = CLIP.text.encode_prefix
+    monkeypatch.setattr(
+        CLIP.text, "encode_prefix", lambda texts: seen.append(tuple(texts.shape[:2])) or encode(texts)
+    )
+    person, part = torch.tensor([1, 0, 1, 0, 1, 0]), torch.tensor([5, 1, 13, 5, 5, 13])
+    texts = prompts.parts(tokens, person, part)
+    assert seen == [(2, 7), (1, 8)]  # hat and face once, upper clothes once: each ends with `of a`
+    for text, who, which in zip(texts, person, part, strict=True):
+        whole = _encode_whole(f"A photo of {LIP.parts[which]} of a {said[who]} person.")
+        torch.testing.assert_close(text, whole)
+    (gradient,) = torch.autograd.grad(texts[0].sum(), tokens)
+    assert gradient[1].abs().min() > 0
+    assert not gradient[0].any()
 
 
 def test_written_texts_are_the_whole_sentences_whatever_their_length():

@@ -156,6 +156,7 @@ def test_the_last_stage_depends_on_every_choice():
         fused_stages="4",
         fuse="levels",
         align_loss="raw",
+        cell_targets="shares",
         depth_wise_start="channels",
         part_text="identity+label",
         fusion="pyramid",

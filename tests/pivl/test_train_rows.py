@@ -204,6 +204,7 @@ def test_described_parts_have_their_sentences_and_the_others_their_names():
         {"align_loss": "raw"},
         {"align_loss": "classes", "part_text": "label"},
         {"fuse": "levels"},
+        {"cell_targets": "shares", "part_template": "of"},
         {"fuse": "concat", "fused_stages": "2-5"},
         {"background": "balanced"},
         {"part_schedule": "anchored"},

@@ -104,7 +104,11 @@ def test_each_control_changes_one_thing_and_its_other_rows_are_the_ablation_s() 
 def test_each_choice_is_changed_alone() -> None:
     """But for what a choice cannot do without: a temperature of its own, or texts of the only stage that there is."""
     choices, pi_vl = STUDIES["choices"], _recipe(ABLATION, "pi-vl")
-    together = ({"part_similarity", "part_temperature"}, {"part_schedule", "global_text"})
+    together = (
+        {"part_similarity", "part_temperature"},
+        {"part_schedule", "global_text"},
+        {"part_template", "part_wording"},
+    )
     changed = [_changes(pi_vl, recipe) for recipe in _recipes(choices)]
     assert changed[0] == {}
     assert changed[1:].count({}) == 1  # of background as a class and ignored, PI-VL has one on each backbone
@@ -113,7 +117,7 @@ def test_each_choice_is_changed_alone() -> None:
     assert {name for name, _ in said} >= {
         "align_loss", "part_similarity", "part_template", "part_wording", "fuse", "fused_stages", "background",
         "prompt_cosine", "part_warmup_epochs", "part_sampling", "erased_labels", "label_vote",
-        "part_schedule",
+        "part_schedule", "cell_targets",
     }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from pivl.evaluation.health import measure_health, view_frozen
 from pivl.model import Trained
 from pivl.stages.image_alignment import level_alignment
 from pivl.stages.target_texts import Texts
-from pivl.stages.training_data import cell_labels, weigh_cells
+from pivl.stages.training_data import aim_cells, cell_labels
 from tests.support.tiny_models import PI_VL, RECIPE, tiny_trainer
 
 
@@ -52,7 +52,14 @@ def measured(recipe, tokens=None, head=None, texts=None):
 @torch.no_grad()
 @pytest.mark.parametrize(
     "choices",
-    [{}, {"align_loss": "raw"}, {"align_loss": "classes"}, {"fuse": "levels"}, {"background": "balanced"}],
+    [
+        {},
+        {"align_loss": "raw"},
+        {"align_loss": "classes"},
+        {"fuse": "levels"},
+        {"background": "balanced"},
+        {"cell_targets": "shares"},
+    ],
     ids=lambda choices: " ".join(choices.values()) or "default",
 )
 def test_the_loss_is_that_of_training_on_all_plain_pictures_at_once(choices, monkeypatch):
@@ -62,8 +69,7 @@ def test_the_loss_is_that_of_training_on_all_plain_pictures_at_once(choices, mon
     store = Store.hold(trainer.split.train, "cpu")
     batch = plain(store.gather(torch.arange(len(store))), NORMALIZATIONS[recipe.normalization])
     levels = trained.head.levels(trained.model.tower(batch.image))
-    labels = cell_labels(recipe, trained.model.tower, batch.part_map, levels[0].shape[-2:], 20)
-    weights = weigh_cells(recipe, labels, batch.confidence, 20)
+    labels, weights = aim_cells(recipe, trained.model.tower, batch, levels[0].shape[-2:], 20)
     loss = level_alignment(recipe, levels, texts.parts[batch.person], labels, weights)
     assert found["alignment_loss"] == pytest.approx(float(loss), rel=1e-5)
     assert found["skill"] == pytest.approx(1 - float(loss) / found["alignment_constant"], rel=1e-4)

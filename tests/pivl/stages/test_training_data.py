@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from pivl.data.part_maps.labels import IGNORE
-from pivl.stages.training_data import cell_labels
+from pivl.data.store import Batch
+from pivl.stages.training_data import aim_cells, cell_labels, weigh_cells
 from pivl.towers.clip import ImageInput, build_vision
 from tests.support.tiny_models import RECIPE, SIZE, VIT, tiny_clip
 
@@ -43,3 +44,25 @@ def test_overlapping_patches_are_labelled_by_their_own_windows():
 def test_without_part_maps_part_texts_are_refused():
     with pytest.raises(ValueError, match="part texts need part maps"):
         cell_labels(RECIPE, tiny_clip().vision, None, (2, 1), 20)
+
+
+@pytest.mark.parametrize(
+    ("background", "expected"),
+    [
+        ("class", [{0: 0.5, 5: 0.25, 6: 0.25}, {}, {0: 0.875, 6: 0.125}]),
+        ("ignore", [{5: 0.5, 6: 0.5}, {}, {}]),  # of the last, the vote makes background
+    ],
+)
+def test_shares_divide_the_weight_of_a_cell_among_its_labelled_pixels(background, expected):
+    part_map = torch.full((1, 12, 16), IGNORE, dtype=torch.uint8)
+    part_map[:, :4, :8], part_map[:, :4, 8:12], part_map[:, :4, 12:] = 0, 5, 6
+    part_map[:, 8:], part_map[:, 11, :8] = 0, 6
+    tower, chosen = tiny_clip().vision, {"cell_targets": "shares", "label_vote": "foreground"}
+    recipe = replace(RECIPE, **chosen, background=background)
+    blank = torch.zeros(1, dtype=torch.int64)
+    batch = Batch(torch.zeros(1, 3, 12, 16), blank, blank, part_map)
+    labels, weights = aim_cells(recipe, tower, batch, (3, 1), 20)
+    assert labels.tolist() == cell_labels(recipe, tower, part_map, (3, 1), 20).tolist()
+    found = [{part: share for part, share in enumerate(cell) if share} for cell in weights[0].tolist()]
+    assert found == expected
+    torch.testing.assert_close(weights.sum(2), weigh_cells(recipe, labels, None, 20))
