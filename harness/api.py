@@ -1,4 +1,4 @@
-"""The functions run, plan, table, power and search with the values of the command line, which the commands call.
+"""The functions run, plan, table, power, figure, report and search, with values as typed; the commands call them.
 
     from harness import api
 
@@ -15,11 +15,10 @@ import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.analysis.outcomes import Recorded
+from harness.analysis.answer import Answer
 from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
 from harness.experiment.request import Request
@@ -34,13 +33,11 @@ from harness.report import study_table
 from harness.report.figures.options import FigureOptions
 from harness.report.plan import brief
 from harness.search.request import SearchOptions
-from harness.store.records import Finished, Results
+from harness.store.records import Results
 from harness.system.devices import device_without_torch
 from harness.tracking import refresh
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from harness.analysis.table import Table
     from harness.power.forecast import Forecast as PowerForecast
     from harness.search.session import SearchRequest
@@ -57,6 +54,7 @@ __all__ = [
     "figure",
     "plan",
     "power",
+    "report",
     "run",
     "search",
     "show_search",
@@ -65,33 +63,6 @@ __all__ = [
 
 Show = Callable[["Table"], object]
 AS_USUAL, SEARCH_AS_USUAL, FIGURE_AS_USUAL = Options(), SearchOptions(), FigureOptions()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The recorded result of a request: the table of each study, its runs, and whether all are finished."""
-
-    tables: "tuple[Table, ...]"
-    outcomes: tuple[Recorded, ...]
-    complete: bool
-
-    @property
-    def table(self) -> "Table":
-        """The first table; the only one unless `all` studies were asked for."""
-        return self.tables[0]
-
-    @cached_property
-    def records(self) -> "pd.DataFrame":
-        """The finished runs, a line each: study, row, seed, id, every metric, and as `health/NAME` what was measured."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {"study": table.study.name, "row": row, "seed": seed, "id": run.id, **run.figures}
-            for table, outcomes in zip(self.tables, self.outcomes, strict=True)
-            for row, seeds in outcomes.items()
-            for seed, run in seeds.items()
-            if isinstance(run, Finished)
-        )
 
 
 @dataclass(frozen=True)
@@ -168,6 +139,22 @@ def figure(
 
     store = _open(results, progress)
     return draw(name, resolve(request, store), store, _display(progress), options, output)
+
+
+def report(
+    request: Request,
+    results: Path | str = "results",
+    output: Path | str = "report.html",
+    options: FigureOptions = FIGURE_AS_USUAL,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Makes one HTML file that shows what is recorded of a study; returns it and the copy in the results folder."""
+    from harness.report.figures.drawing import ask
+    from harness.report.page.study_page import keep_page
+
+    store = _open(results, progress)
+    asked, name = ask(resolve(request, store), store, _display(progress), options)
+    return keep_page(asked, request, name, Path(output))
 
 
 def search(

@@ -63,6 +63,22 @@ def test_api_answers_with_the_table_and_the_records(results):
     assert {item.state for item in api.plan(request, results.root, options).runs} == {"finished"}
 
 
+def test_api_makes_the_page_that_the_command_makes(results, tmp_path):
+    request = api.Request("ablation", preset="smoke", rows="clip-reid,pi-vl", seeds="0")
+    record_all([resolve(request)], results)
+    page, kept = api.report(request, results.root, str(tmp_path / "page.html"))
+    assert page == tmp_path / "page.html"
+    assert kept.parent == results.root / "figures"
+    text = page.read_text(encoding="utf-8")
+    assert text == kept.read_text(encoding="utf-8")
+    assert "--rows clip-reid,pi-vl --seeds 0" in text
+    with pytest.raises(SystemExit) as end:
+        main(["report", "ablation", "--preset", "smoke", "--rows", "clip-reid,pi-vl", "--seeds", "0",
+              "--results", str(results.root), "--output", str(tmp_path / "typed.html")])  # fmt: skip
+    assert end.value.code == 0
+    assert (tmp_path / "typed.html").read_text(encoding="utf-8") == text
+
+
 @pytest.mark.parametrize("where", ["guide", "docstring"])
 def test_the_examples_run_as_they_are_printed(results, monkeypatch, where):
     """On runs that are recorded in the folder that they name."""

@@ -18,20 +18,8 @@ def report(request: Request, results: Path, output: Path) -> None:
 
     Figures that cannot be drawn, as those of images that are away, are a line in their place.
     """
+    from harness import api
     from harness.display.progress import Progress
-    from harness.experiment.resolve import resolve
-    from harness.report.figures.drawing import ask
-    from harness.report.figures.options import FigureOptions
-    from harness.report.page.study_page import study_page
-    from harness.store.records import Results
-    from pivl.system.outputs import write_text_output
 
-    progress = Progress.on_stderr(quiet=False)
-    store = Results(results, progress.warn)
-    asked, name = ask(resolve(request, store), store, progress, FigureOptions())
-    page = study_page(asked, request)
-    write_text_output(output, page)
-    kept = store.root / "figures" / f"{name}-report.html"  # from where MLflow shows it
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    write_text_output(kept, page)
-    click.echo(output)
+    written = api.report(request, results, output, progress=Progress.on_stderr(quiet=False))
+    click.echo(written[0])

@@ -48,14 +48,3 @@ def _slices(queries: pd.DataFrame, visible: np.ndarray | None) -> dict[str, np.n
             if chosen.any():
                 found[f"{int(shown[chosen].min())} to {int(shown[chosen].max())} parts visible"] = chosen
     return found
-
-
-def seed_and_people(asked: Asked, line: Line) -> tuple[list[float], float]:
-    """The mAP of each seed in percent, and the standard deviation of people's means over the root of their number."""
-    scores = np.stack(
-        [run.queries["average_precision"].to_numpy(float) for run in asked.runs(line.row.name).values()]
-    )
-    people = next(iter(asked.runs(line.row.name).values())).queries["person"].to_numpy()
-    means = [scores[:, people == one].mean() for one in np.unique(people)]
-    spread = float(np.std(means, ddof=1) / np.sqrt(len(means))) if len(means) > 1 else float("nan")
-    return [100 * float(one) for one in scores.mean(axis=1)], 100 * spread

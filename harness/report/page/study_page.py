@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from shlex import join
 from typing import Any
 
@@ -25,8 +26,10 @@ from harness.report.notes import notes
 from harness.report.page.blocks import Grid, Notes, Text
 from harness.report.page.html import element, inline
 from harness.report.page.sentence import sentence
-from harness.report.page.slices import seed_and_people, slice_gains
+from harness.report.page.slices import slice_gains
+from harness.report.page.spread import seed_and_people, seed_scale, spread_grid
 from pivl.errors import UserError
+from pivl.system.outputs import write_text_output
 
 LISTS = 16  # queries whose rank lists the page has: flips with the largest change, then other changes
 TITLES = {
@@ -67,20 +70,31 @@ def study_page(asked: Asked, request: Request) -> str:
     return environment.from_string(template).render(**_values(asked, request)) + "\n"
 
 
+def keep_page(asked: Asked, request: Request, name: str, output: Path) -> list[Path]:
+    """Writes the page to `output`, and to the results folder by its table's name, from where MLflow shows it; both."""
+    page = study_page(asked, request)
+    kept = asked.results.root / "figures" / f"{name}-report.html"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    for path in (output, kept):
+        write_text_output(path, page)
+    return [output, kept]
+
+
 def _values(asked: Asked, request: Request) -> dict[str, Any]:
     table, lines = asked.table, asked.lines
     opened = asked.open()
     pair = asked.pair() if len(lines) > 1 else None
     why = _why_no_pictures(opened, lines, asked)
+    results = [_result(asked, line) for line in table.lines]
     missing = [f"{line.row.title}: {problem.text}" for line in table.lines for problem in line.problems]
     return {
         "title": f"{table.study.title}, {table.heading}", "warning": table.caution,
         "question": f"{table.study.question} {table.study.caption}", "answer": sentence(table),
-        "results": [_result(asked, line) for line in table.lines],
+        "results": results, "scale": seed_scale(one["seeds"] for one in results),
         "primary": table.study.primary, "reference": table.reference,
         "contrasts": _html([Text(contrasts.note(table)), *contrasts.grids(table)] if table.contrasts else []),
         "health": _html(health.section(table)), "notes": _html([Notes(tuple(notes(table)))]),
-        "spread": _html([_spread(asked, lines)]),
+        "spread": _html([spread_grid(asked, lines)]),
         "pictures": [_draw(name, asked) for name in TITLES],
         "pair": [line.row.title for line in pair] if pair else [],
         "points": _points(asked, *pair) if pair else [],
@@ -115,20 +129,6 @@ def _result(asked: Asked, line: Line) -> dict[str, Any]:
         ],
         "standing": line.standing, "count": f"{line.finished} of {line.planned}",
     }  # fmt: skip
-
-
-def _spread(asked: Asked, lines: Sequence[Line]) -> Grid:
-    """The contributions of seeds and people to what is not known of a row's mAP."""
-    rows = []
-    for line in lines:
-        seeds, people = seed_and_people(asked, line)
-        error = np.std(seeds, ddof=1) / np.sqrt(len(seeds)) if len(seeds) > 1 else float("nan")
-        rows.append(
-            [line.row.title, ", ".join(f"{one:.1f}" for one in seeds), f"{error:.2f}", f"{people:.2f}"]
-        )
-    return Grid(
-        ["Row", "mAP of each seed", "Standard error by seeds", "Standard error by identities"], rows, (0, 1)
-    )
 
 
 def _draw(name: str, asked: Asked) -> Picture:

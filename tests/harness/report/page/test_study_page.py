@@ -10,7 +10,8 @@ from harness.analysis import statistics
 from harness.experiment.request import Request
 from harness.report.figures.asked import Asked
 from harness.report.figures.options import FigureOptions
-from harness.report.page.slices import seed_and_people, slice_gains
+from harness.report.page.slices import slice_gains
+from harness.report.page.spread import seed_and_people, seed_scale
 from harness.report.page.study_page import study_page
 from harness.store.records import Results
 from pivl.errors import UserError
@@ -112,6 +113,19 @@ def test_spread_is_by_seeds_and_by_people(asked):
     seeds, people = seed_and_people(asked, line)
     assert np.mean(seeds) == pytest.approx(line.means["mAP"].mean)
     assert people > 0
+
+
+def test_seeds_lie_on_one_axis_as_wide_as_they_are(asked, page):
+    seeds = [seed_and_people(asked, line)[0] for line in asked.table.lines]
+    low, high = seed_scale(seeds)
+    assert low <= min(map(min, seeds)) < low + 1
+    assert high - 1 < max(map(max, seeds)) <= high
+    assert f"from {low} to {high} % mAP" in page
+    drawn = [float(one) for one in re.findall(r'<circle cx="([\d.]+)" cy="8"', page)]
+    assert drawn == pytest.approx(
+        [5 + 120 * (one - low) / (high - low) for row in seeds for one in row], abs=0.06
+    )
+    assert seed_scale([[50.0, 50.0]]) == (50, 51)
 
 
 def test_without_a_finished_run_there_is_no_page(tmp_path):
