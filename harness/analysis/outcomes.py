@@ -1,7 +1,7 @@
 """The outcome of each cell of a table: a finished run, or why there is no result, as types with fields."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.store.records import Failed, Finished
 
@@ -27,11 +27,15 @@ Recorded = Mapping[str, Mapping[int, Finished | Failed | None]]
 
 @dataclass(frozen=True)
 class Problem:
-    """A row's lack of results: the reason, the `seeds` (none: all), and the error as `detail`."""
+    """A row's lack of results: the reason, the `seeds` (none: all), and the error as `detail`.
+
+    is_test: whether it is that of a test run, which went as it should.
+    """
 
     reason: str
     seeds: tuple[int, ...] = ()
     detail: str = ""
+    is_test: bool = False
 
     @property
     def brief(self) -> str:
@@ -64,7 +68,7 @@ def find_problems(seeds: Sequence[int], outcomes: Mapping[int, Outcome]) -> list
         return [Problem("missing")]
     if list(by_problem.values()) == [list(seeds)]:
         return list(by_problem)
-    return [Problem(one.reason, tuple(which), one.detail) for one, which in by_problem.items()]
+    return [replace(one, seeds=tuple(which)) for one, which in by_problem.items()]
 
 
 def _problem(outcome: Outcome) -> Problem | None:
@@ -74,5 +78,5 @@ def _problem(outcome: Outcome) -> Problem | None:
         case Missing():
             return Problem("missing")
         case DryRun():
-            return Problem(f"test run (--limit-steps {outcome.steps}), scores not reported")
+            return Problem(f"test run (--limit-steps {outcome.steps}), scores not reported", is_test=True)
     return None

@@ -8,6 +8,7 @@ from harness.analysis import costs
 from harness.analysis.health import Fault
 from harness.analysis.outcomes import Problem
 from harness.analysis.statistics import Estimate, Judgement
+from harness.analysis.tried import Tried
 from harness.display.text import describe_changes, describe_partial
 from studies.presets import TableWarning
 from studies.published import Published
@@ -186,7 +187,10 @@ class Footer:
 
 @dataclass(frozen=True)
 class Table:
-    """A study with its answers. `dataset` names what was scored; `warning` heads a table not meant to be quoted."""
+    """A study with its answers. `dataset` names what was scored; `warning` heads a table not meant to be quoted.
+
+    tried: the test runs of --limit-steps, whose scores are not reported.
+    """
 
     study: Study
     dataset: str
@@ -196,6 +200,7 @@ class Table:
     setting: Setting
     columns: tuple[Column, ...] = ()
     contrasts: tuple[ContrastLine, ...] = ()
+    tried: Tried | None = None
 
     @property
     def reference(self) -> str:
@@ -216,6 +221,11 @@ class Table:
     def clusters(self) -> ClusterName:
         """The groups of queries that hang together; people where nothing was scored."""
         return self.footer.clusters if self.footer else "person"
+
+    @property
+    def is_tried_only(self) -> bool:
+        """Whether there are test runs and no results."""
+        return self.tried is not None and self.footer is None
 
     @property
     def caution(self) -> str:

@@ -10,6 +10,7 @@ from harness.cli.options import (
     GroupedCommand,
     debug_option,
     disk_option,
+    labels_option,
     output_option,
     parse_size,
     path_option,
@@ -34,12 +35,18 @@ def data() -> None:
               help="market1501, dukemtmc, msmt17, occluded-duke or a csv file (path, person, camera, split; the "
                    "person distractor is a wrong answer, -1 left out).")  # fmt: skip
 @disk_option("--data-root", "The folder that holds it.")
-@disk_option("--part-maps", "The folder of its part maps, with their meta.json.")
+@disk_option("--part-maps", "The folder of its part maps.")
+@labels_option
 @click.option("--allow-partial", is_flag=True, help="Accept missing images and part maps.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @debug_option
 def check_data(
-    dataset: str, data_root: Path | None, part_maps: Path | None, allow_partial: bool, quiet: bool
+    dataset: str,
+    data_root: Path | None,
+    part_maps: Path | None,
+    labels: str | None,
+    allow_partial: bool,
+    quiet: bool,
 ) -> None:
     """Check a data set on disk: counts, cameras, copies, unreadable files.
 
@@ -51,7 +58,7 @@ def check_data(
     progress = Progress.on_stderr(quiet)
     report = progress.count(dataset, "reading")
     try:
-        findings = check(dataset, data_root, part_maps, allow_partial, report)
+        findings = check(dataset, data_root, part_maps, allow_partial, report, labels)
     finally:
         progress.close()
     click.echo(describe(findings))

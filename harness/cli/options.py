@@ -14,6 +14,7 @@ from pivl.errors import UserError
 
 Command = Callable[..., Any]
 DEVICES = ("auto", "cpu", "cuda", "mps")
+LABEL_SETS = ("lip", "atr", "pascal")
 
 
 GROUPS = {
@@ -210,7 +211,8 @@ def start_options(command: Command) -> Command:
         click.option("--allow-partial", is_flag=True, help="Accept missing images and part maps."),
         click.option("--parser-maps", type=PathText(), multiple=True, metavar="NAME=FOLDER",
                      help="Part maps of a parser, a row of their own in the study parsers. Repeatable."),
-        disk_option("--part-maps", "The folder of its part maps, with their meta.json."),
+        labels_option,
+        disk_option("--part-maps", "The folder of its part maps."),
         disk_option("--data-root", "The folder that holds the data set."),
         click.option("--dataset", type=PathText(completion.datasets), metavar="NAME", help="synthped, market1501, "
                      "dukemtmc, msmt17, occluded-duke or a csv file (path, person, camera, split; the person distractor "
@@ -276,6 +278,12 @@ def quiet_option(what: str) -> Callable[[Command], Command]:
 def disk_option(name: str, help_text: str, required: bool = False) -> Callable[[Command], Command]:
     """An option that takes a folder, and has none to begin with."""
     return click.option(name, type=UserPath(), metavar="PATH", required=required, help=help_text)
+
+
+def labels_option(command: Command) -> Command:
+    """--labels, of commands that read part maps."""
+    return click.option("--labels", type=click.Choice(LABEL_SETS), help="Label set of part maps without meta.json.  "
+                        "[default: as SCHP's palette or class ids say]")(command)  # fmt: skip
 
 
 def debug_option(command: Command) -> Command:

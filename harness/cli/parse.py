@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from harness.cli.options import GroupedCommand, collect, debug_option, parse_size
+from harness.cli.options import LABEL_SETS, GroupedCommand, collect, debug_option, parse_size
 from harness.cli.paths import OutputFolder, UserPath
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.errors import UserError
@@ -19,7 +19,6 @@ Begin with:
   pivl-bench parse score --predicted maps/ --truth truth/ --labels lip
   pivl-bench parse import --from invpt results/ maps/
 """
-LABEL_SETS = ("lip", "atr", "pascal")
 USED = {  # which of the options about the network each parser has a use for
     "schp": {"weights", "input_size"},
     "torchscript": {"weights", "labels", "input_size", "normalization", "trust"},

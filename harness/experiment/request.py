@@ -57,3 +57,4 @@ class Request:
     own_rows: tuple[str, ...] = ()
     study_file: Path | None = None
     redo: str | None = None
+    labels: str | None = None

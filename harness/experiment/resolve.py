@@ -188,8 +188,9 @@ def _student(asked: Request, study: Study) -> str:
 def _inputs(asked: Request, usual: str) -> Inputs:
     dataset = choose_dataset(asked.dataset or usual)
     found = Inputs(dataset)
-    if found.is_embedded and (asked.data_root or asked.part_maps):
-        option = "--data-root" if asked.data_root else "--part-maps"
+    given = {"--data-root": asked.data_root, "--part-maps": asked.part_maps, "--labels": asked.labels}
+    if found.is_embedded and any(given.values()):
+        option = next(name for name, value in given.items() if value)
         raise UserError(f"{option}: {dataset} is rendered and has its part maps; name a --dataset on disk")
     world, *others = parse_worlds(asked.worlds)
     if asked.worlds and not found.is_embedded:
@@ -208,6 +209,7 @@ def _inputs(asked: Request, usual: str) -> Inputs:
         weights=OPENAI if asked.weights == OPENAI else _whole(asked.weights),
         student_weights=RANDOM if asked.student_weights == RANDOM else _whole(asked.student_weights),
         world=world,
+        labels=asked.labels,
     )
 
 

@@ -42,7 +42,9 @@ def load_whole(inputs: Inputs, size: Size, progress: Progress | None, confidence
             parsing = progress.count(inputs.part_maps, "making part maps, once") if progress else None
             return put_maps(split, inputs.part_maps, parsing)
         root, maps = (None if path is None else Path(path) for path in (inputs.data_root, inputs.part_maps))
-        return catalog.load(inputs.dataset, root, size, maps, inputs.allow_partial, report, confidence)
+        return catalog.load(
+            inputs.dataset, root, size, maps, inputs.allow_partial, report, confidence, inputs.labels
+        )
     finally:
         if progress:
             progress.close()

@@ -21,11 +21,14 @@ def find_on_disk(inputs: Inputs, progress: Progress, confidence: bool = False) -
     from pivl.data.datasets.by_size import list_by_size, map_by_size
     from pivl.data.datasets.doubts import doubts, untrained_cameras
     from pivl.data.listing import fingerprint
+    from pivl.data.part_maps.files import tell_labels
 
     root, folder = (None if at is None else Path(at) for at in (inputs.data_root, inputs.part_maps))
     report = progress.count(inputs.called, "hashing files, once")
     try:
-        listing, maps = catalog.survey(inputs.dataset, root, folder, inputs.allow_partial, report)
+        listing, maps = catalog.survey(
+            inputs.dataset, root, folder, inputs.allow_partial, report, inputs.labels
+        )
         partial, untrained = listing.partial, tuple(untrained_cameras(listing))
         if maps is not None and maps.coverage < len(maps.found):
             partial["part maps"] = maps.coverage, len(maps.found)
@@ -47,6 +50,8 @@ def find_on_disk(inputs: Inputs, progress: Progress, confidence: bool = False) -
         progress.close()
     for doubt in doubts(listing):
         progress.warn(doubt)
+    if maps is not None and (told_by := tell_labels(maps, inputs.labels)):
+        progress.warn(f"{maps.folder} has no meta.json: read as {maps.labels.name}, by {told_by}")
     shots = Counter(Counter(entry.person for entry in listing.entries["train"]).values())
     return replace(now, shots=shots, former=before, place=inputs)
 

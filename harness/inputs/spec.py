@@ -27,7 +27,8 @@ class Inputs:
     """The places of a study's images, part maps and initial weights; run ids hash the content found there.
 
     dataset: an embedded set, a public one or a csv file. part_maps: of pictures on disk a folder; of rendered ones a
-    source that stands in for the exact maps (pivl.parsers.map_sources). backbone: of harness.inputs.backbones. weights: a
+    source that stands in for the exact maps (pivl.parsers.map_sources). labels: the label set of folders of part maps
+    without meta.json, if it was named. backbone: of harness.inputs.backbones. weights: a
     file,
     `openai`, or None for the CLIP that comes with the package. held_out: not the test people but training people that
     this seed draws are query and gallery (pivl.data.holdout). student_weights: what students start from
@@ -43,6 +44,7 @@ class Inputs:
     held_out: int | None = None
     student_weights: str | None = None
     world: int = 0
+    labels: str | None = None
 
     @property
     def is_embedded(self) -> bool:

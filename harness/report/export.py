@@ -44,6 +44,7 @@ def to_json(table: Table) -> str:
         "clusters": table.footer.clusters if table.footer else None,
         "rows": [_row(table, line) for line in table.lines],
         "contrasts": [_contrast(line) for line in table.contrasts],
+        **({"test_runs": asdict(table.tried)} if table.tried else {}),
         "published": [_published(item) for item in table.study.published_table],
         "contradictions": [asdict(item) for item in table.study.contradictions],
         "footer": {

@@ -40,15 +40,20 @@ def brief_notes(table: Table) -> list[str]:
     return [*_first(table), verdict, *_measured(table)]
 
 
+def notes_of_tests(table: Table) -> list[str]:
+    """The notes of a table that has test runs alone."""
+    return [*_first(table), *_measured(table)]
+
+
 def _first(table: Table) -> list[str]:
     """The answer in plain words, and what sets the table apart or is missing."""
     said = [f"**{LEAD}**: {sentence(table)}"]
     said += [f"**{table.caution}.**"] if table.warning else []
     said += [f"**{heading}**: {text}." for heading, text in table.setting.departures.items()]
     return said + [
-        " ".join(f"**{line.row.title}**: {'; '.join(problem.text for problem in line.problems)}.".split())
+        " ".join(f"**{line.row.title}**: {'; '.join(problem.text for problem in problems)}.".split())
         for line in table.lines
-        if line.problems
+        if (problems := [one for one in line.problems if not (one.is_test and table.is_tried_only)])
     ]
 
 
@@ -83,7 +88,8 @@ def _wins(line: Line) -> str:
 def _measured(table: Table) -> list[str]:
     footer = table.footer
     if footer is None:
-        return ["**No complete run yet.**"]
+        runs = f" ({table.tried.runs} test run{'s' * (table.tried.runs > 1)})" if table.tried else ""
+        return [f"**No complete run yet{runs}.**"]
     detectable, families = footer.minimum_detectable, f" in {footer.cluster_count} families"
     least = " and ".join(
         f"{_most(detectable[metric])} {metric}" for metric in METRICS if metric in detectable

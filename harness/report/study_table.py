@@ -45,6 +45,7 @@ def make_table(experiment: Experiment, recorded: Recorded, results: Results) -> 
     from harness.analysis import columns as columns_module
     from harness.analysis import comparison
     from harness.analysis.table import Setting
+    from harness.analysis.tried import read_tried
 
     outcomes: dict[str, dict[int, Outcome]] = {
         row: {seed: outcome_of(run) for seed, run in seeds.items()} for row, seeds in recorded.items()
@@ -71,7 +72,8 @@ def make_table(experiment: Experiment, recorded: Recorded, results: Results) -> 
     )
     study, warning = replace(experiment.study, rows=rows), experiment.preset.warning
     columns = columns_module.find_columns(study.columns, recorded, results)
-    return comparison.build(study, experiment.setting, outcomes, warning, setting, columns)
+    table = comparison.build(study, experiment.setting, outcomes, warning, setting, columns)
+    return replace(table, tried=read_tried(rows, recorded, results))
 
 
 def _join(

@@ -88,10 +88,16 @@ def read_ids(path: Path) -> np.ndarray:
         depth, kind = _depth_and_kind(path)
         if depth != 8 or kind not in (GREY, PALETTE):
             raise UserError(
-                f"{path}: not an 8-bit grey or palette PNG but {depth}-bit {picture.mode}; "
-                "save class ids, not colours"
+                f"{path}: not an 8-bit grey or palette PNG but {depth}-bit {picture.mode}; save class ids, not "
+                "colours, or where SCHP wrote it, convert it with pivl-bench parse import --from schp"
             )
         return np.array(picture)
+
+
+def count_colours(path: Path) -> int:
+    """Returns how many colours the palette of a PNG has, 0 where it has none. Raises Unreadable."""
+    with _opened(path, PNG) as picture:
+        return 0 if picture.palette is None else len(picture.palette.getdata()[1]) // 3
 
 
 @contextmanager

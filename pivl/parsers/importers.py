@@ -14,7 +14,7 @@ from PIL import Image
 from pivl.data.part_maps.labels import ATR, IGNORE, LIP, PASCAL, LabelSet
 from pivl.data.part_maps.reading import read_map
 from pivl.data.part_maps.writing import schp_palette, write_map, write_meta
-from pivl.data.picture_file import open_png
+from pivl.data.picture_file import count_colours, open_png
 from pivl.errors import Unreadable, UserError
 from pivl.parsers.parse_folder import SUFFIXES, Complain, Outcome, Report
 from pivl.parsers.score import list_maps
@@ -23,6 +23,7 @@ from pivl.system.numpy_files import read_array
 INVPT_FILE = "human_parts.png"
 SOLIDER_FOLDER = "sp_results"  # below the log folder of its evaluate.py
 STRIP = 256  # rows of a map that are worked on at a time
+FEW = 16  # colours of a palette, up to which Pillow takes fewer than 8 bits a pixel
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,12 @@ def _codes(colors: np.ndarray) -> np.ndarray:
 
 
 def _read_ids(path: Path, labels: LabelSet) -> np.ndarray:
+    """Returns class ids, uint8 [H, W], also of fewer than 8 bits: so Pillow writes the palette of Pascal's 7 classes."""
+    if os.path.lexists(path) and 0 < count_colours(path) <= FEW:
+        with open_png(path) as picture:
+            ids = np.array(picture)
+        if ids.max() < len(labels.parts):
+            return ids
     part_map: np.ndarray = read_map(path, labels).numpy()
     return part_map
 

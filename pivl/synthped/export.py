@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pivl.data.benchmarks import Counts, SetName
+from pivl.data.datasets.exported import write_note
 from pivl.data.part_maps.writing import palette_picture
 from pivl.data.pictures import Pictures
 from pivl.errors import UserError
@@ -25,6 +27,7 @@ def export_market(
     person and camera, which are all test pictures; the gallery holds the same pictures, of which the market protocol
     leaves out those of the query's own person and camera: a search here scores what a search on load(config) scores.
     part_maps/lip/bounding_box_train: 8-bit palette PNG whose values are LIP's class ids, and part_maps/lip/meta.json.
+    export.json: the counts, which `data check` compares the folder with.
     Raises UserError if the folder holds something or cannot be written.
     """
     _check_empty(folder)
@@ -44,6 +47,9 @@ def export_market(
         (folder / "part_maps" / split.labels.name / "meta.json").write_text(
             json.dumps(meta, indent=1) + "\n", encoding="utf-8"
         )
+        sets: dict[SetName, Pictures] = {"train": split.train, "query": split.query, "gallery": split.gallery}
+        counts = {name: Counts(len(one.names), len(one.person.unique())) for name, one in sets.items()}
+        write_note(folder, split.name, counts, f"part_maps/{split.labels.name}")
     except OSError as error:
         raise UserError(
             f"cannot write {folder}: {error.strerror or error}; free space or name another folder"

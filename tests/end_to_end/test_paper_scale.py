@@ -68,7 +68,8 @@ def records(folder, kind="runs"):
 def test_a_trial_of_a_few_steps_is_recorded_and_never_enters_a_table(typed, tmp_path, capsys):
     assert end(typed("run", "ablation", *SIZE, "--limit-steps", "2")) == 0
     table = capsys.readouterr().out
-    assert table.count("test run (--limit-steps 2), scores not reported") >= 4
+    assert "**Test run**, 2 steps per stage" in table
+    assert table.count("| image-tower ") == 4
     assert "No complete run yet" in table
     assert len(records(tmp_path)) == 4
     for record in records(tmp_path):

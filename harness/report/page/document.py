@@ -9,7 +9,7 @@ from harness.report import contrasts, health
 from harness.report import published as published_table
 from harness.report.export import KEYS
 from harness.report.grid import interval
-from harness.report.notes import brief_notes, notes
+from harness.report.notes import brief_notes, notes, notes_of_tests
 from harness.report.page.blocks import Block, Grid, Notes, Text
 from harness.report.page.columns import ROW, grid_of, groups_of
 
@@ -32,7 +32,9 @@ WHOLE = Layout()
 
 
 def lay_out(table: Table, layout: Layout = WHOLE) -> list[Block]:
-    """The blocks of a table, all of them or the brief form."""
+    """The blocks of a table, all of them or the brief form; of test runs alone, what was tried."""
+    if table.is_tried_only:
+        return [*_head(table), *_tried(table), Notes(tuple(notes_of_tests(table)))]
     if layout.brief:
         key = KEYS[table.study.primary]
         columns = layout.columns or [ROW, key, f"{key}-gain", f"{key}-p", "verdict", "seeds"]
@@ -56,6 +58,22 @@ def _head(table: Table) -> Iterator[Block]:
     if table.warning:
         yield Text(f"**{table.caution}.**", "warning")
     yield Text(f"{table.study.question} {table.study.caption}")
+
+
+def _tried(table: Table) -> Iterator[Block]:
+    """The stages of the test runs, in the place of results."""
+    assert table.tried is not None
+    yield Text(
+        f"**Test run**, {table.tried.limit} steps per stage: scores are not reported. Drop --limit-steps for results."
+    )
+    yield Grid(
+        ["Row", "Stage", "Seeds", "Steps", "Loss in the last step", "Seconds"],
+        [
+            [one.row, one.stage, str(one.seeds), f"{one.steps:g}", f"{one.loss:.3f}", f"{one.seconds:.1f}"]
+            for one in table.tried.stages
+        ],
+        (0, 1),
+    )
 
 
 def _results(table: Table, groups: Sequence[Names], brief: bool = False) -> Iterator[Block]:

@@ -11,7 +11,9 @@ LEAD = "In plain words"
 def sentence(table: Table) -> str:
     """The sentence, by the verdicts of the rows on the primary metric; rows with one verdict are named together."""
     if not any(line.finished for line in table.lines):
-        return "nothing is measured yet."
+        return (
+            "nothing is measured yet; every stage was tried." if table.tried else "nothing is measured yet."
+        )
     judged = [line for line in table.lines if line.gains]
     if not judged:
         scores = "; ".join(_scores(line) for line in table.lines if line.finished)

@@ -35,21 +35,24 @@ def load(
     allow_partial: bool = False,
     report: Report | None = None,
     confidence: bool = False,
+    labels: str | None = None,
 ) -> Split:
     """The data set `name` (of BENCHMARKS, or a csv file) in `root`, at `size` (height, width); maps for its training set.
 
     Images are tensors over memory-mapped files of the cache; `report(done, total)` is called while these are made.
     Training people are numbered 0..P-1 in sorted order, test people after them; cameras from 0. Without part maps the
     label set is LIP, for prompts. `allow_partial` lets counts that differ from the known ones pass, and training
-    pictures without a map. `confidence`: that of the part maps too. Raises UserError, one line, for whatever is wrong;
-    see find_faults, find_maps, confidence_lines and decode; and for files that change while they are decoded.
+    pictures without a map. `confidence`: that of the part maps too. `labels` as in find_maps. Raises UserError, one
+    line, for whatever is wrong; see find_faults, find_maps, confidence_lines and decode; and for files that change
+    while they are decoded.
     """
-    listing, maps = survey(name, root, part_maps, allow_partial)
+    asked = name, root, part_maps, allow_partial, None, labels
+    listing, maps = survey(*asked)
     files = _plan(listing, maps, size, confidence)
     new = [file for file in files if not file.path.exists()]
     tensors = decode(files, report)
     with keep_listings(anew=True):
-        after = _plan(*survey(name, root, part_maps, allow_partial), size, confidence) if new else files
+        after = _plan(*survey(*asked), size, confidence) if new else files
     if files != after:
         for file in new:  # named by the digests of before, filled with who knows what
             file.path.unlink(missing_ok=True)
@@ -87,6 +90,7 @@ def survey(
     part_maps: Path | None = None,
     allow_partial: bool = False,
     report: Report | None = None,
+    labels: str | None = None,
 ) -> tuple[Listing, MapFiles | None]:
     """Returns the pictures and maps of a data set, checked but not decoded; errors as in `load`.
 
@@ -94,7 +98,7 @@ def survey(
     """
     listing = list_pictures(name, root, report)
     _refuse(find_faults(listing, allow_partial))
-    maps = find_maps(listing, part_maps, report)
+    maps = find_maps(listing, part_maps, report, labels)
     if maps and not allow_partial:
         _refuse(missing_fault(listing, maps))
     return listing, maps

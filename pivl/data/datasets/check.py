@@ -18,8 +18,9 @@ from pivl.data.datasets.doubts import (
     unclear_names,
     untrained_cameras,
 )
+from pivl.data.datasets.exported import as_exported
 from pivl.data.listing import DISTRACTOR, Listing, find_faults, fingerprint, unmatched_people
-from pivl.data.part_maps.files import MapFiles, find_maps, inspect_maps, missing_fault
+from pivl.data.part_maps.files import MapFiles, find_maps, inspect_maps, missing_fault, tell_labels
 from pivl.errors import UserError
 from pivl.system.parallel import cores, spread
 
@@ -42,7 +43,10 @@ class SetCount:
 
 @dataclass(frozen=True)
 class MapCount:
-    """The part maps of the training set: how many of its pictures have one, and how many class ids occur in them."""
+    """The part maps of the training set: how many of its pictures have one, and how many class ids occur in them.
+
+    told_by: what told the label set where no meta.json does.
+    """
 
     folder: Path
     labels: str
@@ -51,6 +55,7 @@ class MapCount:
     classes: int
     known_classes: int
     digest: str
+    told_by: str
 
 
 @dataclass(frozen=True)
@@ -88,20 +93,23 @@ def check(
     part_maps: Path | None = None,
     allow_partial: bool = False,
     report: Report | None = None,
+    labels: str | None = None,
 ) -> Findings:
     """List the data set, hash and read every picture and every part map; `report(done, total)` counts each of these.
 
-    Arguments as in catalog.load. Raises UserError where there is nothing to count: an unknown name, a missing folder, a
+    Arguments as in catalog.load. What `data export` wrote is compared with its own counts, and its part maps are found.
+    Raises UserError where there is nothing to count: an unknown name, a missing folder, a
     picture or a csv row that cannot be understood.
     """
-    listing = list_pictures(name, root, report)
+    listing, exported_maps = as_exported(list_pictures(name, root, report))
+    part_maps = part_maps or exported_maps
     faults = find_faults(listing, allow_partial)
     if not allow_partial:
         faults += _name_missing(listing)
     partial = {*faults} - {*find_faults(listing, allow_partial=True)}
     faults += copies(listing)
     try:
-        maps = find_maps(listing, part_maps, report)
+        maps = find_maps(listing, part_maps, report, labels)
     except UserError as error:
         maps, faults = None, [*faults, str(error)]
     paths = [*dict.fromkeys(path for which in SETS for path in listing.paths(which))]
@@ -117,7 +125,7 @@ def check(
         faults += unlabelled
         partial |= {*unlabelled}
         seen = {label for _, labels in inspected for label in labels}
-        map_count = _count_maps(maps, seen, digest_maps(listing, maps))
+        map_count = _count_maps(maps, seen, digest_maps(listing, maps), tell_labels(maps, labels))
     return Findings(
         name=listing.name,
         folder=listing.folder,
@@ -157,8 +165,9 @@ def describe(findings: Findings) -> str:
             f"identities with a query that has no right answer, which is not scored: {findings.unmatched}"
         )
     if maps := findings.maps:
+        by = f", by {maps.told_by}" if maps.told_by else ""
         lines.append(
-            f"part maps ({maps.labels}) in {maps.folder}: {maps.maps} of {maps.images} train images, "
+            f"part maps ({maps.labels}{by}) in {maps.folder}: {maps.maps} of {maps.images} train images, "
             f"{maps.classes} of {maps.known_classes} classes occur"
         )
     of_maps = f", of the part maps {maps.digest}" if maps else ""
@@ -201,10 +210,17 @@ def _apart(listing: Listing, which: SetName) -> tuple[str, ...]:
     return tuple(name for name in cameras_of(listing, which) if name not in others)
 
 
-def _count_maps(maps: MapFiles, classes: set[int], digest: str) -> MapCount:
+def _count_maps(maps: MapFiles, classes: set[int], digest: str, told_by: str) -> MapCount:
     known = len(maps.labels.parts)
     return MapCount(
-        maps.folder, maps.labels.name, maps.coverage, len(maps.found), len(classes), known, digest
+        maps.folder,
+        maps.labels.name,
+        maps.coverage,
+        len(maps.found),
+        len(classes),
+        known,
+        digest,
+        told_by,
     )
 
 

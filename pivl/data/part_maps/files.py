@@ -12,7 +12,7 @@ from PIL import Image
 from pivl.data.cache.digests import Report, digest_files
 from pivl.data.listing import Line, Listing
 from pivl.data.part_maps.labels import IGNORE, LabelSet
-from pivl.data.part_maps.reading import read_label_set, read_map
+from pivl.data.part_maps.reading import find_label_set, read_map
 from pivl.data.picture_file import read_size
 from pivl.errors import UserError
 
@@ -57,12 +57,15 @@ class MapFiles:
         return list(zip(listing.paths("train"), maps, strict=True))
 
 
-def find_maps(listing: Listing, folder: Path | None, report: Report | None = None) -> MapFiles | None:
+def find_maps(
+    listing: Listing, folder: Path | None, report: Report | None = None, labels: str | None = None
+) -> MapFiles | None:
     """The part maps that the data set names itself, or that lie in `folder`; None if it names none and folder is None.
 
     In `folder`, next to its meta.json, the map of bounding_box_train/a.jpg is bounding_box_train/a.png, train/a.png or
-    a.png; that of train/0000/a.jpg also 0000/a.png. SCHP's name for a.jpeg, `a..png`, is found too. Raises UserError if
-    the folder or meta.json is missing, or two pictures share a map. `report(done, total)` counts what has to be read.
+    a.png; that of train/0000/a.jpg also 0000/a.png. SCHP's name for a.jpeg, `a..png`, is found too. `labels` names the
+    label set of maps without meta.json. Raises UserError as find_label_set does, if the folder is missing, or if two
+    pictures share a map. `report(done, total)` counts what has to be read.
     """
     entries = listing.entries["train"]
     named = any(entry.part_map for entry in entries)
@@ -71,7 +74,6 @@ def find_maps(listing: Listing, folder: Path | None, report: Report | None = Non
     place = folder or listing.folder
     if not os.path.isdir(place):
         raise UserError(f"{place} is no folder; name the one that holds the part maps with --part-maps")
-    labels = read_label_set(place)
     if named:
         found = [_stat(place, entry.part_map) if entry.part_map else None for entry in entries]
     else:
@@ -80,8 +82,14 @@ def find_maps(listing: Listing, folder: Path | None, report: Report | None = Non
         _check_own(listing, place, own)
         found = [MapFile(name, there[name]) if name else None for name in own]
     names = [file.name for file in found if file]
+    known, _ = find_label_set(place, [place / name for name in names], labels)
     digests = iter(digest_files(place, names, report))
-    return MapFiles(place, labels, tuple(file and replace(file, digest=next(digests)) for file in found))
+    return MapFiles(place, known, tuple(file and replace(file, digest=next(digests)) for file in found))
+
+
+def tell_labels(maps: MapFiles, labels: str | None) -> str:
+    """Returns in words what told the label set of maps that find_maps found with `labels`; empty: their meta.json."""
+    return find_label_set(maps.folder, [maps.folder / file.name for file in maps.found if file], labels)[1]
 
 
 def missing_fault(listing: Listing, maps: MapFiles) -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import torch
 from torch import Tensor
 
 from pivl.data.part_maps.labels import IGNORE, LABEL_SETS, LabelSet
-from pivl.data.picture_file import read_ids
+from pivl.data.picture_file import count_colours, read_ids
 from pivl.errors import Unreadable, UserError, explain
 from pivl.system.json_files import read_json
+
+SAMPLE = 200  # maps of a folder that are asked which label set theirs is
 
 
 def read_map(path: Path, labels: LabelSet, size: tuple[int, int] | None = None) -> Tensor:
@@ -57,7 +60,52 @@ def read_label_set(folder: Path) -> LabelSet:
         reason = error.reason
     except (KeyError, TypeError) as error:
         reason = f"{type(error).__name__} {explain(error)}"
+    raise UserError(f"{path} names no label set of {', '.join(LABEL_SETS)} ({reason}); {_advice(path)}")
+
+
+def find_label_set(folder: Path, maps: Sequence[Path], named: str | None = None) -> tuple[LabelSet, str]:
+    """Returns the label set of the `maps` in a folder, and in words what says so; empty where its meta.json does.
+
+    Without meta.json it is the one `named`, or else what the maps say: SCHP's palette has a colour for each class, and
+    only LIP has the largest class ids. Raises UserError if they do not say it, or meta.json says another.
+    """
+    path = folder / "meta.json"
+    if os.path.lexists(path):
+        found = read_label_set(folder)
+        if named not in (None, found.name):
+            raise UserError(
+                f"--labels {named}: {path} says {found.name}; leave --labels out, or correct the file"
+            )
+        return found, ""
+    if named is not None:
+        return LABEL_SETS[named], f"--labels {named}"
+    if (said := _said_by_palettes(maps) or _said_by_ids(maps)) is not None:
+        return said
     raise UserError(
-        f"{path} names no label set of {', '.join(LABEL_SETS)} ({reason}); for maps of SCHP trained on LIP: "
-        f'echo \'{{"label_set": "lip"}}\' > {shlex.quote(str(path))}'
+        f"{folder} has no meta.json that names its label set, nor do its maps tell it; add --labels with one of "
+        f"{', '.join(LABEL_SETS)}, or {_advice(path)}"
     )
+
+
+def _advice(path: Path) -> str:
+    return f'for SCHP trained on LIP: echo \'{{"label_set": "lip"}}\' > {shlex.quote(str(path))}'
+
+
+def _said_by_palettes(maps: Sequence[Path]) -> tuple[LabelSet, str] | None:
+    """Returns the label set with as many classes as the palettes of the first maps have colours, if all have as many."""
+    counts = {count_colours(path) for path in maps[:SAMPLE]}
+    sizes = {len(labels.parts): labels for labels in LABEL_SETS.values()}
+    if len(counts) != 1 or not counts <= sizes.keys():
+        return None
+    (count,) = counts
+    return sizes[count], f"the {count} colours of its maps' palettes"
+
+
+def _said_by_ids(maps: Sequence[Path]) -> tuple[LabelSet, str] | None:
+    """Returns the only label set that has the largest class id of the first maps."""
+    for path in maps[:SAMPLE]:
+        largest = int(max({*np.unique(read_ids(path)).tolist()} - {IGNORE}, default=0))
+        able = [labels for labels in LABEL_SETS.values() if largest < len(labels.parts)]
+        if len(able) == 1:
+            return able[0], f"class id {largest} in {path.name}, which no other label set has"
+    return None

@@ -10,6 +10,7 @@ from PIL import Image
 from pivl.data.part_maps.confidence import read_confidence
 from pivl.data.part_maps.labels import ATR, LIP, PASCAL, LabelSet
 from pivl.data.part_maps.reading import read_label_set, read_map
+from pivl.data.part_maps.writing import schp_palette
 from pivl.errors import UserError
 from pivl.parsers.importers import read_colors, read_logits
 from pivl.system.processes import peak_resident_bytes
@@ -63,6 +64,23 @@ def test_schp_writes_ids_in_palette_pictures(tmp_path: Path, labels: LabelSet) -
     assert read_label_set(output) == labels
     assert (read(output / "0001.png", labels) == names["0001.png"]).all()
     assert (read(output / "tall.png", labels) == names["tall..png"]).all()
+
+
+def test_ids_of_a_short_palette_which_pillow_writes_with_four_bits_become_a_map(tmp_path: Path) -> None:
+    part_map = ids(7, 0)
+    picture = Image.fromarray(part_map)
+    picture.putpalette(schp_palette()[: 3 * 7])
+    (tmp_path / "out").mkdir()
+    picture.save(tmp_path / "out" / "a.png")
+    with pytest.raises(UserError, match=r"4-bit P; .* convert it with pivl-bench parse import --from schp$"):
+        read(tmp_path / "out" / "a.png", PASCAL)
+    assert end("import", "--from", "schp", tmp_path / "out", tmp_path / "maps", "--labels", "pascal") == 0
+    assert (read(tmp_path / "maps" / "a.png", PASCAL) == part_map).all()
+    part_map[0, 0] = 7
+    picture = Image.fromarray(part_map)
+    picture.putpalette(schp_palette()[: 3 * 8])
+    picture.save(tmp_path / "out" / "a.png")
+    assert end("import", "--from", "schp", tmp_path / "out", tmp_path / "again", "--labels", "pascal") == 1
 
 
 def test_logits_of_schp_become_confidence(tmp_path: Path) -> None:

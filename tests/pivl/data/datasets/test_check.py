@@ -10,8 +10,11 @@ from pivl.data.datasets.catalog import digest_maps, survey
 from pivl.data.datasets.check import check, describe
 from pivl.data.listing import fingerprint
 from pivl.errors import UserError
+from pivl.synthped.export import export_market
 from tests.support.small_datasets import (
     CSV_ROWS,
+    FEW_PEOPLE,
+    FEW_SIZE,
     MSMT17_LISTS,
     write_csv,
     write_map,
@@ -107,7 +110,45 @@ def test_maps_without_a_label_set_do_not_hide_the_rest(market):
     findings = check("market1501", root, maps)
     assert findings.maps is None
     assert len(findings.faults) == 1
-    assert findings.faults[0].startswith(f"{maps}/meta.json names no label set of ")
+    assert findings.faults[0].startswith(
+        f"{maps} has no meta.json that names its label set, nor do its maps tell it"
+    )
+
+
+def test_maps_of_a_named_label_set_need_no_meta_and_the_counts_say_so(market):
+    root, maps = market
+    (maps / "meta.json").unlink()
+    findings = check("market1501", root, maps, labels="lip")
+    assert not findings.wrong
+    assert f"part maps (lip, by --labels lip) in {maps}: 4 of 4 train images" in describe(findings)
+
+
+@pytest.mark.usefixtures("cache")
+def test_what_data_export_wrote_is_whole_without_options_and_a_lost_picture_is_a_fault(tmp_path):
+    export_market(FEW_PEOPLE, FEW_SIZE, tmp_path / "export")
+    findings = check("market1501", tmp_path / "export")
+    assert (findings.faults, findings.doubts) == ((), ())
+    assert "few-v2, exported by pivl-bench" in describe(findings)
+    assert findings.maps is not None
+    assert findings.maps.maps == findings.maps.images == findings.sets[0].expected.images
+    next((tmp_path / "export" / "query").iterdir()).unlink()
+    assert [line.split(": ")[1] for line in check("market1501", tmp_path / "export").faults] == [
+        f"expected {findings.sets[1].images} query images, found {findings.sets[1].images - 1} in {tmp_path}/export/query"
+    ]
+    with pytest.raises(
+        UserError, match="expected 12936 train images"
+    ):  # to train on it is to train on a part
+        survey("market1501", tmp_path / "export")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"benchmark": "a", "counts": {"train": {}}, "part_maps": "m"}']
+)
+def test_a_note_of_an_export_that_is_none_is_one_line(market, content):
+    root, _ = market
+    (root / "export.json").write_text(content)
+    with pytest.raises(UserError, match=r"export\.json.*export the data set again$"):
+        check("market1501", root)
 
 
 def test_files_that_a_list_names_in_vain_are_named(tmp_path):

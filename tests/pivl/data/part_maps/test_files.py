@@ -121,8 +121,9 @@ def test_maps_that_cannot_be_used_are_a_line_that_names_the_file(tmp_path):
         == f"{maps} is no folder; name the one that holds the part maps with --part-maps"
     )
     maps.mkdir()
-    assert refusal("market1501", root, maps, allow_partial=True).startswith(
-        f"{maps}/meta.json names no label set of lip, atr, pascal"
+    assert refusal("market1501", root, maps, allow_partial=True) == (
+        f"{maps} has no meta.json that names its label set, nor do its maps tell it; add --labels with one of lip, atr, "
+        f'pascal, or for SCHP trained on LIP: echo \'{{"label_set": "lip"}}\' > {maps}/meta.json'
     )
     write_market_maps(root, maps, ".")
     write_map(path, size=(32, 17))

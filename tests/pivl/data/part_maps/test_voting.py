@@ -226,17 +226,15 @@ def test_ids_are_checked_against_the_label_set_that_is_named(tmp_path: Path) -> 
 def test_the_label_set_of_a_folder_is_in_its_meta(tmp_path: Path) -> None:
     meta = tmp_path / "meta.json"
     for bad in (
-        None,
         "not json",
         "[]",
         "{}",
         json.dumps({"label_set": "coco"}),
         json.dumps({"label_set": []}),
     ):
-        if bad is not None:
-            meta.write_text(bad)
+        meta.write_text(bad)
         with pytest.raises(
-            UserError, match=r"no label set of lip, atr, pascal .*; for maps of SCHP trained on LIP: echo "
+            UserError, match=r"no label set of lip, atr, pascal .*; for SCHP trained on LIP: echo "
         ):
             read_label_set(tmp_path)
     meta.write_text(json.dumps({"label_set": "atr", "parser": "schp"}))
