@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from harness.claims.carried import Carried
 from harness.claims.contrasts import Contrast, find_contrasts
 from harness.claims.datasets import known_datasets
 from harness.claims.findings import Check, check_tables
+from harness.claims.ranks.across import Ranking, find_rankings
+from harness.claims.ranks.orders import Order, find_orders
 from harness.claims.reading import find_row
 from harness.claims.table import Dataset, PrintedTable
 from pivl.errors import UserError
@@ -14,12 +17,17 @@ from pivl.errors import UserError
 
 @dataclass(frozen=True)
 class Appraisal:
-    """Appraised tables; `carried` is None where no record of a measured benchmark was at hand."""
+    """Appraised tables; `carried` is None where no record of a measured benchmark was at hand.
+
+    rankings: across the data sets of a table; orders: of the paper's rows beside the same as we measured them.
+    """
 
     tables: tuple[PrintedTable, ...]
     datasets: tuple[Dataset, ...]
     contrasts: tuple[Contrast, ...]
     checks: tuple[Check, ...]
+    rankings: tuple[Ranking, ...] = ()
+    orders: tuple[Order, ...] = ()
     carried: Carried | None = None
 
 
@@ -29,10 +37,12 @@ def appraise(
     dataset: Dataset | None = None,
     baseline: str | None = None,
     carried: Carried | None = None,
+    measured: Sequence[Path] = (),
 ) -> Appraisal:
     """The appraisal of `tables`; `own`: test sets that the catalog does not have.
 
-    dataset: only its columns. baseline: the row that all are compared with where a table has no parents. Raises
+    dataset: only its columns. measured: files of tables of ours, whose order is held to the
+    paper's. baseline: the row that all are compared with where a table has no parents. Raises
     UserError where the tables have nothing of that data set, or no row of that name.
     """
     by_title = {one.title: one for one in (*known_datasets().values(), *own.values())}
@@ -53,6 +63,8 @@ def appraise(
         datasets=tuple(by_title[title] for title in used),
         contrasts=tuple(contrasts),
         checks=check_tables(tables, by_title, contrasts),
+        rankings=find_rankings(tables),
+        orders=find_orders(measured, dataset),
         carried=carried,
     )
 

@@ -10,6 +10,7 @@ from harness.claims.appraisal import Appraisal
 from harness.claims.carried import Carried, Expected, expect
 from harness.claims.contrasts import Contrast
 from harness.claims.findings import SEVERITIES, Finding
+from harness.claims.ranks.report import order_blocks, ranking_blocks, values_of
 from harness.claims.sentences import sentence
 from harness.claims.significance import (
     LEAST_DISCORDANT,
@@ -21,9 +22,9 @@ from harness.report.grid import grid
 
 ROUND_DEVIATION = 10.0  # points: a round figure to scale by, not a measured one
 INTRODUCTION = (
-    "A printed table has one run per cell and no score per query, so no p value can be computed of it, and none is "
-    "given. What can be said is which unpublished results would make a difference significant at .05, and whether the "
-    "figures add up."
+    "A printed table has one run per cell and no score per query, so no p value of a difference can be computed, and "
+    "none is given. What can be said is which unpublished results would make a difference significant at .05, and "
+    "whether the figures add up."
 )
 NOTES = (
     "**Queries**: how many right answers more the printed difference is, over all that rounding may hide.",
@@ -52,6 +53,8 @@ def markdown(appraisal: Appraisal) -> str:
             blocks.append(
                 f"Columns of {table.title} that name no metric and were not read: {', '.join(table.unread)}."
             )
+    blocks += ["## Across data sets", *ranking_blocks(appraisal.rankings)]
+    blocks += ["## The paper's order and ours", *order_blocks(appraisal.orders)]
     blocks += ["## Arithmetic", *_arithmetic(appraisal)]
     blocks += ["## Test sets", _datasets(appraisal.datasets)]
     if appraisal.carried is not None:
@@ -184,6 +187,7 @@ def to_json(appraisal: Appraisal) -> str:
     document = {
         "tables": [{"title": one.title, "unread": one.unread} for one in appraisal.tables],
         "contrasts": [_contrast(one, carried) for one in appraisal.contrasts],
+        **values_of(appraisal.rankings, appraisal.orders),
         "findings": [asdict(one) for one in all_findings(appraisal)],
         "looked_at": [one.looked_at for one in appraisal.checks],
         "datasets": [

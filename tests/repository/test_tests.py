@@ -26,6 +26,7 @@ HELD_BY = {
     "harness/claims/sentences.py": "harness/claims/test_appraisal.py",
     "harness/claims/datasets.py": "harness/claims/test_reading.py",
     "harness/claims/table.py": "harness/claims/test_reading.py",
+    "harness/claims/ranks/[fr]*.py": "harness/claims/ranks/test_across.py",
     "harness/claims/report.py": "harness/claims/test_findings.py",
     "harness/power/report.py": "harness/power/test_forecast.py",
     "harness/power/figure.py": "harness/power/test_forecast.py",

@@ -7,7 +7,7 @@ import click
 
 from harness.cli import completion
 from harness.cli.options import GroupedCommand, debug_option, format_option, output_option, path_option
-from harness.cli.paths import UserPath, deliver
+from harness.cli.paths import OutputFile, UserPath, deliver
 from harness.experiment.request import Request
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ Begin with:
 @path_option("--results", "results", "Runs whose errors are carried over as a sensitivity analysis.")
 @output_option("A file instead of the screen.")
 @format_option("markdown", "json")
+@click.option("--figure", type=OutputFile(), metavar="FILE",
+              help="Draw average ranks across data sets, as .svg or .png.")  # fmt: skip
+@click.option("--measured", multiple=True, type=UserPath(), metavar="FILE",
+              help="A table of ours as JSON, or a results folder, whose order is held to the paper's. Repeatable.  "
+              "[default: the committed ablations]")  # fmt: skip
 @click.option("--study", type=completion.STUDY, metavar="NAME", default="ablation", show_default=True,
               help="The study whose runs are carried over.")  # fmt: skip
 @click.option("--baseline", metavar="METHOD", help="Compare every row with this one, in tables without parents.  "
@@ -44,26 +49,35 @@ def claims(
     results: Path,
     form: str,
     output: Path | None,
+    figure: Path | None,
+    measured: tuple[Path, ...],
 ) -> None:
     """Say what the tables in FILES can support; without any, those of the PI-VL paper.
 
     FILES are csv or Markdown: a column method, columns named by data set and metric (market1501 Rank-1, dukemtmc mAP),
     and, where wanted, parent (the row that a row is compared with) and backbone. Prints per contrast which unpublished
-    results would make it significant, and checks the arithmetic. It computes no p value, since none can be.
+    results would make it significant, checks the arithmetic, and ranks methods across data sets. It computes no p value
+    of a difference, since none can be.
     """
     from harness.claims.appraisal import appraise
     from harness.claims.datasets import choose_dataset, parse_own
     from harness.claims.paper import paper_tables
+    from harness.claims.ranks.figure import draw_ranks
+    from harness.claims.ranks.orders import committed
     from harness.claims.reading import read_tables
     from harness.claims.report import PRINTERS
     from harness.inputs.choices import choose
+    from harness.report.figures.plate import keep
 
     print_as = PRINTERS[choose("format", form, PRINTERS)]
     own = parse_own(queries)
     chosen = choose_dataset(dataset, own) if dataset is not None else None
     tables = [table for file in files for table in read_tables(file, own, chosen)] or paper_tables()
-    text = print_as(appraise(tables, own, chosen, baseline, _carried(study, results)))
-    deliver(text, output)
+    ours = measured or (() if files else committed())
+    found = appraise(tables, own, chosen, baseline, _carried(study, results), ours)
+    if figure is not None:
+        keep(draw_ranks(found.rankings), [figure])
+    deliver(print_as(found), output)
 
 
 def _carried(study: str, results: Path) -> "Carried | None":
