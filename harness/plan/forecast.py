@@ -188,7 +188,7 @@ def _state(
     is_run = stage == one.cell.run.recipe.stages()[-1]
     if name in todo:
         return ("running", str(owners[name])) if name in owners else ("to do", "")
-    record: Record | None = results.find_run(name) if is_run else results.find_stage(name)
+    record: Record | None = results.find_run(name) if is_run else results.find_stage(name, with_weights=False)
     if record is None:
         return ("finished", OTHER_CODE) if is_run else ("not needed", "")
     if is_run and record["status"] == "failed":

@@ -2,8 +2,7 @@
 
 A folder `runs/<id>/` holds record.json, queries.parquet, history.jsonl and model.safetensors; `stages/<id>/` the same
 without queries. It is filled under a temporary name, flushed and renamed. What does not agree with record.json, as
-harness.store.record_file has it, is said in one line and counts as not there. A run whose weights were removed is there:
-its scores are whole.
+harness.store.record_file has it, is said in one line and counts as not there; a run that lacks but weights is there.
 """
 
 import hashlib
@@ -210,11 +209,12 @@ class Results:
             self._broken(folder, f"{QUERIES} cannot be read ({explain(error, folder / QUERIES)})")
             return None
 
-    def find_stage(self, stage_id: str) -> Record | None:
-        """The record of a stage that is stored, with all its files as written; None where there is none."""
+    def find_stage(self, stage_id: str, with_weights: bool = True) -> Record | None:
+        """The record of a stage, all of whose files are as written; with_weights: whether these have to be there."""
         folder = self.stage_folder(stage_id)
         record = self.read_record(folder)
-        return record if record is not None and self.is_sound(folder, record, record["files"]) else None
+        sound = record and self.is_sound(folder, record, record["files"], not with_weights)
+        return record if sound else None
 
     def has_stage(self, stage_id: str) -> bool:
         """Whether the stage is stored and all its files are as written."""

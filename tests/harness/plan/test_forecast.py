@@ -158,3 +158,15 @@ def test_what_is_needed_on_disk_is_what_such_runs_left_and_too_little_room_is_sa
     assert len(found.open) == 4
     assert "TOO LITTLE" not in brief(replace(found, free=needed))[-1]
     assert "TOO LITTLE" in brief(replace(found, free=needed - 1))[-1]
+
+
+def test_records_without_weights_are_finished_and_nothing_is_said_of_them(results):
+    experiment = resolve(Request("ablation", seeds="0"))
+    note_data(experiment, results)
+    for cell in drawn_cells(experiment, results):
+        for stage in cell.run.recipe.stages()[:-1]:
+            write_stage(results, cell.run, stage)
+        write_finished(results, cell.run)
+    for path in [*results.root.glob("*/*/model.safetensors")]:
+        path.unlink()
+    assert {one.state for one in campaign(results, "ablation", seeds="0").items} == {"finished"}
