@@ -45,7 +45,7 @@ HELD_BY = {
     "harness/external/[efm]*": "harness/cli/models/test_extract.py",
     "harness/external/*": "harness/cli/models/test_compare.py",
     "harness/cli/evidence/report.py": "harness/report/page/test_study_page.py",
-    "harness/report/page/s[lp]*.py": "harness/report/page/test_study_page.py",
+    "harness/report/page/spread.py": "harness/report/page/test_study_page.py",
     "harness/cli/evidence/figure.py": "harness/report/figures/test_figures.py",
     "harness/inputs/student_weights.py": "harness/analysis/test_comparison_transfer.py",
     "harness/inputs/map_scores.py": "harness/analysis/test_comparison_parsers.py",

@@ -23,10 +23,10 @@ from harness.report.figures.rank_lists import RankList, rank_list
 from harness.report.figures.ranks import find_flips
 from harness.report.grid import interval, p_value, signed_interval
 from harness.report.notes import notes
-from harness.report.page.blocks import Grid, Notes, Text
+from harness.report.page.blocks import Notes, Text
 from harness.report.page.html import element, inline
 from harness.report.page.sentence import sentence
-from harness.report.page.slices import slice_gains
+from harness.report.page.slices import slices
 from harness.report.page.spread import seed_and_people, seed_scale, spread_grid
 from pivl.errors import UserError
 from pivl.system.outputs import write_text_output
@@ -99,7 +99,7 @@ def _values(asked: Asked, request: Request) -> dict[str, Any]:
         "pair": [line.row.title for line in pair] if pair else [],
         "points": _points(asked, *pair) if pair else [],
         "lists": _lists(asked, opened, *pair) if pair and not why else [], "no_pictures": why,
-        "slices": _html([_slices(asked, opened, pair, not why)] if pair else []),
+        "slices": _html(slices(asked, None if why else opened, *pair) if pair else []),
         "contradictions": [f"{one.subject}: {one.stated}. {one.consequence}." for one in table.study.contradictions],
         "missing": missing, "command": _command(request), "json": to_json(table),
     }  # fmt: skip
@@ -221,20 +221,6 @@ def _jpeg(image: Any) -> str:
     picture.thumbnail((64, 128))
     picture.save(buffer, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _slices(asked: Asked, opened: Opened, pair: tuple[Line, Line] | None, pictures: bool) -> Grid:
-    assert pair is not None
-    visible = None
-    if pictures:
-        part_map = opened.split(pair[0].row.name, asked.common_seed(*pair)).query.part_map
-        if part_map is not None:
-            visible = np.array([len(set(one.unique().tolist()) - {0, 255}) for one in part_map])
-    rows = [
-        [name, str(count), f"{one.mean:+.1f} [{one.low:+.1f}, {one.high:+.1f}]"]
-        for name, (count, one) in slice_gains(asked, *pair, visible).items()
-    ]
-    return Grid(["Queries", "Count", f"mAP gain of {pair[0].row.title} over {pair[1].row.title}"], rows)
 
 
 OPTIONS = {"overrides": "--set", "own_rows": "--row", "external": "--with", "study_file": "--study"}

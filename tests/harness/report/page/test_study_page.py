@@ -6,11 +6,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from harness.analysis import statistics
 from harness.experiment.request import Request
 from harness.report.figures.asked import Asked
 from harness.report.figures.options import FigureOptions
-from harness.report.page.slices import slice_gains
 from harness.report.page.spread import seed_and_people, seed_scale
 from harness.report.page.study_page import study_page
 from harness.store.records import Results
@@ -83,29 +81,11 @@ def test_it_has_the_answer_every_row_and_what_is_missing(asked, page):
     assert "In plain words" in page
     assert "keeps no model.safetensors" in page  # in the place of figures that need one
     assert "No rank lists" in page
+    assert "By occlusion there is no slice" in page
     assert (
         "run ablation --preset smoke --rows clip-reid,pi-vl --set epochs=2 --set rate=1 --row mine=pi-vl,epochs=3"
         in page
     )
-
-
-def test_slices_are_gains_of_their_queries(asked):
-    row, against = asked.pair()
-    visible = np.arange(120) % 5
-    found = slice_gains(asked, row, against, visible)
-    assert {"query camera 0", "query camera 1"} <= found.keys()
-    runs = [[asked.runs(one.row.name)[seed].queries for seed in (0, 1, 2)] for one in (row, against)]
-    chosen = np.arange(120) % 2 == 1
-    difference = np.stack(
-        [
-            (a["average_precision"] - b["average_precision"]).to_numpy()[chosen]
-            for a, b in zip(*runs, strict=True)
-        ]
-    )
-    count, estimate = found["query camera 1"]
-    assert count == 60
-    assert estimate == statistics.estimate(difference, runs[0][0]["person"].to_numpy()[chosen])
-    assert sum(count for name, (count, _) in found.items() if "parts" in name) == 120
 
 
 def test_spread_is_by_seeds_and_by_people(asked):
