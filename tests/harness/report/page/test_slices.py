@@ -148,4 +148,5 @@ def test_without_models_only_cameras_are_left_and_the_rest_is_said(pair):
     grid, said = slices(pair.asked, None, pair.row, pair.against)
     assert [row[0] for row in grid.rows] == ["query camera 0", "query camera 1", "query camera 2"]
     assert "no slice without models and images" in said.items[0]
-    assert said.items[-1].startswith("By occlusion there is no slice")
+    assert said.items[1].startswith("By occlusion there is no slice")
+    assert said.items[-1].endswith("and here are 3.")
