@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from harness.claims.table import MEAN_AP, RANK1, Dataset
+from harness.store.kept_tables import NOTE
 from pivl.errors import UserError
 
 COMMITTED = Path(__file__).parents[3] / "results" / "reference"
@@ -65,7 +66,7 @@ def find_orders(places: Sequence[Path], dataset: Dataset | None = None) -> tuple
 
 
 def _tables_in(folder: Path) -> list[Path]:
-    found = sorted((folder / "tables").glob("*.json"))
+    found = sorted(path for path in (folder / "tables").glob("*.json") if path.name != NOTE)
     if not found:
         raise UserError(f"--measured {folder}: no table in it; {ADVICE}")
     return found

@@ -12,6 +12,7 @@ from harness.claims.datasets import known_datasets
 from harness.claims.paper import paper_tables
 from harness.claims.ranks.orders import committed, exact_p, find_orders
 from harness.claims.report import PRINTERS
+from harness.store.kept_tables import NOTE
 from pivl.errors import UserError
 from studies import published
 
@@ -85,6 +86,7 @@ def test_a_results_folder_has_its_tables_and_what_is_none_is_said_in_a_line(tmp_
     with pytest.raises(UserError, match="no table in it; name a table that"):
         find_orders([tmp_path])
     (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / NOTE).write_text("{}", encoding="utf-8")
     write(tmp_path / "tables" / "ablation.json", (1.0, 2.0, 3.0, 4.0))
     assert [one.source for one in find_orders([tmp_path])] == ["ablation (here)"]
     for text in ("{", "[]", '{"rows": [{"title": "x"}]}'):
