@@ -33,8 +33,9 @@ from harness.report import study_table
 from harness.report.figures.options import FigureOptions
 from harness.report.plan import brief
 from harness.search.request import SearchOptions
+from harness.store.atomic import check_place
 from harness.store.records import Results
-from harness.system.devices import device_without_torch
+from harness.system.devices import check_precision, choose_device, device_without_torch
 from harness.tracking import refresh
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ def plan(
     """Returns what `run` would do, with its work, time and disk; starts nothing and renders no pictures."""
     store = _open(results, progress)
     experiments = resolve_all(request, store, options.device)
+    check_place(store.root)
+    study_table.check_joined(experiments)
     prepared = foresee(experiments, store, _display(progress), options.retry_failed)
     return _forecast(experiments, prepared, store, options)
 
@@ -225,6 +228,7 @@ def _answer(
     """Does what is still to do of the experiments, and records it; what several of them need is done once."""
     options.check()
     store.prepare()
+    study_table.check_joined(experiments)
     prepared = prepare(experiments, store, progress, options.retry_failed)
     how_far, *details = brief(_forecast(experiments, prepared, store, options))
     for line in (how_far, *(details if prepared.plan.tasks else ())):
@@ -265,6 +269,10 @@ def _forecast(
     experiments: Sequence[Experiment], prepared: Prepared, store: Results, options: Options
 ) -> Forecast:
     device, slots = device_without_torch(options.device) if prepared.plan.tasks else ("no device", 1)
+    if options.launcher == "local" and any(
+        task.run.recipe.precision == "fp16" for task in prepared.plan.tasks
+    ):
+        check_precision(choose_device(options.device), "fp16")
     host = Host(device, options.jobs or slots, Throughput.read(store, device))
     names = [experiment.name for experiment in experiments]
     return forecast(names, prepared.requested, prepared.plan, store, host, prepared.identified)

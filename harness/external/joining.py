@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.external.described import Described
 from harness.external.methods import parse_methods
 from harness.external.records import read_method, record_described
 from harness.external.request import Reading
@@ -18,6 +19,14 @@ METRIC = "euclid-l2"  # that of every run
 LABELS = ("person", "camera")
 
 Joined = Mapping[str, Mapping[int, Finished]]
+
+
+def read_methods(typed: Sequence[str]) -> Mapping[str, Mapping[int, Described]]:
+    """Reads the methods that were typed as NAME=FILE, by name and seed. Raises UserError for a file that is none."""
+    return {
+        name: {seed: read_method(path, Reading()) for seed, path in files.items()}
+        for name, files in parse_methods(typed).items()
+    }
 
 
 def join_methods(typed: Sequence[str], runs: Iterable[Finished], results: Results) -> Joined:

@@ -101,7 +101,7 @@ def _source_of(code: Code) -> tuple[Path, str]:
     file = getattr(sys.modules.get(module), "__file__", None)
     if not (inspect.isfunction(code) or inspect.isclass(code)) or name is None or not name.isidentifier():
         raise UserError(
-            f"{shorten(code)}: no function or class at the top of its file; define it there by name"
+            f"{name or shorten(code)}: no function or class at the top of its file; define it there by name"
         )
     if file is None:
         raise UserError(f"{name}: it was typed, not read from a file; write it to a file and import it")

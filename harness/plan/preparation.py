@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
@@ -21,6 +23,7 @@ from harness.store.records import Results
 from harness.store.row_index import AskedRow, note_rows
 from pivl.data.listing import keep_listings
 from pivl.errors import UserError
+from studies.study import Row
 
 
 def prepare(
@@ -49,6 +52,8 @@ def foresee(
         prepared = _plan(experiments, identities, results, progress, retry_failed)
     for experiment in experiments:
         _check(experiment, prepared, results)
+        with TemporaryDirectory() as place:
+            keep_code(_asked_rows(experiment), Results(Path(place), results.warn))
     return prepared
 
 
@@ -138,7 +143,7 @@ def _note(experiment: Experiment, prepared: Prepared, results: Results, progress
         from harness.inputs import map_scores
 
         map_scores.measure_maps(found, experiment.size, results, progress)
-    keep_code([row for row in experiment.study.rows if row.name in experiment.rows], results)
+    keep_code(_asked_rows(experiment), results)
     departures.note_precision(experiment, results)
     if is_shown(experiment):
         note_asked(experiment, prepared.cells(experiment), results)
@@ -243,6 +248,10 @@ def _cells(
 
     carry_over(list(pairs), places, experiment.size, results, progress, note)
     return cells
+
+
+def _asked_rows(experiment: Experiment) -> list[Row]:
+    return [row for row in experiment.study.rows if row.name in experiment.rows]
 
 
 def is_shown(experiment: Experiment) -> bool:

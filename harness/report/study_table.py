@@ -1,6 +1,6 @@
 """Builds the table of an experiment from its records, and keeps it as files in the results folder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -76,6 +76,20 @@ def make_table(experiment: Experiment, recorded: Recorded, results: Results) -> 
     return replace(table, tried=read_tried(rows, recorded, results))
 
 
+def check_joined(experiments: Sequence[Experiment]) -> None:
+    """Raises UserError, before anything is trained, for methods of other code that no table can have."""
+    for experiment in experiments:
+        if experiment.external:
+            from harness.external.joining import read_methods
+
+            _refuse_taken(read_methods(experiment.external), experiment)
+
+
+def _refuse_taken(names: Iterable[str], experiment: Experiment) -> None:
+    for name in {row.name for row in experiment.study.rows}.intersection(names):
+        raise UserError(f"--with {name}: a row of {experiment.study.name} is called so; choose another name")
+
+
 def _join(
     experiment: Experiment, recorded: Recorded, results: Results
 ) -> tuple[dict[str, dict[int, Outcome]], str]:
@@ -84,8 +98,7 @@ def _join(
 
     runs = [run for seeds in recorded.values() for run in seeds.values() if isinstance(run, Finished)]
     joined = join_methods(experiment.external, runs, results)
-    for name in joined.keys() & {row.name for row in experiment.study.rows}:
-        raise UserError(f"--with {name}: a row of {experiment.study.name} is called so; choose another name")
+    _refuse_taken(joined, experiment)
     return {name: dict(seeds) for name, seeds in joined.items()}, describe_joined(joined)
 
 

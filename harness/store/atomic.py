@@ -39,6 +39,17 @@ def remove_folder(folder: Path) -> None:
         shutil.rmtree(removed)
 
 
+def check_place(folder: Path) -> None:
+    """Raises UserError, as writing into it would, for a folder that cannot be made or written; makes nothing."""
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    with writing(folder):
+        if not place.is_dir():
+            reason = errno.EEXIST if place == folder else errno.ENOTDIR
+            raise OSError(reason, os.strerror(reason))
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turns what the disk refuses into a UserError about `path`."""

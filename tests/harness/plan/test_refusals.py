@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from harness.cli.main import main
@@ -16,8 +17,16 @@ from pivl.data.datasets.enough import check_enough
 from pivl.data.sampler import identity_batches
 from pivl.errors import UserError
 from pivl.recipe import CLIP_REID_CNN
+from tests.support.commands import run_main
 from tests.support.recorded_runs import complain
-from tests.support.small_datasets import CSV_ROWS, write_csv, write_market, write_picture
+from tests.support.small_datasets import (
+    CSV_ROWS,
+    write_csv,
+    write_map,
+    write_market,
+    write_meta,
+    write_picture,
+)
 
 CLIP_REID = ("--rows", "clip-reid", "--seeds", "0", "--preset", "smoke", "--backbone", "tiny")
 NO_MATCH = (
@@ -146,3 +155,66 @@ def _generator():
     import torch
 
     return torch.Generator().manual_seed(0)
+
+
+REFUSED = {
+    "a csv that is not there": ("--dataset {}/nowhere.csv", "nowhere.csv"),
+    "no folder of a public set": ("--dataset market1501", "with --data-root"),
+    "a folder that is not there": ("--dataset market1501 --data-root {}/nowhere", "nowhere is no folder"),
+    "a public set that is not whole": ("--dataset market1501 --data-root {}/market", "expected 12936 train images"),
+    "no part maps": ("--rows clip-reid,pi-vl {enough}", "has no part maps"),
+    "part maps that are not there": ("--part-maps {}/nowhere", "nowhere is no folder"),
+    "part maps that tell no label set": ("--part-maps {}/flat", "nor do its maps tell it"),
+    "no confidence": ("--rows pi-vl-v2 --part-maps {}/maps", "no confidence"),
+    "weights that are not there": ("--weights {}/nowhere.pt", "no such weights file"),
+    "weights that are none": ("--weights {}/junk {enough}", "not whole weights but text"),
+    "no weights": ("--backbone rn50", "name CLIP's weights"),
+    "an unknown row": ("--rows pivl", "unknown row 'pivl'"),
+    "a row of one's own that is none": ("--row mine=pi-vl,lamda=1", "did you mean 'lambda'"),
+    "a value out of range": ("--set lambda=-1", "align_weight is -1.0; it must be at least 0"),
+    "a batch that people cannot fill": ("--set images_per_person=4 --set rate=1e-3", "cannot fill a batch of"),
+    "a GPU that is not here": ("--device mps", "--device mps: torch sees none here"),
+    "a precision of GPUs": ("--precision fp16 --device cpu {enough}", "--precision fp16 needs a CUDA device, not cpu"),
+    "descriptors that are not there": ("--with mine={}/nowhere.npz {enough}", "nowhere.npz: no such file"),
+    "descriptors of a row's name": ("--with pi-vl={}/feats.npy {enough}", "--with pi-vl: a row of ablation is called so"),
+    "a study that is not there": ("--study {}/nowhere.py", "nowhere.py: no file of Python"),
+    "a study that raises": ("--study {}/bad.py", "ZeroDivisionError"),
+    "results that are a file": ("--results {}/junk {enough}", "File exists; free space or name another folder"),
+    "results below a file": ("--results {}/junk/x {enough}", "Not a directory; free space or name another folder"),
+}  # fmt: skip
+ENOUGH = "--set people_per_batch=2 --set prompt_batch=8"
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("case", REFUSED)
+def test_plan_refuses_what_run_refuses_by_the_same_line_before_anything_is_trained(tmp_path, capsys, case):
+    write_market(tmp_path / "market")
+    file = write_csv(tmp_path, CSV_ROWS)
+    for number in (1, 2, 3, 4):
+        write_map(tmp_path / "flat" / f"{number}.png")
+        write_map(tmp_path / "maps" / f"{number}.png")
+    write_meta(tmp_path / "maps")
+    (tmp_path / "junk").write_text("junk")
+    (tmp_path / "bad.py").write_text("1 / 0\n")
+    np.save(tmp_path / "feats.npy", np.eye(5, 3, dtype=np.float32))
+    options, expected = REFUSED[case]
+    typed = options.format(tmp_path, enough=ENOUGH).split()
+    base = ["ablation"] * ("--study" not in typed)
+    for option, value in (
+        ("--preset", "smoke"), ("--rows", "clip-reid"), ("--seeds", "0"), ("--backbone", "tiny"),
+        ("--dataset", str(file)), ("--results", str(tmp_path / "results")), ("--device", "cpu"),
+    ):  # fmt: skip
+        dropped = option == "--preset" and "rn50" in typed
+        base += (
+            []
+            if option in typed or dropped or (option == "--rows" and "--study" in typed)
+            else [option, value]
+        )
+    told = {}
+    for command, quiet in (("plan", ()), ("run", ("--quiet", "--no-mlflow"))):
+        assert run_main(command, *base, *typed, *quiet) == 2, capsys.readouterr()
+        told[command] = capsys.readouterr().err
+    assert told["plan"] == told["run"]
+    assert expected in told["plan"]
+    assert told["plan"].count("\n") == 1
+    assert not list((tmp_path / "results").glob("[rs]*/*"))
