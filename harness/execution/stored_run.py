@@ -41,7 +41,9 @@ def open_run(record: Record, results: Results, device: torch.device) -> OpenedRu
     """A stored run with its model. Raises UserError where its weights or its pictures are not there."""
     folder = results.run_folder(record["id"])
     if WEIGHTS not in record["files"]:
-        raise UserError(f"{folder}: a trial of a search keeps no {WEIGHTS}, which the figure needs")
+        raise UserError(
+            f"{folder}: it keeps no {WEIGHTS}, which the figure needs; re-ranked scores and trials of a search have none"
+        )
     state = results.read_tensors(folder)
     task, trainer = reopen(record, results, device)
     try:

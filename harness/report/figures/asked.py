@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.analysis.outcomes import Recorded
+from harness.analysis.outcomes import Recorded, outcome_of
 from harness.analysis.table import Line, Table
 from harness.report.figures.options import FigureOptions
 from harness.store.records import Finished, Results
@@ -25,8 +25,8 @@ class Asked:
 
     @property
     def lines(self) -> list[Line]:
-        """The rows that have a finished run. Raises UserError where there is none."""
-        found = [line for line in self.table.lines if line.finished]
+        """The rows of the study that have a finished run. Raises UserError where there is none."""
+        found = [line for line in self.table.lines if self.runs(line.row.name)]
         if not found:
             raise UserError(
                 f"{self.table.study.name}: no finished run to draw from; pivl-bench run {self.table.study.name} "
@@ -35,8 +35,9 @@ class Asked:
         return found
 
     def runs(self, row: str) -> Mapping[int, Finished]:
-        """The finished runs of a row by seed."""
-        return {seed: run for seed, run in self.recorded[row].items() if isinstance(run, Finished)}
+        """The finished runs of a row by seed; none of test runs, nor of a method of other code."""
+        outcomes = {seed: outcome_of(run) for seed, run in self.recorded.get(row, {}).items()}
+        return {seed: run for seed, run in outcomes.items() if isinstance(run, Finished)}
 
     def pair(self) -> tuple[Line, Line]:
         """The row whose gain is looked at, the last, and the one it is held against: the baseline, or the first row."""

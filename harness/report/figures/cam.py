@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from harness.analysis.statistics import Estimate
 from harness.analysis.table import Line
 from harness.execution.stored_run import OpenedRun
 from harness.report.figures.asked import Asked
-from harness.report.figures.maps import Picked, class_maps, match_maps
+from harness.report.figures.maps import REASONS, Picked, class_maps, match_maps
 from harness.report.figures.opened import Opened
 from harness.report.figures.plate import PAGE, Plate, new_figure, watermark
 from harness.report.figures.rank_lists import draw_people
@@ -25,18 +26,21 @@ from pivl.evaluation.attribution import evenness, part_shares
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+TITLE = 1.5  # inches above the maps
+LONGEST = 18  # characters of a line of a title, which stands upright there
+GAP = 0.4  # widths of a picture between training and test people
 MEASURED = 96  # training pictures, and queries, that the shares are measured on
 CAPTION = (
     "Left: the image; then for each row the map over it. Training identities: {of_class}. Test identities: {of_match}, "
     "beside the match. "
-    "One scale for all maps of a kind: viridis, from 0 or less (dark) to the largest (yellow). {shares} Seed "
+    "One scale for all maps of a kind: viridis, from 0 or less (dark) to the largest (yellow). {reasons}{shares} Seed "
     "{seed}; identities {how}."
 )
 SHARES = (
-    "Share of the positive map on the person / evenness over the parts there (1: the same mean on each), over "
-    "{count} images "
-    "of each set, [95 % interval over seeds and identities]: {each}."
+    "Share of the positive map (of the first of each row) on the person / evenness over the parts there (1: the same "
+    "mean on each), over {count} images of each set, [95 % interval over seeds and identities]: {each}."
 )
 
 
@@ -63,15 +67,12 @@ def cam(asked: Asked) -> Plate:
         shown = _shown(opened, lines[0], seed, which, asked)
         drawn.append((which, shown, {line.row.name: _maps(opened, line, seed, shown) for line in lines}))
         said.append(_measure(asked, opened, lines, which, data))
-    kinds = [", ".join(next(iter(maps.values()))) for _, _, maps in drawn]
-    widths = [1 + (which == "query") + sum(map(len, maps.values())) for which, _, maps in drawn]
-    figure = new_figure(PAGE, 0.75 + 2.1 * PAGE / sum(widths) * asked.options.queries)
-    halves = np.atleast_1d(np.asarray(figure.subfigures(1, 2, width_ratios=widths)))
-    for half, one, across in zip(halves, drawn, widths, strict=True):
-        _draw(half.subplots(asked.options.queries, across, squeeze=False), lines, one)
+    kinds = [list(next(iter(maps.values()))) for _, _, maps in drawn]
+    figure = _draw(lines, drawn)
     watermark(figure, asked.warning)
     caption = CAPTION.format(
-        of_class=kinds[0], of_match=kinds[1], seed=seed,
+        of_class=", ".join(kinds[0]), of_match=", ".join(kinds[1]), seed=seed,
+        reasons="".join(f"{REASONS[kind]} " for kind in dict.fromkeys(chain(*kinds)) if kind in REASONS),
         shares=SHARES.format(count=MEASURED, each="; ".join(said)),
         how=f"drawn by seed {asked.options.draw}",
     )  # fmt: skip
@@ -193,30 +194,45 @@ def _by_part(run: OpenedRun, found: Tensor, source: Pictures, index: Tensor) -> 
 Drawn = tuple[str, Picked, Mapping[str, Mapping[str, Tensor]]]
 
 
-def _draw(grid: np.ndarray, lines: Sequence[Line], drawn: Drawn) -> None:
+def _draw(lines: Sequence[Line], drawn: Sequence[Drawn]) -> "Figure":
+    """Training people beside test people, a line of pictures each."""
+    widths = [1 + (which == "query") + sum(map(len, maps.values())) for which, _, maps in drawn]
+    down = max(len(picked.index) for _, picked, _ in drawn)
+    height, width = drawn[0][1].image.shape[2:]
+    figure = new_figure(PAGE, TITLE + (height / width + 0.15) * PAGE / (sum(widths) + GAP) * down)
+    grid = figure.subplots(
+        down, sum(widths) + 1, squeeze=False, width_ratios=[*[1] * widths[0], GAP, *[1] * widths[1]]
+    )
+    for axes in grid.flat:
+        axes.set_axis_off()
+    _draw_set(grid[:, : widths[0]], lines, drawn[0])
+    _draw_set(grid[:, widths[0] + 1 :], lines, drawn[1])
+    return figure
+
+
+def _draw_set(grid: np.ndarray, lines: Sequence[Line], drawn: Drawn) -> None:
     """Pictures below each other, each with its match, where it is a query, and its maps."""
     which, picked, maps = drawn
     kinds = list(next(iter(maps.values())))
     most = {kind: max(float(of[kind].max()) for of in maps.values()) or 1.0 for kind in kinds}
-    for axes in grid.flat:
-        axes.set_axis_off()
+    titles = ["training"] if which == "train" else ["query", "match"]
+    for line in lines:
+        called = line.row.title if len(line.row.title) <= LONGEST else line.row.name
+        titles += [f"{called}\n{fill(kind, LONGEST)}" for kind in kinds]
+    for axes, title in zip(grid[0], titles, strict=True):
+        axes.set_title(title, fontsize=10, rotation=90, linespacing=1)
     for number in range(len(picked.index)):
         cells = iter(grid[number])
-        _show(next(cells), picked.image[number], "training" if which == "train" else "query")
+        _show(next(cells), picked.image[number])
         if which == "query":
-            _show(next(cells), picked.match_image[number], "match")
+            _show(next(cells), picked.match_image[number])
         for line in lines:
             for kind in kinds:
-                axes = next(cells)
-                _overlay(axes, picked.image[number], maps[line.row.name][kind][number], most[kind])
-                if number == 0:
-                    title = fill(line.row.title if len(line.row.title) < 15 else line.row.name, 13)
-                    axes.set_title(f"{title}\n{fill(kind, 13)}", fontsize=5)
+                _overlay(next(cells), picked.image[number], maps[line.row.name][kind][number], most[kind])
 
 
-def _show(axes: "Axes", image: Tensor, title: str) -> None:
+def _show(axes: "Axes", image: Tensor) -> None:
     axes.imshow(image.permute(1, 2, 0).numpy(), interpolation="none")
-    axes.set_title(title, fontsize=5.5)
 
 
 def _overlay(axes: "Axes", image: Tensor, found: Tensor, most: float) -> None:

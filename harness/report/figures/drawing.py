@@ -11,7 +11,7 @@ from harness.report import study_table
 from harness.report.figures.asked import Asked
 from harness.report.figures.catalog import NAMES, find_drawing
 from harness.report.figures.options import FigureOptions
-from harness.report.figures.plate import ENDINGS, keep
+from harness.report.figures.plate import ENDINGS, check_ending, keep
 from harness.store.records import Results
 from pivl.errors import UserError
 
@@ -22,7 +22,14 @@ def draw(
     name: str, experiment: Experiment, results: Results, progress: Progress, options: FigureOptions,
     output: Path | None = None,
 ) -> list[Path]:  # fmt: skip
-    """Draws the figure `name` of an experiment, or all, and returns the files that were written; as `draw_asked`."""
+    """Draws the figure `name` of an experiment, or all, and returns the files that were written; as `draw_asked`.
+
+    Raises UserError before anything is read for a name that no figure has, and for a file that cannot be one.
+    """
+    if choose("figure", name, (*NAMES, ALL)) == ALL and output:
+        raise UserError("--output: all figures go to the results folder; name one figure, or leave it out")
+    if output:
+        check_ending(output)
     asked, table = ask(experiment, results, progress, options)
     return draw_asked(name, asked, table, output)
 
@@ -38,16 +45,14 @@ def ask(
 
 
 def draw_asked(name: str, asked: Asked, table: str, output: Path | None = None) -> list[Path]:
-    """Draws the figure `name`, or all, and returns the files that were written.
+    """Draws the figure `name`, one of NAMES, or all, and returns the files that were written.
 
     Of all, one that cannot be drawn is a warning and the others come. `table`: the name of the table's files, by which
     figures are called. Raises UserError where nothing can be drawn.
     """
-    if choose("figure", name, (*NAMES, ALL)) != ALL:
+    if name != ALL:
         paths = [output] if output else _paths(asked, table, name)
         return keep(find_drawing(name)(asked), paths)
-    if output:
-        raise UserError("--output: all figures go to the results folder; name one figure, or leave it out")
     written: list[Path] = []
     for one in NAMES:
         try:

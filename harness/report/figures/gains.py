@@ -19,7 +19,7 @@ CAPTION = (
 
 def gains(asked: Asked) -> Plate:
     """A forest plot of the rows in their order."""
-    return _forest(asked, list(reversed([line for line in asked.lines if line.gains])))
+    return _forest(asked, list(reversed([line for line in asked.table.lines if line.gains])))
 
 
 def choices(asked: Asked) -> Plate:

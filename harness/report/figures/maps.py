@@ -27,6 +27,10 @@ from pivl.towers.vit import VisionTower
 AVERAGE, ATTENTION = "CAM, average pool", "share of the attention pool"
 GRADIENT, RELEVANCE = "Grad-CAM before the last block", "relevance (Chefer)"
 COSINE = "share of the cosine"
+REASONS = {
+    GRADIENT: "Grad-CAM is taken where the last block reads its patches, since only the class token of its output is "
+    "used, so that those after it have no gradient."
+}  # of a kind of map whose place has to be explained
 Maps = Mapping[str, Tensor]
 
 

@@ -11,6 +11,7 @@ from harness.store.records import Finished, Results
 from harness.system.devices import choose_device
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.data.pictures import Pictures, Split
+from pivl.errors import UserError
 from pivl.evaluation.retrieval import Descriptors, extract
 
 BATCH = 64
@@ -34,8 +35,10 @@ class Opened:
     def run(self, row: str, seed: int) -> OpenedRun:
         """The run of a row. Raises UserError without its weights or pictures."""
         if (row, seed) not in self._runs:
-            record = self.runs(row)[seed].record
-            self._runs[row, seed] = open_run(record, self.results, self.device)
+            try:
+                self._runs[row, seed] = open_run(self.runs(row)[seed].record, self.results, self.device)
+            except UserError as error:
+                raise UserError(f"{row}, seed {seed}: {error}") from error
         return self._runs[row, seed]
 
     def split(self, row: str, seed: int) -> Split:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from pivl.errors import UserError
 from pivl.system.outputs import write_output, write_text_output
@@ -41,12 +41,20 @@ class Plate:
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """A figure of so many inches, not known to pyplot, in the common style. Raises UserError without any font."""
-    import matplotlib
+    """A figure of so many inches, not known to pyplot, so that no display is needed, in the common style.
 
-    matplotlib.use("Agg")
-    matplotlib.rcParams.update(cast(Any, STYLE))
+    Nothing of a user's matplotlibrc shows. Raises UserError without any font.
+    """
+    from matplotlib import font_manager, style
     from matplotlib.figure import Figure
+
+    style.use(["default", STYLE])
+    try:
+        font_manager.findfont(font_manager.FontProperties())
+    except (OSError, ValueError) as error:
+        raise UserError(
+            "matplotlib finds no font to write with; install it anew: pip install --force-reinstall matplotlib"
+        ) from error
 
     return Figure(figsize=(width, height), layout="constrained")
 
@@ -72,15 +80,20 @@ def watermark(figure: "Figure", text: str) -> None:
         figure.text(0.5, 0.5, text, alpha=0.25, fontsize=24, ha="center", va="center", rotation=20)
 
 
+def check_ending(path: Path) -> None:
+    """Raises UserError for a file whose name does not end as a figure's."""
+    if path.suffix.lower() not in ENDINGS:
+        raise UserError(f"{path}: a figure is {' or '.join(ENDINGS)}; name such a file")
+
+
 def keep(plate: Plate, paths: Sequence[Path]) -> list[Path]:
     """Writes a figure to `paths`, by their endings, and beside the first its data and its caption; all that was written.
 
-    The bytes depend on the figure alone. Raises UserError where a file cannot be written.
+    The bytes depend on the figure alone. Raises UserError where a file cannot be written, or has another ending.
     """
     beside = [paths[0].with_suffix(".csv"), paths[0].with_suffix(".txt")]
     for path in paths:
-        if path.suffix.lower() not in ENDINGS:
-            raise UserError(f"{path}: a figure is {' or '.join(ENDINGS)}; name such a file")
+        check_ending(path)
         write_output(path, partial(_save, plate.figure, path.suffix.lower().removeprefix(".")))
     write_text_output(beside[0], to_csv(plate.data))
     write_text_output(beside[1], plate.caption + "\n")

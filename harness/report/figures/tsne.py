@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from harness.analysis import statistics
 from harness.analysis.statistics import Estimate
 from harness.report.figures.asked import Asked
 from harness.report.figures.opened import BATCH, Opened
-from harness.report.figures.plate import COLORS, MARKERS, PAGE, Plate, new_figure, panels, watermark
+from harness.report.figures.plate import COLORS, COLUMN, MARKERS, Plate, new_figure, panels, watermark
 from harness.report.figures.rank_lists import draw_people
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.data.part_maps.voting import BACKGROUND, vote
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
 
 MOST = 3000  # pixels in a figure
 PEOPLE = 6
+ACROSS = 2  # panels of a column's width
+TITLE = 30  # characters of a line above a panel
 TOKENS, FUSED = "deployed tower", "fused map"
 PART_COLORS = (*COLORS[:7], "#999999", "#882255", "#44AA99", "#DDCC77", "#661100")
 CAPTION = (
-    "Pixel features of {people} test identities ({how}), of unit length, all panels embedded together by t-SNE: n = "
+    "Pixel features of {people} test identities ({how}), of unit length, all panels embedded together by t-SNE, each "
+    "shown through a window of the same size around its own points: n = "
     "{count}, PCA "
     "start, perplexity 30, learning rate auto, seed {seed}, KL divergence {divergence:.2f}, trustworthiness "
     "{trust:.3f}. Colour: "
@@ -71,17 +75,24 @@ def tsne(asked: Asked) -> Plate:
     flat = flatten(together, asked.options.draw)
     numbers = {key: _numbers(of) for key, of in chosen.items()}
     titles = {line.row.name: line.row.title for line in lines}
-    figure, data = new_figure(PAGE, 0.7 + 3.0 * -(-len(first) // 2)), []
-    grid = [axes for row in panels(figure, -(-len(first) // 2), 2, sharex=True, sharey=True) for axes in row]
-    start = 0
+    down = -(-len(first) // ACROSS)
+    figure, data = new_figure(COLUMN, 0.9 + (0.6 + COLUMN / ACROSS) * down), []
+    grid = [axes for row in panels(figure, down, ACROSS) for axes in row]
     parts = sorted({int(part) for one in first.values() for part in one.part})
+    ends = np.cumsum([len(one.part) for one in first.values()])
+    points = dict(zip(first, np.split(flat.points, ends[:-1]), strict=True))
+    reach = max(np.ptp(of, axis=0).max() for of in points.values()) * 0.54
     for axes, (key, pixels) in zip(grid, first.items(), strict=False):
-        points = flat.points[start : start + len(pixels.part)]
-        start += len(pixels.part)
-        _draw(axes, points, pixels, parts, people)
-        axes.set_title(f"{titles[key[0]]}: {key[1]}\n{_said(numbers[key])}", fontsize=6.5)
-        data += _data(key, points, pixels)
+        _draw(axes, points[key], pixels, parts, people)
+        middle = (points[key].min(axis=0) + points[key].max(axis=0)) / 2
+        axes.set(xlim=(middle[0] - reach, middle[0] + reach), ylim=(middle[1] - reach, middle[1] + reach))
+        axes.set_title(f"{fill(titles[key[0]], TITLE)}\n{key[1]}\n{_said(numbers[key])}", fontsize=6)
+        data += _data(key, points[key], pixels)
     for axes in grid:
+        axes.set(box_aspect=1, xticks=[], yticks=[])
+        axes.spines[:].set_visible(True)
+        axes.spines[:].set_color("0.8")
+    for axes in grid[len(first) :]:
         axes.set_axis_off()
     _legend(figure, parts, people, split.labels.parts)
     watermark(figure, asked.warning)
@@ -163,7 +174,7 @@ def _draw(axes: "Axes", points: np.ndarray, pixels: Pixels, parts: list[int], pe
         own = pixels.person == person
         colors = [PART_COLORS[parts.index(int(part)) % len(PART_COLORS)] for part in pixels.part[own]]
         marker = MARKERS[place % len(MARKERS)]
-        axes.scatter(points[own, 0], points[own, 1], c=colors, marker=marker, s=5, linewidths=0.2, alpha=0.8)
+        axes.scatter(points[own, 0], points[own, 1], c=colors, marker=marker, s=4, linewidths=0.2, alpha=0.8)
 
 
 def _legend(figure: "object", parts: list[int], people: list[int], names: tuple[str, ...]) -> None:
@@ -180,7 +191,9 @@ def _legend(figure: "object", parts: list[int], people: list[int], names: tuple[
                label=f"person {one}")
         for place, one in enumerate(people)
     ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=6)
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=4, fontsize=6, columnspacing=0.8, handletextpad=0.1
+    )
 
 
 def _data(key: tuple[str, str], points: np.ndarray, pixels: Pixels) -> list[dict[str, object]]:

@@ -117,7 +117,7 @@ def _result(asked: Asked, line: Line) -> dict[str, Any]:
 
     key = asked.table.study.primary
     gain = line.gains.get(key)
-    seeds = seed_and_people(asked, line)[0] if line.finished else []
+    seeds = seed_and_people(asked, line)[0] if asked.runs(line.row.name) else []
     means = {metric: line.means[metric].mean if line.means else -1.0 for metric in (MEAN_AP, RANK1)}
     return {
         "title": line.row.title, "color": color_of(asked.place(line)), "seeds": seeds,

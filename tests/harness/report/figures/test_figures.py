@@ -139,14 +139,12 @@ def test_a_row_without_weights_is_a_line(asked, name):
         find_drawing(name)(asked)
 
 
-def test_nothing_recorded_and_unknown_figures_are_a_line(tmp_path):
+def test_nothing_recorded_is_a_line(tmp_path):
     empty = asked_of({row: {} for row in ("clip-reid", "part-labels", "identity-parts", "pi-vl")}, tmp_path)
     with pytest.raises(UserError, match="no finished run to draw from"):
         find_drawing("cmc")(empty)
     with pytest.raises(UserError, match=r"has a gain|no finished run"):
         find_drawing("gains")(empty)
-    with pytest.raises(UserError, match=r"unknown figure 'tnse'.*did you mean 'tsne'"):
-        draw_asked("tnse", empty, "ablation")
 
 
 def test_a_rank_list_is_that_of_the_scores(tiny):
