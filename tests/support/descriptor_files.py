@@ -122,3 +122,16 @@ WRITERS: dict[str, Callable[..., Path]] = {
     "npz": write_npz, "mat": write_mat, "npy": write_npy, "pt": write_pt, "parquet": write_parquet,
     "folder": write_folder,
 }  # fmt: skip
+
+
+PERSON, CAMERA = np.repeat(np.arange(6), 2), np.tile(np.arange(2), 6)  # of the queries of runs that are drawn
+
+
+def write_drawn(path: Path, seed: int = 0, person: np.ndarray = PERSON, camera: np.ndarray = CAMERA) -> Path:
+    """Descriptors of the drawn runs' queries, which are their gallery too, under names of other code."""
+    feature = np.random.default_rng(seed).normal(size=(len(person), 4))
+    arrays = {"f": feature, "label": 10 * person + 7, "cam": camera + 1}
+    np.savez(
+        path, **{f"{kind}_{name}": value for kind in ("query", "gallery") for name, value in arrays.items()}
+    )
+    return path

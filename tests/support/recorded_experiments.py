@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from harness.experiment.experiment import Experiment
+from harness.experiment.request import Request
+from harness.experiment.resolve import resolve
 from harness.inputs import identity, student_weights
 from harness.inputs.spec import DataIdentity, Inputs
 from harness.plan import preparation
@@ -15,7 +17,7 @@ from harness.report import markdown, study_table
 from harness.store import manifest
 from harness.store.records import Results
 from tests.support.bmp_people import QUIET
-from tests.support.recorded_runs import write_failed, write_finished, write_stage
+from tests.support.recorded_runs import complain, write_failed, write_finished, write_stage
 
 LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")  # than the files of a test
 FOUND = DataIdentity("0" * 12, "")
@@ -53,6 +55,17 @@ def record_all(experiments: Sequence[Experiment], results: Results) -> list[Cell
     for cell in cells:
         write_finished(results, cell.run, cell.run.seed + 1000 * cell.inputs.world)
     return cells
+
+
+def record_rows(folder: Path, dataset: str, **settings: str) -> Path:
+    """Record runs of the ablation on a data set, which say where that lies; the results folder."""
+    results = Results(folder, complain)
+    experiment = resolve(Request("ablation", dataset=dataset, **settings))
+    note_data(experiment, results)
+    for cell in drawn_cells(experiment, results):
+        inputs = {**asdict(cell.inputs), "called": cell.inputs.called}
+        write_finished(results, cell.run, cell.run.seed, inputs=inputs)
+    return folder
 
 
 def former_cells(experiment: Experiment, results: Results) -> list[Cell]:

@@ -199,7 +199,7 @@ def _draw(lines: Sequence[Line], drawn: Sequence[Drawn]) -> "Figure":
     widths = [1 + (which == "query") + sum(map(len, maps.values())) for which, _, maps in drawn]
     down = max(len(picked.index) for _, picked, _ in drawn)
     height, width = drawn[0][1].image.shape[2:]
-    figure = new_figure(PAGE, TITLE + (height / width + 0.15) * PAGE / (sum(widths) + GAP) * down)
+    figure = new_figure(PAGE, TITLE + (0.9 * height / width + 0.1) * PAGE / (sum(widths) + GAP) * down)
     grid = figure.subplots(
         down, sum(widths) + 1, squeeze=False, width_ratios=[*[1] * widths[0], GAP, *[1] * widths[1]]
     )

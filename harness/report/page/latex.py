@@ -11,15 +11,15 @@ from harness.report.page.inline import Mark, convert
 SPECIAL = {
     **{one: f"\\{one}" for one in "&%$#_{}"},
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
-    ">": r"\textgreater{}", "|": r"\textbar{}", "±": r"$\pm$", "λ": r"$\lambda$",
+    ">": r"\textgreater{}", "|": r"\textbar\allowbreak{}", "±": r"$\pm$", "λ": r"$\lambda$",
 }  # fmt: skip
 MARKS: dict[Mark, tuple[str, str]] = {
     "bold": (r"\textbf{", "}"),
     "italic": (r"\emph{", "}"),
     "code": (r"\texttt{", "}"),
 }
-PREAMBLE = r"% \usepackage[T1]{fontenc}, {booktabs}, {array} and {url}; \input this file where the tables shall stand."
-MOST = 108  # characters of a line of a grid, which is as wide as a page of 6.5 inches in \footnotesize
+PREAMBLE = r"% \usepackage[T1]{fontenc} and {booktabs}; \input this file where the tables shall stand."
+MOST = 114  # characters of a line of a grid, which is as wide as a page of 6.5 inches in \footnotesize
 HEADING = 16  # characters of a line of a heading
 ROW_TITLE = 34
 
@@ -36,8 +36,15 @@ def latex(table: Table, layout: Layout = WHOLE) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text as LaTeX sets it: special characters by their commands, signs of numbers as minus signs."""
-    return re.sub(r"(?<![\w-])-(?=\d)", "$-$", "".join(SPECIAL.get(one, one) for one in text))
+    """The text as LaTeX sets it: special characters by commands, minus signs, quotation marks, and no dash for --."""
+    found = "".join(SPECIAL.get(one, one) for one in text)
+    for pattern, replacement in (
+        (r"(?<![\w-])-(?=\d)", "$-$"),
+        (r"-(?=-)", "-{}"),
+        (r'"([^"]*)"', r"``\1''"),
+    ):
+        found = re.sub(pattern, replacement, found)
+    return found
 
 
 def _inline(text: str) -> str:
@@ -47,10 +54,11 @@ def _inline(text: str) -> str:
 def _block(block: Block) -> str:
     match block:
         case Grid():
-            return "\n\n\\smallskip\n".join(_tabular(part) for part in _narrow(block).within(MOST, edge=2))
+            parts = [_tabular(part) for part in _narrow(block).within(MOST, edge=2)]
+            return "\n".join(f"\\medskip\n{part}\\par\\medskip" for part in parts)
         case Notes():
             items = "\n".join(rf"\item {_inline(item)}" for item in block.items)
-            return f"{{\\footnotesize\n\\begin{{itemize}}\n{items}\n\\end{{itemize}}}}"
+            return f"{{\\footnotesize\\raggedright\n\\begin{{itemize}}\n{items}\n\\end{{itemize}}}}"
         case Text(text, "title"):
             return rf"\paragraph{{{_inline(text)}}}"
         case Text(text, _):

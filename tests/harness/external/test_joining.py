@@ -2,27 +2,16 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from harness.experiment.request import Request
 from harness.experiment.resolve import resolve
 from harness.store.records import Results
 from tests.support.commands import run_main
+from tests.support.descriptor_files import CAMERA, PERSON
+from tests.support.descriptor_files import write_drawn as write
 from tests.support.recorded_experiments import record_all
 from tests.support.recorded_runs import complain
-
-PERSON, CAMERA = np.repeat(np.arange(6), 2), np.tile(np.arange(2), 6)  # as write_finished has them
-
-
-def write(path, seed=0, person=PERSON, camera=CAMERA):
-    """Descriptors of the drawn runs' queries, which are their gallery too, under names of other code."""
-    feature = np.random.default_rng(seed).normal(size=(len(person), 4))
-    arrays = {"f": feature, "label": 10 * person + 7, "cam": camera + 1}
-    np.savez(
-        path, **{f"{kind}_{name}": value for kind in ("query", "gallery") for name, value in arrays.items()}
-    )
-    return path
 
 
 @pytest.fixture

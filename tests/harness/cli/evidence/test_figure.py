@@ -3,42 +3,26 @@
 import csv
 import io
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import matplotlib
 import pytest
 
 from harness.execution.stored_run import OpenedRun
-from harness.experiment.request import Request
-from harness.experiment.resolve import resolve
 from harness.report.figures.opened import Opened
-from harness.store.records import Results
-from tests.harness.external.test_joining import write as write_descriptors
 from tests.support.commands import run_main
-from tests.support.recorded_experiments import drawn_cells, note_data
-from tests.support.recorded_runs import complain, write_finished
-from tests.support.small_datasets import write_csv
+from tests.support.descriptor_files import write_drawn
+from tests.support.recorded_experiments import record_rows
+from tests.support.small_datasets import CSV_ROWS, write_csv
 from tests.support.tiny_models import RECIPE, tiny_trainer
 
 SETTINGS = {"rows": "clip-reid,pi-vl", "seeds": "0,1", "backbone": "tiny"}
 TYPED = [word for name, value in SETTINGS.items() for word in (f"--{name}", value)]
-ROWS = ["a/1.jpg,1,1,train", "a/2.jpg,2,2,train", "b/3.jpg,3,1,query", "b/4.jpg,3,2,gallery"]
-
-
-def record(folder, dataset):
-    """A results folder with two rows at two seeds on a data set, with scores that were drawn."""
-    results = Results(folder, complain)
-    experiment = resolve(Request("ablation", dataset=dataset, **SETTINGS))
-    note_data(experiment, results)
-    for cell in drawn_cells(experiment, results):
-        inputs = {**asdict(cell.inputs), "called": cell.inputs.called}
-        write_finished(results, cell.run, cell.run.seed, inputs=inputs)
-    return folder
 
 
 @pytest.fixture
 def results(tmp_path):
-    return record(tmp_path / "results", "synthped")
+    return record_rows(tmp_path / "results", "synthped", **SETTINGS)
 
 
 def lines(capsys):
@@ -53,8 +37,8 @@ def read(path):
 def test_from_another_machine_whose_pictures_are_away_come_figures_that_need_none(
     tmp_path, capsys, left, names
 ):
-    people = write_csv(tmp_path / "people", ROWS)
-    folder = record(tmp_path / "results", str(people))
+    people = write_csv(tmp_path / "people", CSV_ROWS)
+    folder = record_rows(tmp_path / "results", str(people), **SETTINGS)
     shutil.rmtree(people.parent / "b" if left == "csv" else people.parent)
     typed = ("ablation", "--dataset", str(people), "--results", str(folder), *TYPED)
     for name in names:
@@ -87,7 +71,7 @@ def test_a_data_set_without_part_maps_is_told(results, capsys, monkeypatch, name
     monkeypatch.setattr(Opened, "run", lambda self, row, seed: run)
     assert run_main("figure", name, "ablation", "--results", str(results), *TYPED) == 2
     (said,) = lines(capsys)
-    assert "its test pictures have no part maps" in said
+    assert "its test images have no part maps" in said
     assert "--part-maps" in said
 
 
@@ -148,7 +132,7 @@ def test_without_a_display_it_is_drawn_and_neither_takes_nor_leaves_settings(res
 
 
 def test_a_method_of_other_code_has_gains_and_no_runs_to_draw(results, tmp_path):
-    path = write_descriptors(tmp_path / "feats.npz")
+    path = write_drawn(tmp_path / "feats.npz")
     typed = ("ablation", "--results", str(results), *TYPED, "--with", f"other={path}", "--output")
     for name, expected in (("gains", {"pi-vl", "other"}), ("cmc", {"clip-reid", "pi-vl"})):
         assert run_main("figure", name, *typed, str(tmp_path / f"{name}.svg")) == 0

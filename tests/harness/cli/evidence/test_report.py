@@ -2,17 +2,20 @@
 
 import shutil
 
-from tests.harness.cli.evidence.test_figure import ROWS, TYPED, record
-from tests.harness.external.test_joining import write as write_descriptors
 from tests.support.commands import run_main
-from tests.support.small_datasets import write_csv
+from tests.support.descriptor_files import write_drawn
+from tests.support.recorded_experiments import record_rows
+from tests.support.small_datasets import CSV_ROWS, write_csv
+
+SETTINGS = {"rows": "clip-reid,pi-vl", "seeds": "0,1", "backbone": "tiny"}
+TYPED = [word for name, value in SETTINGS.items() for word in (f"--{name}", value)]
 
 
 def test_from_another_machine_whose_pictures_are_away_comes_a_page_that_says_so(tmp_path, capsys):
-    people = write_csv(tmp_path / "people", ROWS)
-    folder = record(tmp_path / "results", str(people))
+    people = write_csv(tmp_path / "people", CSV_ROWS)
+    folder = record_rows(tmp_path / "results", str(people), **SETTINGS)
     shutil.rmtree(people.parent)
-    descriptors = write_descriptors(tmp_path / "feats.npz")
+    descriptors = write_drawn(tmp_path / "feats.npz")
     page = tmp_path / "new" / "page.html"
     typed = ("--dataset", str(people), "--results", str(folder), *TYPED, "--with", f"other={descriptors}")
     assert run_main("report", "ablation", *typed, "--output", str(page)) == 0
@@ -25,7 +28,7 @@ def test_from_another_machine_whose_pictures_are_away_comes_a_page_that_says_so(
 
 
 def test_what_cannot_be_is_a_line(tmp_path, capsys):
-    folder = record(tmp_path / "results", "synthped")
+    folder = record_rows(tmp_path / "results", "synthped", **SETTINGS)
     (tmp_path / "file").write_text("")
     for typed, told in (
         (["--output", str(tmp_path / "file" / "x.html")], "cannot write below"),

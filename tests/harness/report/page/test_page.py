@@ -112,6 +112,7 @@ def test_latex_is_bold_only_where_a_gain_is_marked():
 
 def test_latex_escapes_what_it_would_read_as_commands():
     assert escaped("50 % of a_b & {x} ±-0.5") == r"50 \% of a\_b \& \{x\} $\pm$$-$0.5"
+    assert escaped('"row" by --redo; a|b') == r"``row'' by -{}-redo; a\textbar\allowbreak{}b"
     text = PAGES["latex"](TABLE)
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
     assert not re.search(r"(?<!\\)[&%#_](?=\w)", text.partition("\n")[2].replace(" & ", " "))
