@@ -22,11 +22,11 @@ from harness.analysis.answer import Answer
 from harness.display.progress import Progress
 from harness.experiment.experiment import Experiment
 from harness.experiment.request import Request
-from harness.experiment.resolve import resolve, resolve_all
+from harness.experiment.resolve import resolve, resolve_all, resolve_worlds
 from harness.launch.launcher import make_launcher
 from harness.launch.options import Options
 from harness.plan.forecast import Forecast, Host, forecast
-from harness.plan.preparation import find_cells, foresee, is_shown, prepare
+from harness.plan.preparation import foresee, is_shown, prepare
 from harness.plan.prepared import Prepared
 from harness.plan.throughput import Throughput
 from harness.report import study_table
@@ -108,8 +108,7 @@ def plan(
 def table(request: Request, results: Path | str = "results", progress: Progress | None = None) -> Answer:
     """Returns what is recorded of a study; trains nothing, and what is missing says so in its place."""
     store = _open(results, progress)
-    experiment = resolve(request, store)
-    return _read([experiment], store, _display(progress))
+    return _read(resolve_worlds(request, store), store, _display(progress))
 
 
 def power(
@@ -252,17 +251,15 @@ def _read(
     prepared: Prepared | None = None,
     show: Show = lambda table: None,
 ) -> Answer:
-    """Returns what is recorded of the experiments; where the command `prepared` them, their tables are kept as files."""
+    """Returns what is recorded of the experiments; see harness.report.study_table.read_tables."""
     tables, found = [], []
-    for experiment in experiments:
-        cells = find_cells(experiment, store, progress, prepared)
-        found.append(study_table.read_cells(experiment, cells, store))
-        tables.append(study_table.make_table(experiment, found[-1], store))
-        show(tables[-1])
-        if prepared is not None:
-            study_table.keep_table(tables[-1], experiment, cells, store)
+    for table, recorded in study_table.read_tables(experiments, store, progress, prepared):
+        show(table)
+        tables.append(table)
+        found += recorded
     complete = all(map(study_table.is_complete, experiments, found))
-    return Answer(tuple(tables), tuple(found), complete)
+    places = tuple((one.study.name, one.inputs.world) for one in experiments)
+    return Answer(tuple(tables), places, tuple(found), complete)
 
 
 def _forecast(

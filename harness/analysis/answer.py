@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """The recorded result of a request: the table of each study, its runs, and whether all are finished."""
+    """The recorded result of a request: the table of each study, its runs, and whether all are finished.
+
+    outcomes: of each study in each world; places: the study and the world of each. A study has one table of all worlds.
+    """
 
     tables: "tuple[Table, ...]"
+    places: tuple[tuple[str, int], ...]
     outcomes: tuple[Recorded, ...]
     complete: bool
 
@@ -28,12 +32,12 @@ class Answer:
 
     @cached_property
     def records(self) -> "pd.DataFrame":
-        """The finished runs, a line each: study, row, seed, id, every metric, and as `health/NAME` what was measured."""
+        """The finished runs, a line each: study, row, world, seed, id, every metric, and as `health/NAME` its health."""
         import pandas as pd
 
         return pd.DataFrame(
-            {"study": table.study.name, "row": row, "seed": seed, "id": run.id, **run.figures}
-            for table, outcomes in zip(self.tables, self.outcomes, strict=True)
+            {"study": study, "row": row, "world": world, "seed": seed, "id": run.id, **run.figures}
+            for (study, world), outcomes in zip(self.places, self.outcomes, strict=True)
             for row, seeds in outcomes.items()
             for seed, run in seeds.items()
             if isinstance(run, Finished)

@@ -3,7 +3,7 @@
 Pure: the same records give the same table, to the byte of what `harness.report.markdown` makes of it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +11,10 @@ import numpy as np
 from harness.analysis import costs, health, statistics
 from harness.analysis.outcomes import Outcome, Outcomes, Problem, find_problems
 from harness.analysis.pairs import (
+    Compare,
     RunsBySeed,
     clusters_of,
+    compare_rows,
     components_of,
     has_scores,
     is_single,
@@ -21,7 +23,7 @@ from harness.analysis.pairs import (
     scores_of,
 )
 from harness.analysis.protocol import comparable, shared
-from harness.analysis.statistics import LEAST_CLUSTERS, TOO_FEW, Estimate, Judgement
+from harness.analysis.statistics import LEAST_CLUSTERS, TOO_FEW, Comparison, Estimate, Judgement
 from harness.analysis.table import (
     CONSISTENCY,
     MAJORITIES,
@@ -67,15 +69,22 @@ def build(
     every = [run for of_row in runs.values() for run in of_row.values()]
     _check_alike(every)
     clusters = clusters_of(every)
-    judged = {metric: _judge(study, runs, metric, clusters) for metric in METRICS}
+
+    def compare(pair: Contrast, metric: str) -> Comparison | None:
+        return compare_rows(pair, runs, metric, clusters)
+
+    judged = {metric: judge_rows(study, metric, compare) for metric in METRICS}
     lines = tuple(
         _line(study, row, _planned(row, seeds, runs), outcomes.get(row.name, {}), judged, clusters)
         for row in study.rows
     )
     lines = tuple(replace(line, differences=_differences(line, setting)) for line in lines)
-    footer = _footer(seeds, runs, judged, clusters)
+    shares = {metric: _retraining_shares(of, runs, metric, clusters) for metric, of in judged.items()}
+    footer = make_footer(seeds, runs, judged, clusters, shares)
     unlearned = {line.row.name for line in lines if line.faults}
-    contrasts = _contrast_lines(study, runs, clusters, unlearned)
+    contrasts = contrast_lines(
+        study, compare, lambda pair: _why_none(runs[pair.row], runs[pair.against], clusters), unlearned
+    )
     return Table(study, dataset, warning, lines, footer, setting, columns, contrasts)
 
 
@@ -114,9 +123,7 @@ def _check_alike(runs: Sequence[Finished]) -> None:
             )
 
 
-def _judge(
-    study: Study, runs: Mapping[str, RunsBySeed], metric: str, clusters: np.ndarray
-) -> dict[Contrast, Judgement]:
+def judge_rows(study: Study, metric: str, compare: Compare) -> dict[Contrast, Judgement]:
     """Compares the rows of every section with the baseline, each section a family."""
     judged: dict[Contrast, Judgement] = {}
     for section in dict.fromkeys(row.section for row in study.rows):
@@ -125,7 +132,7 @@ def _judge(
             for row in study.rows
             if row.section == section and row.compared and row.name != study.reference
         ]
-        judged |= judge_pairs(pairs, runs, metric, clusters, _margin(study, metric))
+        judged |= judge_pairs(pairs, metric, compare, _margin(study, metric))
     return judged
 
 
@@ -133,20 +140,21 @@ def _margin(study: Study, metric: str) -> float | None:
     return study.margin if metric == study.primary else None
 
 
-def _contrast_lines(
-    study: Study, runs: Mapping[str, RunsBySeed], clusters: np.ndarray, unlearned: Collection[str]
+def contrast_lines(
+    study: Study, compare: Compare, explain: Callable[[Contrast], str], unlearned: Collection[str]
 ) -> tuple[ContrastLine, ...]:
-    """The contrasts of the rows that the table has; those of the study are one family in each metric."""
+    """The contrasts of the rows that the table has; those of the study are one family in each metric.
+
+    explain: why a pair has no comparison.
+    """
     rows = {row.name: row for row in study.rows}
     shown = [pair for pair in study.contrasts if pair.row in rows and pair.against in rows]
-    judged = {
-        metric: judge_pairs(shown, runs, metric, clusters, _margin(study, metric)) for metric in METRICS
-    }
+    judged = {metric: judge_pairs(shown, metric, compare, _margin(study, metric)) for metric in METRICS}
     lines = []
     for pair in shown:
         gains = {metric: judged[metric][pair] for metric in METRICS if pair in judged[metric]}
         verdict = gains[study.primary].verdict if gains else ""
-        absence = "" if gains else _why_none(runs[pair.row], runs[pair.against], clusters)
+        absence = "" if gains else explain(pair)
         doubtful = pair.row in unlearned or pair.against in unlearned
         lines.append(
             ContrastLine(pair, rows[pair.row], rows[pair.against], gains, verdict, absence, doubtful)
@@ -225,15 +233,22 @@ def _consistency(runs: Sequence[Finished]) -> dict[str, Estimate]:
     return {key: one.within(0, 100) if key in SHARES else one for key, one in found.items()}
 
 
-def _footer(
-    seeds: Sequence[int], runs: Mapping[str, RunsBySeed], judged: Judged, clusters: np.ndarray
+def make_footer(
+    seeds: Sequence[int],
+    runs: Mapping[str, RunsBySeed],
+    judged: Judged,
+    clusters: np.ndarray,
+    shares: Mapping[str, tuple[float, ...]],
 ) -> Footer | None:
-    """The footer, None without a finished run; the minimum detectable effect is that of the least certain row."""
+    """The footer, None without a finished run; the minimum detectable effect is that of the least certain row.
+
+    shares: the parts of the gains' variances that retraining makes, by metric.
+    """
     own = [run for of_row in runs.values() for run in of_row.values()]
     if not own:
         return None
     people, count = people_of(own), len(np.unique(clusters))
-    gains = {metric: [one.comparison.gain for one in of.values()] for metric, of in judged.items()}
+    gains = {metric: [one.comparison.widest for one in of.values()] for metric, of in judged.items()}
     degrees = [gain.degrees for of_metric in gains.values() for gain in of_metric]
     return Footer(
         signature=shared([run.signature for run in own]),
@@ -254,11 +269,7 @@ def _footer(
             for metric, of_metric in gains.items()
             if of_metric and count >= LEAST_CLUSTERS  # fewer say nothing of others
         },
-        retraining_shares={
-            metric: shares
-            for metric, of_metric in judged.items()
-            if (shares := _retraining_shares(of_metric, runs, metric, clusters))
-        },
+        retraining_shares={metric: of_metric for metric, of_metric in shares.items() if of_metric},
     )
 
 

@@ -5,7 +5,7 @@ the seed's in each cluster, and a rest. Mean squares of that layout, crossed and
 (Searle, Casella and McCulloch 1992, ch. 5; unequal clusters by Henderson's first method).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,8 +14,9 @@ from scipy import special
 
 from harness.analysis.statistics import LEVEL
 
-Source = Literal["retraining", "clusters", "queries", "retraining in clusters", "rest"]
+Source = Literal["worlds", "retraining", "clusters", "queries", "retraining in clusters", "rest"]
 SOURCES: tuple[Source, ...] = ("retraining", "clusters", "queries", "retraining in clusters", "rest")
+"""The sources within a world; `worlds` is a further one where several were drawn."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Components:
-    """The components of a gain measured with so many seeds, clusters and queries.
+    """The components of a gain measured with so many seeds, clusters and queries in each of so many worlds.
 
     size: mean number of queries of a query's cluster, sum of squared sizes over queries; what a cluster's effect is
     multiplied by in a mean over queries.
@@ -45,9 +46,10 @@ class Components:
     clusters: int
     queries: int
     size: float
+    worlds: int = 1
 
     def terms(self, seeds: int | None = None, people: float = 1.0) -> np.ndarray:
-        """Expected variances [3] of the mean by seeds, by clusters and by cells, as the interval's are estimated.
+        """Expected variances [3] of a world's mean by seeds, by clusters and by cells, as the interval's are estimated.
 
         With `seeds` (default: those measured) and `people` times the clusters and queries, of the same sizes. The
         variance of the mean is the first two less the third.
@@ -64,8 +66,19 @@ class Components:
     def retraining_share(self) -> float | None:
         """The part of the mean's variance that further seeds take away; None with one seed, or where nothing varies."""
         by_seeds, by_clusters, cells = self.terms()
-        total = by_seeds + by_clusters - cells
+        total = by_seeds + by_clusters - cells + self._by_worlds
         return float(by_seeds / total) if self.seeds > 1 and total > 0 else None
+
+    @property
+    def world_share(self) -> float | None:
+        """The part of the mean's variance that only further worlds take away; None with one world, or as above."""
+        by_seeds, by_clusters, cells = self.terms()
+        total = by_seeds + by_clusters - cells + self._by_worlds
+        return float(self._by_worlds / total) if self.worlds > 1 and total > 0 else None
+
+    @property
+    def _by_worlds(self) -> float:
+        return self.by_source["worlds"].known if "worlds" in self.by_source else 0.0
 
 
 def decompose(difference: np.ndarray, clusters: np.ndarray) -> Components:
@@ -73,25 +86,45 @@ def decompose(difference: np.ndarray, clusters: np.ndarray) -> Components:
 
     A negative estimate is 0. Raises ValueError for fewer than two clusters.
     """
-    points = 100 * np.atleast_2d(np.asarray(difference, dtype=float))
-    member = np.unique(clusters, return_inverse=True)[1]
-    sizes = np.bincount(member)
-    (seeds, queries), count = points.shape, len(sizes)
-    if count < 2:
+    found = decompose_worlds([np.atleast_2d(np.asarray(difference, dtype=float))], [clusters])
+    assert found is not None
+    return found
+
+
+def decompose_worlds(differences: Sequence[np.ndarray], clusters: Sequence[np.ndarray]) -> Components | None:
+    """The components of `differences`, one [S, Q] for each world, in which `clusters`, seeds and queries are nested.
+
+    Mean squares within worlds are pooled. The component of worlds is the variance of their means less what of it comes
+    from within. None where worlds differ in seeds, queries or sizes of clusters; errors as for `decompose`.
+    """
+    members = [np.unique(of, return_inverse=True)[1] for of in clusters]
+    sizes = [np.bincount(member) for member in members]
+    layouts = {(one.shape, tuple(np.sort(of))) for one, of in zip(differences, sizes, strict=True)}
+    if len(layouts) > 1:
+        return None
+    ((seeds, queries), ordered), worlds = layouts.pop(), len(differences)
+    if len(ordered) < 2:
         raise ValueError("components need the queries of at least two clusters")
-    squares, freedom = _mean_squares(points, member, sizes)
-    size = float((sizes**2).sum()) / queries
+    points = [100 * one for one in differences]
+    parts = [_mean_squares(*one) for one in zip(points, members, sizes, strict=True)]
+    squares = np.mean([one for one, _ in parts], axis=0)
+    freedom = np.sum([one for _, one in parts], axis=0)
+    size = float(np.square(ordered).sum()) / queries
     between = (queries - size) / (
-        count - 1
+        len(ordered) - 1
     )  # what the mean square between clusters multiplies their variance by
     weights = _weights(seeds, queries, size, between)
-    return Components(
-        by_source={source: _component(weights[source], squares, freedom) for source in SOURCES},
-        seeds=seeds,
-        clusters=count,
-        queries=queries,
-        size=size,
-    )
+    by_source = {source: _component(weights[source], squares, freedom) for source in SOURCES}
+    if worlds > 1:
+        within = (
+            weights["retraining"] / seeds
+            + (size * weights["clusters"] + weights["queries"]) / queries
+            + (size * weights["retraining in clusters"] + weights["rest"]) / (queries * seeds)
+        )  # a world's mean by its mean squares
+        spread = np.var([one.mean() for one in points], ddof=1)
+        all_squares, all_freedom = np.append(spread, squares), np.append(worlds - 1, freedom)
+        by_source = {"worlds": _component(np.append(1, -within), all_squares, all_freedom), **by_source}
+    return Components(by_source, seeds, len(ordered), queries, size, worlds)
 
 
 def _mean_squares(points: np.ndarray, member: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

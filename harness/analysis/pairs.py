@@ -1,6 +1,6 @@
 """Compares any two rows of a table over the seeds that both have and the queries that all share."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,18 +13,16 @@ from harness.store.records import Finished
 from studies.study import Contrast
 
 RunsBySeed = Mapping[int, Finished]
+Compare = Callable[[Contrast, str], Comparison | None]
+"""From a pair of rows and a metric to their comparison; None where they cannot be compared."""
 QUERY_SCORES = {MEAN_AP: "average_precision", "mINP": "inp"}  # columns of a run's queries
 
 
 def judge_pairs(
-    pairs: Iterable[Contrast],
-    runs: Mapping[str, RunsBySeed],
-    metric: str,
-    clusters: np.ndarray,
-    margin: float | None,
+    pairs: Iterable[Contrast], metric: str, compare: Compare, margin: float | None
 ) -> dict[Contrast, Judgement]:
-    """Verdicts on `pairs` of rows on one metric, a family of comparisons; pairs without a seed in common are left out."""
-    compared = {pair: compare_rows(pair, runs, metric, clusters) for pair in pairs}
+    """Verdicts on `pairs` of rows on one metric, a family of comparisons; pairs that are not compared are left out."""
+    compared = {pair: compare(pair, metric) for pair in pairs}
     found = {pair: one for pair, one in compared.items() if one is not None}
     return statistics.judge(found, margin)
 
@@ -40,9 +38,13 @@ def compare_rows(
     if not common or is_single(clusters):
         return None
     scores = [scores_of(of_row, metric) for of_row in zip(*common, strict=True)]
-    drawn = np.random.default_rng(list(f"{pair.row}/{pair.against}/{metric}".encode()))
-    found = statistics.compare(scores[0], scores[1], clusters, drawn)
+    found = statistics.compare(scores[0], scores[1], clusters, drawn_for(pair, metric))
     return replace(found, gain=found.gain.within(-100, 100))
+
+
+def drawn_for(pair: Contrast, metric: str) -> np.random.Generator:
+    """The generator of the flips for a pair, the same whatever rows stand beside it."""
+    return np.random.default_rng(list(f"{pair.row}/{pair.against}/{metric}".encode()))
 
 
 def common_runs(pair: Contrast, runs: Mapping[str, RunsBySeed]) -> list[tuple[Finished, Finished]]:

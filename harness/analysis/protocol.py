@@ -16,6 +16,12 @@ def comparable(signature: str) -> str:
     return "|".join(part for part in whole(signature).split("|") if not part.startswith(FEATURE))
 
 
+def without_data(signature: str) -> str:
+    """The part of a signature that tables of several worlds share: all of `comparable` but the data."""
+    metric, _, *rest = comparable(signature).split("|")
+    return "|".join([metric, *rest])
+
+
 def shared(signatures: Sequence[str]) -> str:
     """The signature of a table of comparable rows; their features are joined by `+`."""
     parts = [whole(one).split("|") for one in dict.fromkeys(signatures)]

@@ -8,16 +8,22 @@ and comparisons of scores leave this file in percent points.
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 from scipy import special, stats
 
+from harness.analysis.significance import FLIPS, holm, randomisation_p
+
+if TYPE_CHECKING:
+    from harness.analysis.components import Components
+
 Name = TypeVar("Name", bound=Hashable)
 Scores = np.ndarray  # [S, Q]: one score in [0, 1] per seed and query: an average precision, or a hit (0 or 1)
-Verdict = Literal["better", "worse", "equivalent", "inconclusive", "too few seeds", "too few identities"]
+Verdict = Literal[
+    "better", "worse", "equivalent", "inconclusive", "too few seeds", "too few identities", "too few worlds"
+]
 
-FLIPS = 9_999
 CONFIDENCE = 0.95
 LEVEL = 1 - CONFIDENCE
 POWER = 0.80
@@ -26,6 +32,7 @@ LEAST_SEEDS = 3  # with fewer, retraining noise is not known well enough to call
 # few on so few patterns (2^9 = 512), that luck alone makes rows equivalent or apart.
 LEAST_CLUSTERS = 10
 TOO_FEW: Verdict = "too few identities"
+LEAST_WORLDS = 3  # the interval over two has one degree of freedom and spans 13 times their difference
 COVERAGE = {3: 0.93, 5: 0.94}  # of the interval in simulation, at least, by seeds; the suite holds it to them
 
 
@@ -60,9 +67,22 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Beyond:
+    """A gain with its interval for people like these, in points: by world, and over worlds as a further random factor.
+
+    components: of the gain's variance; None where worlds differ in their seeds or clusters.
+    """
+
+    gain: Estimate
+    by_world: Mapping[int, float]
+    components: "Components | None"
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A row against its reference on one metric: same queries, same seeds; p is the randomisation test's.
 
+    `gain` is for these people; `beyond`, where several worlds were drawn, for people like these.
     `seeds` and `clusters` count those that both have. `row_alone` and `reference_alone` count, over all seeds and
     queries, where only that one scored higher: McNemar's discordant pairs where the scores are hits.
     """
@@ -73,6 +93,18 @@ class Comparison:
     clusters: int
     row_alone: int
     reference_alone: int
+    beyond: Beyond | None = None
+
+    @property
+    def widest(self) -> Estimate:
+        """The gain with the wider of its intervals, which the verdict follows."""
+        both = (self.gain, self.beyond.gain) if self.beyond else (self.gain,)
+        return max(both, key=lambda one: one.high - one.low)
+
+    @property
+    def largest_p(self) -> float:
+        """The largest p of the randomisation test and of the intervals."""
+        return max(self.p, self.gain.p, self.beyond.gain.p if self.beyond else 0.0)
 
 
 @dataclass(frozen=True)
@@ -96,6 +128,19 @@ class Crossed:
     mean: np.ndarray
     variance: np.ndarray
     degrees: np.ndarray
+
+    def estimate(self, confidence: float = CONFIDENCE) -> Estimate:
+        """Student's interval of a single study, in percent points."""
+        return _interval(float(self.mean), float(self.variance), float(self.degrees), confidence)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Means of studies [...], their variances [3, ...] by seeds, clusters and cells, and the freedom [3] of these."""
+
+    mean: np.ndarray
+    variances: np.ndarray
+    freedom: np.ndarray
 
 
 def compare(
@@ -121,14 +166,15 @@ def compare(
 def judge(comparisons: Mapping[Name, Comparison], margin: float | None) -> dict[Name, Judgement]:
     """Verdicts on one family of comparisons on one metric; `margin` in percent points, None: none.
 
-    A comparison's p is the larger of the randomisation test's and the interval's, adjusted by Holm over the family. Below
-    .05, with three seeds and ten clusters or more, the row is better or worse, so a marked interval never holds 0.
-    equivalent: the whole interval lies within +-margin, and the row is neither better nor worse.
+    A comparison's p is the largest of the randomisation test's and the intervals', adjusted by Holm over the family.
+    Below .05, with three seeds, ten clusters and, if several were drawn, three worlds or more, the row is better or
+    worse, so a marked interval never holds 0. equivalent: the wider interval lies within +-margin, and the row is neither
+    better nor worse.
 
     Where rows differ by luck alone, simulated as for `cross`, a row is marked in at most 8 % of studies with 3 seeds and
     6 % with 5, and one of three rows that share a baseline in 9 % and 7 %.
     """
-    larger = [max(comparison.p, comparison.gain.p) for comparison in comparisons.values()]
+    larger = [comparison.largest_p for comparison in comparisons.values()]
     return {
         name: Judgement(comparison, float(p), _verdict(comparison, float(p), margin))
         for (name, comparison), p in zip(comparisons.items(), holm(larger), strict=True)
@@ -136,11 +182,13 @@ def judge(comparisons: Mapping[Name, Comparison], margin: float | None) -> dict[
 
 
 def _verdict(comparison: Comparison, adjusted_p: float, margin: float | None) -> Verdict:
-    gain = comparison.gain
+    gain = comparison.widest
     if comparison.seeds < LEAST_SEEDS:
         return "too few seeds"
     if comparison.clusters < LEAST_CLUSTERS:
         return TOO_FEW
+    if comparison.beyond and len(comparison.beyond.by_world) < LEAST_WORLDS:
+        return "too few worlds"
     if adjusted_p < LEVEL:
         return "better" if gain.mean > 0 else "worse"
     if margin is not None and -margin < gain.low and gain.high < margin:
@@ -148,30 +196,9 @@ def _verdict(comparison: Comparison, adjusted_p: float, margin: float | None) ->
     return "inconclusive"
 
 
-def randomisation_p(
-    difference: np.ndarray, clusters: np.ndarray, generator: np.random.Generator, flips: int = FLIPS
-) -> float:
-    """Two-sided p of the mean of `difference` [Q] when the signs of whole clusters are flipped at random.
-
-    p = (1 + hits) / (1 + flips). It asks whether these trained models differ on people like these; what
-    retraining would change is the interval's business.
-    """
-    member = np.unique(clusters, return_inverse=True)[1]
-    sums = np.bincount(member, weights=difference)
-    threshold = abs(sums.sum()) - 1e-9 * np.abs(sums).sum()  # rounding must not break a tie
-    width = -(-len(sums) // 8)  # bytes that hold one bit per cluster
-    hits = 0
-    for start in range(0, flips, 1000):
-        drawn = generator.integers(0, 256, (min(1000, flips - start), width), dtype=np.uint8)
-        kept = np.unpackbits(drawn, axis=1, count=len(sums)).astype(float)  # 0 flips a cluster's sign
-        hits += int((np.abs(2 * kept @ sums - sums.sum()) >= threshold).sum())
-    return (1 + hits) / (1 + flips)
-
-
 def estimate(scores: Scores, clusters: np.ndarray, confidence: float = CONFIDENCE) -> Estimate:
     """Mean over seeds and queries of `scores` [S, Q] with Student's interval on the variance and degrees of `cross`."""
-    found = cross(np.atleast_2d(np.asarray(scores, dtype=float)), clusters)
-    return _interval(float(found.mean), float(found.variance), float(found.degrees), confidence)
+    return cross(np.atleast_2d(np.asarray(scores, dtype=float)), clusters).estimate(confidence)
 
 
 def cross(scores: np.ndarray, clusters: np.ndarray) -> Crossed:
@@ -189,6 +216,14 @@ def cross(scores: np.ndarray, clusters: np.ndarray) -> Crossed:
     to the people's (tests/harness/analysis/test_statistics_simulated.py), intervals cover at least 93 % with 3 seeds and
     94 % with 5; without that factor 92.0 % and 94.0 %.
     """
+    found = split_variance(scores, clusters)
+    return Crossed(
+        found.mean, total_variance(*found.variances), satterthwaite(found.variances, found.freedom)
+    )
+
+
+def split_variance(scores: np.ndarray, clusters: np.ndarray) -> Terms:
+    """The mean of each study in `scores` [..., S, Q] with the terms of its variance, see `cross`."""
     size = scores.shape[-2]
     mean = scores.mean(axis=(-2, -1), keepdims=True)
     residuals, share = _sums_by_cluster((scores - mean) / (size * scores.shape[-1]), clusters)
@@ -203,8 +238,7 @@ def cross(scores: np.ndarray, clusters: np.ndarray) -> Crossed:
         v_seeds = many_seeds * (by_seed**2).sum(axis=-1)
         v_cells = many_seeds * many_clusters * (left_over**2).sum(axis=(-2, -1))
     freedom = np.array([size - 1, count - 1, (size - 1) * (count - 1)])
-    degrees = satterthwaite(np.stack([v_seeds, v_clusters, v_cells]), freedom)
-    return Crossed(mean[..., 0, 0], total_variance(v_seeds, v_clusters, v_cells), degrees)
+    return Terms(mean[..., 0, 0], np.stack([v_seeds, v_clusters, v_cells]), freedom)
 
 
 def total_variance(seeds: np.ndarray, clusters: np.ndarray, cells: np.ndarray) -> np.ndarray:
@@ -240,16 +274,6 @@ def estimate_over_seeds(values: Sequence[float], confidence: float = CONFIDENCE)
 def unsure(mean: float) -> Estimate:
     """An estimate without a known error: the interval (-inf, inf)."""
     return Estimate(mean, -np.inf, np.inf, np.inf, 0.0)
-
-
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Holm's step-down adjustment of p values, in their own order."""
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
 
 
 def _sums_by_cluster(scores: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -165,6 +165,8 @@ class Footer:
 
     `clusters`: what hangs together, and `cluster_count` of them; `degrees`: the fewest and most of freedom of a gain.
     `retraining_shares`: by metric, the part of each gain's variance that retraining makes; the rest is the queries'.
+    `worlds`: those that were drawn, where the table is about several; queries, people and clusters are then of each, and
+    `world_shares` the parts of the gains' variances that only further worlds take away.
     `codes`: digests of the code that rows were trained and scored by, by row; empty: recorded before there was one.
     """
 
@@ -183,6 +185,8 @@ class Footer:
     codes: Mapping[str, tuple[str, ...]]
     minimum_detectable: Mapping[str, float]
     retraining_shares: Mapping[str, tuple[float, ...]]
+    worlds: tuple[int, ...] = ()
+    world_shares: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -216,6 +220,11 @@ class Table:
         """Whether a row of ours is known to owe to other code than that at hand."""
         codes, today = set(self.codes(line)), self.setting.code
         return line.trained and bool(today and codes) and codes != {today}
+
+    @property
+    def worlds(self) -> tuple[int, ...]:
+        """The worlds that it is about; empty where it is about one alone."""
+        return self.footer.worlds if self.footer else ()
 
     @property
     def clusters(self) -> ClusterName:

@@ -43,10 +43,23 @@ def resolve_all(
     Table 4 is among them for pictures on disk where parsers' maps are named. Several worlds are an experiment each, which
     stand together study by study. The rest is as for `resolve`.
     """
+    each = [_resolve_all(one, results, device) for one in _by_world(asked)]
+    return tuple(one for of_study in zip(*each, strict=True) for one in of_study)
+
+
+def resolve_worlds(
+    asked: Request, results: Results | None = None, device: str = "auto"
+) -> tuple[Experiment, ...]:
+    """Returns the experiments of a request for one study, one for each world; errors as for `resolve`."""
+    return tuple(resolve(one, results, device) for one in _by_world(asked))
+
+
+def _by_world(asked: Request) -> list[Request]:
     worlds = parse_worlds(asked.worlds)
-    if len(worlds) > 1:
-        each = [resolve_all(replace(asked, worlds=str(world)), results, device) for world in worlds]
-        return tuple(one for of_study in zip(*each, strict=True) for one in of_study)
+    return [replace(asked, worlds=str(world)) for world in worlds] if len(worlds) > 1 else [asked]
+
+
+def _resolve_all(asked: Request, results: Results | None, device: str) -> tuple[Experiment, ...]:
     if asked.study == "starts" and asked.study_file is None:
         return _from_each_start(asked, results, device)
     if asked.study != "all" or asked.study_file is not None:

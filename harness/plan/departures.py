@@ -151,6 +151,8 @@ def _tell_apart(experiment: Experiment, cells: Sequence[Cell], results: Results)
     said = [describe_changes(changed(experiment)).replace(", ", ",")]
     said += [experiment.precision] if experiment.precision != default_precision(experiment, results) else []
     said += ["partial"] if any(cell.partial for cell in cells) else []
+    worlds = sorted({cell.inputs.world for cell in cells})
+    said += [f"worlds={'+'.join(map(str, worlds))}"] if len(worlds) > 1 else []
     said += [] if experiment.rows == _default_rows(experiment) else [f"rows={'+'.join(experiment.rows)}"]
     said += (
         []

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.analysis.components import SOURCES, Component
+from harness.analysis.components import SOURCES
 from harness.analysis.statistics import LEAST_SEEDS
 from harness.display.text import duration
 from harness.power.forecast import MORE_SEEDS, PEOPLE, Forecast, Outlook
 from harness.power.planning import MOST_PEOPLE, MOST_SEEDS, Design
 from harness.report.grid import grid
+from harness.report.page.worlds import deviation
 
 NAMES = {"person": "identities", "family": "families"}
 WHOLE = (
@@ -117,16 +118,10 @@ def _components(outlooks: Sequence[Outlook]) -> str:
     rows = []
     for one in outlooks:
         share = one.measured.components.retraining_share
-        cells = [_deviation(one.measured.components.by_source[source]) for source in SOURCES]
+        cells = [deviation(one.measured.components.by_source[source]) for source in SOURCES]
         shared = "-" if share is None else f"{100 * share:.0f}"
         rows.append([_contrast(one), one.measured.metric, str(one.measured.components.seeds), *cells, shared])
     return grid(headings, rows, left=(0, 1))
-
-
-def _deviation(component: Component) -> str:
-    if np.isnan(component.variance):
-        return "-"
-    return "{:.2f} [{:.2f}, {:.2f}]".format(*np.sqrt([component.variance, component.low, component.high]))
 
 
 def to_json(forecasts: Sequence[Forecast]) -> str:

@@ -1,7 +1,8 @@
 """The contrasts of a study as Markdown: each comparison that its question asks for, with what came of it."""
 
+from harness.analysis.statistics import Judgement
 from harness.analysis.table import METRICS, RANK1, Table
-from harness.report.grid import p_value, signed_interval
+from harness.report.grid import p_value, signed_beyond, signed_interval
 from harness.report.page.blocks import Grid
 
 
@@ -25,13 +26,21 @@ def grids(table: Table) -> list[Grid]:
         if line.gains:
             hits = line.gains[RANK1].comparison
             pairs, seeds = f"{hits.row_alone} : {hits.reference_alone}", str(hits.seeds)
-        gains = {
-            metric: (signed_interval(line.gains.get(metric)), p_value(line.gains.get(metric)))
-            for metric in METRICS
-        }
+        gains = {metric: _cells(line.gains.get(metric), table) for metric in METRICS}
         first.append([line.pair, *gains[primary], line.standing])
         second.append([line.pair, *gains[other], pairs, seeds])
+    headings = {
+        metric: [f"{metric} gain", *(["People like these"] if table.worlds else []), "p"]
+        for metric in METRICS
+    }
+    last = 1 + len(headings[primary])
     return [
-        Grid(["Gain of", f"{primary} gain", "p", "Verdict"], first, (0, 3)),
-        Grid(["Gain of", f"{other} gain", "p", "Discordant pairs", "Seeds"], second, (0, 4)),
+        Grid(["Gain of", *headings[primary], "Verdict"], first, (0, last)),
+        Grid(["Gain of", *headings[other], "Discordant pairs", "Seeds"], second, (0, last + 1)),
     ]
+
+
+def _cells(gain: Judgement | None, table: Table) -> list[str]:
+    """The gain with its interval, of several worlds with that for people like these, and p."""
+    alike = [signed_beyond(gain)] if table.worlds else []
+    return [signed_interval(gain), *alike, p_value(gain)]

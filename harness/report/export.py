@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.analysis.components import Component
 from harness.analysis.health import FIGURES
-from harness.analysis.statistics import Estimate, Judgement
+from harness.analysis.statistics import Beyond, Estimate, Judgement
 from harness.analysis.table import (
     CONSISTENCY,
     METRICS,
@@ -137,7 +138,22 @@ def _gain(judgement: Judgement | None) -> dict[str, Any] | None:
         "clusters": comparison.clusters,
         "row_alone": comparison.row_alone,
         "reference_alone": comparison.reference_alone,
+        **(_beyond(comparison.beyond) if comparison.beyond else {}),
     }
+
+
+def _beyond(beyond: Beyond) -> dict[str, Any]:
+    """The interval for people like these, the gain in each world, and variances in squared points with intervals."""
+    known = beyond.components
+    return {
+        "people_like_these": _estimate(beyond.gain),
+        "by_world": {str(world): _plain(gain) for world, gain in beyond.by_world.items()},
+        "variances": known and {source: _variance(one) for source, one in known.by_source.items()},
+    }
+
+
+def _variance(component: Component) -> list[float | None]:
+    return [_plain(value) for value in (component.variance, component.low, component.high)]
 
 
 def _footer(footer: Footer) -> dict[str, Any]:
@@ -147,6 +163,7 @@ def _footer(footer: Footer) -> dict[str, Any]:
         "people": footer.people,
         "clusters": footer.cluster_count,
         "seeds": list(footer.seeds),
+        **_worlds(footer),
         "devices": list(footer.devices),
         "precisions": list(footer.precisions),
         "weights": list(footer.weights),
@@ -160,6 +177,14 @@ def _footer(footer: Footer) -> dict[str, Any]:
             for name, values in footer.retraining_shares.items()
         },
     }
+
+
+def _worlds(footer: Footer) -> dict[str, Any]:
+    """The worlds and their share in the variance of gains, where there are several; counts are then of each."""
+    if not footer.worlds:
+        return {}
+    shares = {KEYS[name]: [_plain(value) for value in values] for name, values in footer.world_shares.items()}
+    return {"worlds": list(footer.worlds), "world_shares": shares}
 
 
 def _plain(value: float) -> float | None:
@@ -190,7 +215,7 @@ def _flat(table: Table, line: Line) -> dict[str, Any]:
     for metric in METRICS:
         flat[f"{KEYS[metric]}_less_paper"] = _plain(line.differences.get(metric, float("nan")))
     flat["gain_over"] = table.study.reference if line.gains else None
-    flat |= _flat_gains(line.gains, "")
+    flat |= _flat_gains(line.gains, "", bool(table.worlds))
     flat |= {"verdict": line.standing, "seeds": line.finished, "seeds_planned": line.planned}
     flat |= _flat_contrasts(table, line)
     for item in CONSISTENCY:
@@ -206,12 +231,15 @@ def _flat(table: Table, line: Line) -> dict[str, Any]:
     return {**flat, "problems": problems, **_shared(table), "code": codes}
 
 
-def _flat_gains(gains: Mapping[str, Judgement], suffix: str) -> dict[str, Any]:
+def _flat_gains(gains: Mapping[str, Judgement], suffix: str, worlds: bool) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for metric in METRICS:
         name, judgement = f"{KEYS[metric]}_gain{suffix}", gains.get(metric)
         flat |= _flat_interval(name, judgement.comparison.gain if judgement else None)
         flat[f"{name}_adjusted_p"] = _plain(judgement.adjusted_p) if judgement else None
+        if worlds:
+            beyond = judgement.comparison.beyond if judgement else None
+            flat |= _flat_interval(f"{name}_alike", beyond.gain if beyond else None)
     return flat
 
 
@@ -223,7 +251,7 @@ def _flat_contrasts(table: Table, line: Line) -> dict[str, Any]:
         found, suffix = own.get(against), f"_over_{against}"
         gains = found.gains if found else {}
         hits = gains[RANK1].comparison if gains else None
-        flat |= _flat_gains(gains, suffix)
+        flat |= _flat_gains(gains, suffix, bool(table.worlds))
         flat[f"rank1_alone{suffix}"] = hits.row_alone if hits else None
         flat[f"rank1_other_alone{suffix}"] = hits.reference_alone if hits else None
         flat[f"verdict{suffix}"] = found.standing if found else None
@@ -237,6 +265,7 @@ def _shared(table: Table) -> dict[str, Any]:
         "dataset": table.dataset,
         "signature": footer.signature if footer else None,
         "clusters": footer.clusters if footer else None,
+        **({"worlds": " ".join(map(str, table.worlds))} if table.worlds else {}),
         "warning": table.caution,
         "changes": describe_changes(table.setting.changes),
         "partial": describe_partial(table.setting.partial),

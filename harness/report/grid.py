@@ -33,6 +33,14 @@ def signed_interval(judgement: "Judgement | None") -> str:
     return signed(found.mean, found.low, found.high, judgement.marked)
 
 
+def signed_beyond(judgement: "Judgement | None") -> str:
+    """The interval of a gain for people like these; a dash where there is none, or one world."""
+    found = judgement.comparison.beyond.gain if judgement and judgement.comparison.beyond else None
+    if found is None or not np.isfinite(found.low):
+        return "-"
+    return f"[{number(found.low, 2, '+')}, {number(found.high, 2, '+')}]"
+
+
 def signed(mean: float, low: float, high: float, marked: bool = False) -> str:
     """A difference in points with its interval, bold where it is `marked`."""
     middle, least, most = (number(value, 2, "+") for value in (mean, low, high))

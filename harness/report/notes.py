@@ -1,8 +1,11 @@
 """The notes below a table: what its numbers mean, how sure they are, and where they come from."""
 
+from collections.abc import Mapping
+
 from harness.analysis.statistics import COVERAGE, LEAST_CLUSTERS, LEAST_SEEDS, TOO_FEW
 from harness.analysis.table import CLUSTER_WORDS, METRICS, RANK1, Footer, Line, Table
 from harness.report import published as published_table
+from harness.report.page import worlds
 from harness.report.page.sentence import LEAD, sentence
 
 
@@ -60,11 +63,12 @@ def _first(table: Table) -> list[str]:
 def _statistics(table: Table) -> list[str]:
     """Notes on intervals, p values and verdicts."""
     margin, primary, clusters = table.study.margin, table.study.primary, CLUSTER_WORDS[table.clusters][1]
+    spread = f"over retraining and {clusters}{' of these worlds' if table.worlds else ''}"
     covered = " and ".join(f"{100 * share:.0f} % with {seeds} seeds" for seeds, share in COVERAGE.items())
     found = table.footer.degrees if table.footer else None
     degrees = f", here {_most(found[0], 1)} to {_most(found[1], 1)}" if found else ""
     notes = [
-        f"**Ours**: percent; mean over seeds and queries [95 % interval over retraining and {clusters}].",
+        f"**Ours**: percent; mean over seeds and queries [95 % interval {spread}].",
         f"**Gain**: same queries and seeds as the baseline {table.reference}, hence a narrower interval. p: the larger "
         f"of a sign-flip randomisation test over {clusters} and of the interval, adjusted by Holm for the rows of this "
         "table. Intervals are not adjusted: one may leave 0 out beside a p above 0.05.",
@@ -73,6 +77,7 @@ def _statistics(table: Table) -> list[str]:
         f"**Verdict**, on {primary}: *better* or *worse* if p < 0.05 with at least {LEAST_SEEDS} seeds, and only then in "
         f"bold; *equivalent* if the whole interval lies within ±{margin:g}, declared beforehand; else *inconclusive*.",
     ]
+    notes += worlds.notes(table)
     if any(line.standing == TOO_FEW for line in table.lines):
         notes.append(
             f"***Too few identities***: fewer than {LEAST_CLUSTERS} {clusters} with scored queries give no verdict."
@@ -96,10 +101,10 @@ def _measured(table: Table) -> list[str]:
     )
     notes = [f"**Minimum detectable effect** (80 % power, least certain row): {least}."] if least else []
     notes += _split(footer)
-    seeds, commits = ", ".join(map(str, footer.seeds)), ", ".join(footer.commits)
+    commits = ", ".join(footer.commits)
     return [
         *notes,
-        f"**Measured** with seeds {seeds}: {footer.queries} queries of {footer.people} identities"
+        f"**Measured** {worlds.describe_measured(footer)}: {footer.queries} queries of {footer.people} identities"
         f"{families if footer.clusters == 'family' else ''}; "
         f"{'; '.join(footer.devices)}; commit {commits}; {', '.join(footer.dates)}.",
         *_codes(footer),
@@ -110,18 +115,24 @@ def _measured(table: Table) -> list[str]:
 
 def _split(footer: Footer) -> list[str]:
     """A note on what the variance of the gains is made of, if several seeds show it."""
-    shares = {metric: footer.retraining_shares.get(metric, ()) for metric in METRICS}
-    said = " and ".join(
+    parts = [f"the world is {said}"] if (said := _shares(footer.world_shares)) else []
+    parts += [f"retraining is {said}"] if (said := _shares(footer.retraining_shares)) else []
+    whole = "; ".join(parts)
+    return (
+        [f"**Variance of gains**: {whole}; the test set's identities and queries are the rest."]
+        if whole
+        else []
+    )
+
+
+def _shares(found: Mapping[str, tuple[float, ...]]) -> str:
+    """The least and largest share by metric: `5 to 20 % in mAP and 3 % in Rank-1`; empty without any."""
+    return " and ".join(
         f"{100 * min(of):.0f} to {100 * max(of):.0f} % in {metric}"
         if len(of) > 1
         else f"{100 * of[0]:.0f} % in {metric}"
-        for metric, of in shares.items()
-        if of
-    )
-    return (
-        [f"**Variance of gains**: retraining is {said}; the test set's identities and queries are the rest."]
-        if said
-        else []
+        for metric in METRICS
+        if (of := found.get(metric, ()))
     )
 
 

@@ -1,8 +1,9 @@
 """Builds the table of an experiment from its records, and keeps it as files in the results folder."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from harness.experiment.experiment import Experiment
 from harness.external.methods import external_row
 from harness.plan import departures
 from harness.plan.preparation import find_cells
+from harness.plan.prepared import Prepared
 from harness.plan.task import Cell
 from harness.store.records import Failed, Finished, Results
 from harness.system.code_digest import code_digest
@@ -47,9 +49,7 @@ def make_table(experiment: Experiment, recorded: Recorded, results: Results) -> 
     from harness.analysis.table import Setting
     from harness.analysis.tried import read_tried
 
-    outcomes: dict[str, dict[int, Outcome]] = {
-        row: {seed: outcome_of(run) for seed, run in seeds.items()} for row, seeds in recorded.items()
-    }
+    outcomes = _outcomes(recorded)
     rows = tuple(row for row in experiment.study.rows if row.name in experiment.shown)
     joined, origin = _join(experiment, recorded, results) if experiment.external else ({}, "")
     outcomes |= joined
@@ -88,6 +88,47 @@ def check_joined(experiments: Sequence[Experiment]) -> None:
 def _refuse_taken(names: Iterable[str], experiment: Experiment) -> None:
     for name in {row.name for row in experiment.study.rows}.intersection(names):
         raise UserError(f"--with {name}: a row of {experiment.study.name} is called so; choose another name")
+
+
+def read_tables(
+    experiments: Sequence[Experiment], results: Results, progress: Progress, prepared: Prepared | None
+) -> "Iterator[tuple[Table, list[Recorded]]]":
+    """Yields the table of each study and what is recorded of it, in each world where several stand side by side.
+
+    Where the command `prepared` them, tables are kept as files once they were taken: of each world, and across worlds.
+    """
+    for _, group in groupby(experiments, lambda one: replace(one, inputs=replace(one.inputs, world=0))):
+        worlds = list(group)
+        cells = [find_cells(experiment, results, progress, prepared) for experiment in worlds]
+        recorded = [read_cells(*one, results) for one in zip(worlds, cells, strict=True)]
+        tables = [make_table(*one, results) for one in zip(worlds, recorded, strict=True)]
+        kept = list(zip(tables, worlds, cells, strict=True))
+        if worlds[1:]:
+            across = _make_table_across(worlds, recorded, tables)
+            kept.append((across, worlds[0], [cell for of_world in cells for cell in of_world]))
+        yield kept[-1][0], recorded
+        for one in kept if prepared is not None else ():
+            keep_table(*one, results)
+
+
+def _make_table_across(
+    experiments: Sequence[Experiment], recorded: Sequence[Recorded], tables: "Sequence[Table]"
+) -> "Table":
+    """The table of a study across worlds, of which each of `experiments` is one, from those of each."""
+    from harness.analysis.worlds import World, build_across
+
+    worlds = [
+        World.of(experiment.inputs.world, table, _outcomes(found))
+        for experiment, table, found in zip(experiments, tables, recorded, strict=True)
+    ]
+    numbers = ", ".join(str(world.number) for world in worlds)
+    first = experiments[0]
+    everywhere = replace(first, inputs=replace(first.inputs, world=0))
+    return build_across(worlds, f"{everywhere.setting}, worlds {numbers}")
+
+
+def _outcomes(recorded: Recorded) -> dict[str, dict[int, Outcome]]:
+    return {row: {seed: outcome_of(run) for seed, run in seeds.items()} for row, seeds in recorded.items()}
 
 
 def _join(

@@ -3,6 +3,7 @@
 import json
 import re
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from harness.experiment.request import Request
 from harness.experiment.resolve import resolve, resolve_all
 from harness.plan.planner import make_plan
 from harness.store.records import Results
+from harness.store.row_index import asked_rows
 from studies.catalog import ALL
 from tests.support.recorded_experiments import drawn_cells, record_all
 from tests.support.recorded_runs import complain, write_failed
@@ -114,6 +116,25 @@ def test_plan_believes_the_note_of_other_code(results, monkeypatch, capsys):
     found = api.plan(request, results.root, api.Options("cpu"), progress)
     assert {item.state for item in found.runs} == {"finished"}
     assert "synthped: taken as other code noted it" in capsys.readouterr().err
+
+
+def test_worlds_have_one_table_and_files_of_their_own(results, capsys):
+    request = Request("ablation", seeds="0-1", worlds="0-2", rows="clip-reid,part-labels")
+    record_all(resolve_all(request, device="cpu"), results)
+    answer = api.run(request, results.root, api.Options(device="cpu", mlflow=False))
+    assert (answer.complete, len(answer.tables), len(answer.records)) == (True, 1, 3 * 2 * 2)
+    assert sorted(set(answer.records["world"])) == [0, 1, 2]
+    assert answer.records["id"].is_unique
+    assert answer.table.heading == "synthped, worlds 0, 1, 2"
+    of_world = api.table(replace(request, worlds="1"), results.root)
+    gain = answer.table.lines[1].gains["mAP"].comparison.beyond.by_world[1]
+    assert of_world.table.lines[1].gains["mAP"].comparison.gain.mean == pytest.approx(gain)
+    kept = [path.name for path in (results.root / "tables").glob("*.md")]
+    named = ["ablation", "ablation", "ablation-world1", "ablation-world2"]
+    assert sorted(name.partition(".")[0] for name in kept) == named
+    assert sum(".worlds=0+1+2,rows=" in name for name in kept) == 1
+    rows = [(row.table, row.row, row.runs[0]) for row in asked_rows(results)]
+    assert len(set(rows)) == len({run for *_, run in rows}) == 3 * 2
 
 
 def test_each_study_has_its_table_and_its_files(results, capsys):

@@ -8,7 +8,7 @@ from harness.analysis.table import CLUSTER_WORDS, MEAN_AP, MORE_METRICS, RANK1, 
 from harness.inputs.choices import choose
 from harness.report import published
 from harness.report.export import KEYS
-from harness.report.grid import interval, number, p_value, signed_interval
+from harness.report.grid import interval, number, p_value, signed_beyond, signed_interval
 from harness.report.page.blocks import Grid
 
 ROW = "row"
@@ -38,7 +38,7 @@ def columns_of(table: Table) -> dict[str, ShownColumn]:
     for metric in MORE_METRICS:
         found[KEYS[metric]] = _ours(table, metric)
     found["verdict"] = ShownColumn("Verdict", lambda line: line.standing, left=True)
-    found["seeds"] = ShownColumn("Seeds", _seeds, left=True)
+    found["seeds"] = ShownColumn("Runs" if table.worlds else "Seeds", _seeds, left=True)
     return found
 
 
@@ -57,14 +57,19 @@ def groups_of(table: Table) -> list[list[str]]:
     scores = [key for key in further if key in map(KEYS.get, MORE_METRICS)]
     about = [key for key in further if key not in scores]
     groups = [
-        [ROW, *about, primary, f"{primary}-gain", f"{primary}-p", "verdict", "seeds"],
-        [ROW, other, f"{other}-gain", f"{other}-p", *scores],
+        [ROW, *about, primary, *gains_of(table, primary), f"{primary}-p", "verdict", "seeds"],
+        [ROW, other, *gains_of(table, other), f"{other}-p", *scores],
     ]
     if any(line.row.published for line in table.lines):
         compared = any(line.differences for line in table.lines)
         paper = [f"paper-{KEYS[metric]}" for metric in (RANK1, MEAN_AP)]
         groups.append([ROW, *paper, *(f"{KEYS[m]}-less-paper" for m in (RANK1, MEAN_AP) if compared)])
     return groups
+
+
+def gains_of(table: Table, key: str) -> list[str]:
+    """The names of the columns with the gain in a metric: one, or of several worlds one for each interval."""
+    return [f"{key}-gain", f"{key}-gain-alike"] if table.worlds else [f"{key}-gain"]
 
 
 def grid_of(table: Table, names: Sequence[str], section: str, brief: bool = False) -> Grid:
@@ -80,6 +85,7 @@ def grid_of(table: Table, names: Sequence[str], section: str, brief: bool = Fals
 
 def _of_metric(table: Table, metric: str) -> Mapping[str, ShownColumn]:
     key, paper = KEYS[metric], published.dataset(table)
+    these = ", these people" if table.worlds else ""
     return {
         f"paper-{key}": ShownColumn(f"Paper, {paper}: {metric}", lambda line: _paper(line, metric)),
         key: _ours(table, metric),
@@ -87,13 +93,27 @@ def _of_metric(table: Table, metric: str) -> Mapping[str, ShownColumn]:
             f"{metric}, ours minus paper", lambda line: _difference(line, metric)
         ),
         f"{key}-gain": ShownColumn(
-            f"{metric} gain over {table.reference}",
+            f"{metric} gain over {table.reference}{these}",
             lambda line: "" if line.is_baseline else signed_interval(line.gains.get(metric)),
             short=f"{metric} gain",
         ),
+        **(_alike(metric) if table.worlds else {}),
         f"{key}-p": ShownColumn(
             f"p, {metric}", lambda line: "" if line.is_baseline else p_value(line.gains.get(metric))
         ),
+    }
+
+
+def _alike(metric: str) -> Mapping[str, ShownColumn]:
+    """The column of the interval of gains in a metric for people like these."""
+
+    def cell(line: Line) -> str:
+        return "" if line.is_baseline else signed_beyond(line.gains.get(metric))
+
+    return {
+        f"{KEYS[metric]}-gain-alike": ShownColumn(
+            f"{metric} gain, people like these", cell, short="like these"
+        )
     }
 
 

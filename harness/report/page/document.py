@@ -10,8 +10,9 @@ from harness.report import published as published_table
 from harness.report.export import KEYS
 from harness.report.grid import interval
 from harness.report.notes import brief_notes, notes, notes_of_tests
+from harness.report.page import worlds
 from harness.report.page.blocks import Block, Grid, Notes, Text
-from harness.report.page.columns import ROW, grid_of, groups_of
+from harness.report.page.columns import ROW, gains_of, grid_of, groups_of
 
 Names = Sequence[str]
 
@@ -37,11 +38,12 @@ def lay_out(table: Table, layout: Layout = WHOLE) -> list[Block]:
         return [*_head(table), *_tried(table), Notes(tuple(notes_of_tests(table)))]
     if layout.brief:
         key = KEYS[table.study.primary]
-        columns = layout.columns or [ROW, key, f"{key}-gain", f"{key}-p", "verdict", "seeds"]
+        columns = layout.columns or [ROW, key, *gains_of(table, key), f"{key}-p", "verdict", "seeds"]
         return [*_head(table), *_results(table, [columns], brief=True), Notes(tuple(brief_notes(table)))]
     blocks = [*_head(table), *_results(table, [layout.columns] if layout.columns else groups_of(table))]
     if table.contrasts:
         blocks += [Text(contrasts.note(table)), *contrasts.grids(table)]
+    blocks += worlds.section(table)
     if table.study.published_table:
         blocks.append(published_table.grid(table))
     if any(line.cost for line in table.lines):
@@ -93,10 +95,11 @@ def _consistency_note(table: Table) -> str:
     }
     said = ", ".join(f"{item.heading} {share:.{item.decimals}f} %" for item, share in shares.items())
     chance = f" Majority baseline (the commonest part everywhere) of its grid: {said}." if said else ""
+    over = "worlds and seeds [95 % interval over worlds]" if table.worlds else "seeds [95 % interval]"
     return (
         "**Within-part consistency**, the paper's Fig. 2 as numbers: whether a pixel feature of the deployed tower "
         "lies nearest its own part's text, and closer to its own part than to others, within an identity and across "
-        f"identities; mean over seeds [95 % interval]. Left and right count as one part.{chance}"
+        f"identities; mean over {over}. Left and right count as one part.{chance}"
     )
 
 

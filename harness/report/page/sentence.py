@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.analysis.statistics import LEAST_SEEDS
+from harness.analysis.statistics import LEAST_SEEDS, LEAST_WORLDS
 from harness.analysis.table import METRICS, Line, Table
 
 LEAD = "In plain words"
@@ -35,6 +35,7 @@ _TEXTS = {
     "equivalent": "no difference that matters, none of {{margin}}, is made by {}",
     "inconclusive": "no gain or loss by {} can be told from chance in these runs",
     "too few seeds": f"nothing can be said of {{}} with fewer than {LEAST_SEEDS} seeds",
+    "too few worlds": f"nothing can be said of {{}} on identities like these with fewer than {LEAST_WORLDS} worlds",
     "too few identities": "nothing can be said of {}, since too few identities were looked for",
 }
 

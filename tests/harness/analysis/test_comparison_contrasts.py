@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.analysis import comparison, statistics
+from harness.analysis import comparison, significance
 from harness.analysis.outcomes import Outcome
 from harness.analysis.table import MEAN_AP, METRICS, RANK1, Table
 from harness.report import markdown as printers
@@ -65,7 +65,7 @@ def test_the_contrasts_of_a_study_are_one_family_apart_from_the_gains_over_the_b
     for metric in METRICS:
         found = [line.gains[metric] for line in table.contrasts]
         larger = [max(one.comparison.p, one.comparison.gain.p) for one in found]
-        assert [one.adjusted_p for one in found] == pytest.approx(statistics.holm(larger))
+        assert [one.adjusted_p for one in found] == pytest.approx(significance.holm(larger))
     step, gain = table.contrasts[0].gains[MEAN_AP], table.lines[1].gains[MEAN_AP]
     assert step.comparison == gain.comparison  # of the same two rows
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.analysis import statistics
-from harness.analysis.components import SOURCES, decompose
+from harness.analysis.components import SOURCES, decompose, decompose_worlds
 from tests.support.crossed_worlds import CrossedWorld
 
 UNEQUAL = CrossedWorld(1.0, 4.0, 3.0, 2.0, 6.0, tuple(np.random.default_rng(0).integers(1, 8, 60)))
@@ -103,3 +103,45 @@ def test_a_query_a_cluster_has_no_component_of_queries():
     assert found.by_source["clusters"].variance == pytest.approx(16 + 9, rel=0.6)
     with pytest.raises(ValueError, match="at least two clusters"):
         decompose(np.zeros((2, 4)), np.zeros(4))
+
+
+def test_components_of_worlds_are_those_of_a_written_out_nested_analysis_of_variance():
+    """Worlds as the top of the layout: sums of squares by loops, and the components that solve their expectations."""
+    layout, worlds, seeds = CrossedWorld(1.0, 4.0, 3.0, 2.0, 6.0, (3,) * 8), 3, 4
+    draw = np.random.default_rng(9)
+    scores = [layout.draw(seeds, draw, gain) for gain in (0.0, 3.0, 10.0)]
+    within = np.mean([written_out(one, layout.clusters) for one in scores], axis=0)  # before cutting at 0
+    points = [100 * one for one in scores]
+    grand = np.mean([one.mean() for one in points])
+    queries, size = 24, 3
+    mean_square = seeds * queries * sum((one.mean() - grand) ** 2 for one in points) / (worlds - 1)
+    seed, cluster, query, both, rest = within
+    below = queries * seed + seeds * (size * cluster + query) + size * both + rest
+    by_hand = [(mean_square - below) / (seeds * queries), *within]
+    found = decompose_worlds(scores, [layout.clusters] * worlds)
+    assert [found.by_source[of].variance for of in ("worlds", *SOURCES)] == pytest.approx(
+        np.maximum(by_hand, 0)
+    )
+    assert found.by_source["worlds"].low < by_hand[0] < found.by_source["worlds"].high
+    assert found.world_share + found.retraining_share < 1
+
+
+def test_the_component_of_worlds_is_right_on_average_and_its_interval_holds_the_truth():
+    layout, draw = CrossedWorld(0.5, 3.0, 2.0, 1.0, 3.0, (3,) * 20), np.random.default_rng(4)
+    found = [
+        decompose_worlds(
+            [layout.draw(3, draw, 2 * draw.standard_normal()) for _ in range(4)], [layout.clusters] * 4
+        ).by_source["worlds"]
+        for _ in range(200)
+    ]
+    assert np.mean([one.variance for one in found]) == pytest.approx(4, rel=0.2)
+    assert np.mean([one.low <= 4 <= one.high for one in found]) >= 0.92
+
+
+def test_worlds_of_other_layouts_have_no_components():
+    twelve, ten = CrossedWorld(1, 1, 1, 1, 1, (6,) * 12), CrossedWorld(1, 1, 1, 1, 1, (6,) * 10)
+    draw = np.random.default_rng(0)
+    assert (
+        decompose_worlds([twelve.draw(3, draw), ten.draw(3, draw)], [twelve.clusters, ten.clusters]) is None
+    )
+    assert decompose_worlds([twelve.draw(3, draw), twelve.draw(2, draw)], [twelve.clusters] * 2) is None

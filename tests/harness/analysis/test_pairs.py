@@ -19,6 +19,10 @@ RUNS = {
 }
 
 
+def compare(pair, metric):
+    return compare_rows(pair, RUNS, metric, PEOPLE)
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_two_rows_are_compared_over_the_seeds_in_common_and_turned_round_with_the_other_sign(
     metric: str,
@@ -45,13 +49,13 @@ def test_rows_without_a_seed_in_common_or_with_one_cluster_are_not_compared() ->
     assert compare_rows(Contrast("high", "apart"), RUNS, MEAN_AP, PEOPLE) is None
     assert compare_rows(Contrast("high", "nowhere"), RUNS, MEAN_AP, PEOPLE) is None
     assert compare_rows(Contrast("high", "low"), RUNS, MEAN_AP, np.zeros(len(PEOPLE))) is None
-    assert list(judge_pairs([Contrast("high", "apart")], RUNS, MEAN_AP, PEOPLE, 0.5)) == []
+    assert list(judge_pairs([Contrast("high", "apart")], MEAN_AP, compare, 0.5)) == []
 
 
 def test_a_family_of_comparisons_is_adjusted_as_one() -> None:
     pairs = [Contrast("high", "low"), Contrast("low", "high")]
-    alone = judge_pairs(pairs[:1], RUNS, MEAN_AP, PEOPLE, 0.5)[pairs[0]]
-    both = judge_pairs(pairs, RUNS, MEAN_AP, PEOPLE, 0.5)
+    alone = judge_pairs(pairs[:1], MEAN_AP, compare, 0.5)[pairs[0]]
+    both = judge_pairs(pairs, MEAN_AP, compare, 0.5)
     assert both[pairs[0]].comparison == alone.comparison
     assert both[pairs[0]].adjusted_p == pytest.approx(2 * alone.adjusted_p)
     assert (both[pairs[0]].verdict, both[pairs[1]].verdict) == ("better", "worse")

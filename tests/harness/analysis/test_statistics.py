@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.analysis import statistics
+from harness.analysis import significance, statistics
 from harness.analysis.statistics import Comparison, Estimate
 from tests.support.naive import crossed_bootstrap
 
@@ -132,18 +132,18 @@ def test_the_randomisation_test_is_scipy_s_on_the_people_s_sums() -> None:
     signs = np.array(list(itertools.product((-1, 1), repeat=8)))
     enumerated = (np.abs(signs @ sums) >= abs(sums.sum()) - 1e-12).mean()
     exact = stats.permutation_test((sums,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue
-    found = statistics.randomisation_p(difference, people, _generator())
+    found = significance.randomisation_p(difference, people, _generator())
     assert enumerated == pytest.approx(exact)
-    assert found == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / statistics.FLIPS))
+    assert found == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / significance.FLIPS))
 
 
 def test_the_randomisation_test_at_its_ends() -> None:
     people = np.arange(200)
-    assert statistics.randomisation_p(np.zeros(200), people, _generator()) == 1.0
+    assert significance.randomisation_p(np.zeros(200), people, _generator()) == 1.0
     assert (
-        statistics.randomisation_p(np.ones(200), people, _generator()) == 1 / 10_000
+        significance.randomisation_p(np.ones(200), people, _generator()) == 1 / 10_000
     )  # no flip is as extreme
-    one = statistics.randomisation_p(np.ones(6), np.zeros(6), _generator())
+    one = significance.randomisation_p(np.ones(6), np.zeros(6), _generator())
     assert one == 1.0  # one person: either sign is as extreme
 
 
@@ -168,10 +168,10 @@ def test_a_row_equal_to_its_reference_is_equivalent_to_it() -> None:
 
 def test_holm_by_hand() -> None:
     # Sorted .005 .01 .03 .04, times 4 3 2 1: .02 .03 .06 .04, and never falling: .02 .03 .06 .06.
-    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert statistics.holm([0.7, 0.6]) == pytest.approx([1.0, 1.0])
-    assert statistics.holm([0.03]) == pytest.approx([0.03])
-    assert len(statistics.holm([])) == 0
+    assert significance.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert significance.holm([0.7, 0.6]) == pytest.approx([1.0, 1.0])
+    assert significance.holm([0.03]) == pytest.approx([0.03])
+    assert len(significance.holm([])) == 0
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.analysis import statistics
+from harness.analysis import significance, statistics
 from tests.support.naive import crossed_bootstrap
 
 FAMILIES = np.arange(50)  # a query each
@@ -116,7 +116,9 @@ def test_nor_a_row_of_three_in_any_world(seeds: int, rows: int, most: dict[int, 
 def test_where_nothing_differs_the_clustered_test_rejects_one_time_in_twenty_and_the_naive_one_more() -> None:
     drawn, rounds = np.random.default_rng(1), 1_500
     differences = ONLY_PEOPLE.draw(rounds, 1, PEOPLE, drawn)[:, 0]
-    clustered = sum(statistics.randomisation_p(one, PEOPLE, drawn, flips=999) <= 0.05 for one in differences)
+    clustered = sum(
+        significance.randomisation_p(one, PEOPLE, drawn, flips=999) <= 0.05 for one in differences
+    )
     naive = (stats.ttest_1samp(differences, 0, axis=1).pvalue <= 0.05).sum()
     assert 0.03 <= clustered / rounds <= 0.07
     assert naive / rounds > 0.15

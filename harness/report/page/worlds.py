@@ -1,0 +1,86 @@
+"""A table across worlds in words and grids: its two intervals, the gain in each world, and variance components."""
+
+import numpy as np
+
+from harness.analysis.components import SOURCES, Component, Source
+from harness.analysis.statistics import LEAST_WORLDS, Beyond
+from harness.analysis.table import CLUSTER_WORDS, Footer, Table
+from harness.report.grid import number
+from harness.report.page.blocks import Block, Grid, Text
+
+
+def notes(table: Table) -> list[str]:
+    """The notes on worlds and on both intervals; none where the table is about one world."""
+    if not table.worlds:
+        return []
+    count, many = len(table.worlds), CLUSTER_WORDS[table.clusters][1]
+    few = f" Fewer than {LEAST_WORLDS} give no verdict." if count < LEAST_WORLDS else ""
+    return [
+        f"**Worlds** {join(table.worlds)}: training people, test people and cameras are drawn anew in each; {many} and "
+        "seeds are nested in worlds. The interval beside a gain is for *these people*: retraining and "
+        f"{many} vary, worlds do not. For *people like these* a world is one more draw: Student's interval over the "
+        f"means of {count} worlds, {count - 1} degrees of freedom. p and verdict follow the wider of the two.{few}"
+    ]
+
+
+def describe_measured(footer: Footer) -> str:
+    """The seeds of a table, and its worlds where there are several."""
+    seeds = f"with seeds {join(footer.seeds)}"
+    return f"in each of worlds {join(footer.worlds)} {seeds}" if footer.worlds else seeds
+
+
+def section(table: Table) -> list[Block]:
+    """The blocks on the gain in each world and its variance components; none where the table is about one world."""
+    if not table.worlds:
+        return []
+    named = [(line.row.title, line.gains) for line in table.lines]
+    named += [(line.pair, line.gains) for line in table.contrasts]
+    metric = table.study.primary
+    found = [
+        (title, gains[metric].comparison.gain.mean, beyond)
+        for title, gains in named
+        if metric in gains and (beyond := gains[metric].comparison.beyond)
+    ]
+    title = (
+        f"**Variance of gains across worlds**, {metric}: standard deviations in points [95 % interval]. Worlds: of a "
+        f"world's true mean gain; clusters are {CLUSTER_WORDS[table.clusters][1]}; an effect that is not seen is 0."
+    )
+    return [Text(title), _each(table, found), _components(found)] if found else []
+
+
+def _each(table: Table, found: list[tuple[str, float, Beyond]]) -> Grid:
+    rows = [
+        [
+            title,
+            *(_points(beyond.by_world.get(world)) for world in table.worlds),
+            number(mean, 2, "+"),
+        ]
+        for title, mean, beyond in found
+    ]
+    return Grid([f"{table.study.primary} gain", *(f"World {one}" for one in table.worlds), "Mean"], rows)
+
+
+def _components(found: list[tuple[str, float, Beyond]]) -> Grid:
+    sources: tuple[Source, ...] = ("worlds", *SOURCES)
+    rows = [
+        [title, *(deviation(beyond.components.by_source.get(source)) for source in sources)]
+        for title, _, beyond in found
+        if beyond.components
+    ]
+    return Grid(["Standard deviation", *(source.capitalize() for source in sources)], rows)
+
+
+def deviation(component: Component | None) -> str:
+    """The standard deviation of a variance with its interval, in points; a dash where it is not known."""
+    if component is None or np.isnan(component.variance):
+        return "-"
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*np.sqrt([component.variance, component.low, component.high]))
+
+
+def _points(gain: float | None) -> str:
+    return "-" if gain is None else number(gain, 2, "+")
+
+
+def join(numbers: tuple[int, ...]) -> str:
+    """Numbers joined by commas."""
+    return ", ".join(map(str, numbers))
