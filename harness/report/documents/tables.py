@@ -81,12 +81,14 @@ def gains_grid(table: Values) -> str:
     metric = primary(table)
     baseline = table["footer"]["reference"]
     (title,) = [row["title"] for row in table["rows"] if row["row"] == baseline]
+    gains = [(row, row[f"{metric}_gain"]) for row in table["rows"]]
     lines = [
-        [row["title"], _score(row[metric]), _gain(row[f"{metric}_gain"]), verdict_of(row)]
-        for row in table["rows"]
+        [row["title"], _score(row[metric]), _gain(gain), *_alike(gain, table), verdict_of(row)]
+        for row, gain in gains
     ]
     printed = _PRINTED[metric]
-    return grid(["Row", f"{printed}, %", f"{printed} gain over {title}", "Verdict"], lines, left=(0, 3))
+    headings = ["Row", f"{printed}, %", f"{printed} gain over {title}", *_alike_heading(table), "Verdict"]
+    return grid(headings, lines, left=(0, len(headings) - 1))
 
 
 def contrasts_grid(table: Values) -> str:
@@ -94,10 +96,30 @@ def contrasts_grid(table: Values) -> str:
     metric = primary(table)
     judged = [(one["title"].removeprefix("Gain of "), one[f"{metric}_gain"]) for one in table["contrasts"]]
     lines = [
-        [title, _gain(gain), f"{gain['adjusted_p']:.3f}" if gain else "-", gain["verdict"] if gain else "-"]
+        [
+            title,
+            _gain(gain),
+            *_alike(gain, table),
+            f"{gain['adjusted_p']:.3f}" if gain else "-",
+            gain["verdict"] if gain else "-",
+        ]
         for title, gain in judged
     ]
-    return grid(["Gain of", f"{_PRINTED[metric]} gain", "p", "Verdict"], lines, left=(0, 3))
+    headings = ["Gain of", f"{_PRINTED[metric]} gain", *_alike_heading(table), "p", "Verdict"]
+    return grid(headings, lines, left=(0, len(headings) - 1))
+
+
+def _alike_heading(table: Values) -> list[str]:
+    """The heading of the interval for people like these, which only tables across worlds have."""
+    return ["People like these"] if table["footer"].get("worlds") else []
+
+
+def _alike(gain: Values | None, table: Values) -> list[str]:
+    if not table["footer"].get("worlds"):
+        return []
+    alike = (gain or {}).get("people_like_these") or {}
+    bounds = [alike.get("low"), alike.get("high")]
+    return ["-" if None in bounds else f"[{number(bounds[0], 2, '+')}, {number(bounds[1], 2, '+')}]"]
 
 
 def primary(table: Values) -> str:
@@ -112,7 +134,8 @@ def _measured(table: Values) -> str:
     version = footer["signature"].split("|")[1].partition("@")[0]
     people = f"{footer['queries']} queries of {footer['people']} identities{clusters}"
     facts = [version, people, *footer["devices"], "commit " + ", ".join(footer["commits"]), *footer["dates"]]
-    return f"{len(footer['seeds'])} seeds; {'; '.join(facts)}."
+    worlds = f"{len(footer['worlds'])} worlds, in each " if footer.get("worlds") else ""
+    return f"{worlds}{len(footer['seeds'])} seeds; {'; '.join(facts)}."
 
 
 def _score(value: Values | None) -> str:
