@@ -1,8 +1,8 @@
-"""Intervals and comparisons across worlds, in each of which training people, test people and cameras are drawn anew.
+"""Intervals and comparisons across worlds, each of which draws training identities, test identities and cameras anew.
 
 Clusters are nested in worlds, and so are seeds: seed 0 trains from other pictures in each. Two questions have two
-intervals. For these people, retraining and clusters vary within the worlds that were drawn. For people like these, a
-world is one more draw.
+intervals. For these identities, retraining and clusters vary within the worlds that were drawn. For identities like
+these, a world is one more draw.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Scored:
 
 
 def cross_these(worlds: Sequence[np.ndarray], clusters: Sequence[np.ndarray]) -> Crossed:
-    """The mean over worlds of studies [..., S, Q] in each, with its variance for these people, and degrees of freedom.
+    """The mean over worlds of studies [..., S, Q] in each, with its variance and degrees of freedom for these identities.
 
     The mean of the worlds' variances, over their number. Terms by seeds, clusters and cells are averaged before they are
     put together, and have the degrees of freedom of all worlds (Satterthwaite, as statistics.cross).
@@ -53,7 +53,7 @@ def cross_these(worlds: Sequence[np.ndarray], clusters: Sequence[np.ndarray]) ->
 
 
 def cross_alike(worlds: Sequence[np.ndarray]) -> Crossed:
-    """The mean over worlds of studies [..., S, Q] in each, with its variance for people like these: that of their means.
+    """The mean over worlds of studies [..., S, Q] in each, with its variance for identities like these: that of means.
 
     One degree of freedom less than worlds; of two at least.
     """

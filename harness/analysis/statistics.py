@@ -68,7 +68,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Beyond:
-    """A gain with its interval for people like these, in points: by world, and over worlds as a further random factor.
+    """A gain with its interval for identities like these, worlds being a further random factor, in points; and by world.
 
     components: of the gain's variance; None where worlds differ in their seeds or clusters.
     """
@@ -82,7 +82,7 @@ class Beyond:
 class Comparison:
     """A row against its reference on one metric: same queries, same seeds; p is the randomisation test's.
 
-    `gain` is for these people; `beyond`, where several worlds were drawn, for people like these.
+    `gain` is for these identities; `beyond`, where several worlds were drawn, for identities like these.
     `seeds` and `clusters` count those that both have. `row_alone` and `reference_alone` count, over all seeds and
     queries, where only that one scored higher: McNemar's discordant pairs where the scores are hits.
     """

@@ -1,4 +1,4 @@
-"""The table of a study across worlds, from the table of each: rows, gains for these people and for people like these."""
+"""The table of a study across worlds, from that of each: gains for these identities, and for identities like these."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -145,7 +145,7 @@ def _line(
 
 
 def _mean(row: str, metric: str, worlds: Sequence[World]) -> Estimate:
-    """The mean of a row over the worlds that it has runs in, with its interval for these people."""
+    """The mean of a row over the worlds that it has runs in, with its interval for these identities."""
     there = [world for world in worlds if world.runs.get(row)]
     scores = [scores_of(world.runs[row].values(), metric) for world in there]
     clusters = [world.clusters for world in there]

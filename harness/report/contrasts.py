@@ -30,7 +30,7 @@ def grids(table: Table) -> list[Grid]:
         first.append([line.pair, *gains[primary], line.standing])
         second.append([line.pair, *gains[other], pairs, seeds])
     headings = {
-        metric: [f"{metric} gain", *(["People like these"] if table.worlds else []), "p"]
+        metric: [f"{metric} gain", *(["Identities like these"] if table.worlds else []), "p"]
         for metric in METRICS
     }
     last = 1 + len(headings[primary])
@@ -41,6 +41,6 @@ def grids(table: Table) -> list[Grid]:
 
 
 def _cells(gain: Judgement | None, table: Table) -> list[str]:
-    """The gain with its interval, of several worlds with that for people like these, and p."""
+    """The gain with its interval, of several worlds with that for identities like these, and p."""
     alike = [signed_beyond(gain)] if table.worlds else []
     return [signed_interval(gain), *alike, p_value(gain)]

@@ -143,10 +143,10 @@ def _gain(judgement: Judgement | None) -> dict[str, Any] | None:
 
 
 def _beyond(beyond: Beyond) -> dict[str, Any]:
-    """The interval for people like these, the gain in each world, and variances in squared points with intervals."""
+    """The interval for identities like these, the gain in each world, and variances in squared points with intervals."""
     known = beyond.components
     return {
-        "people_like_these": _estimate(beyond.gain),
+        "identities_like_these": _estimate(beyond.gain),
         "by_world": {str(world): _plain(gain) for world, gain in beyond.by_world.items()},
         "variances": known and {source: _variance(one) for source, one in known.by_source.items()},
     }

@@ -34,7 +34,7 @@ def signed_interval(judgement: "Judgement | None") -> str:
 
 
 def signed_beyond(judgement: "Judgement | None") -> str:
-    """The interval of a gain for people like these; a dash where there is none, or one world."""
+    """The interval of a gain for identities like these; a dash where there is none, or one world."""
     found = judgement.comparison.beyond.gain if judgement and judgement.comparison.beyond else None
     if found is None or not np.isfinite(found.low):
         return "-"

@@ -110,16 +110,17 @@ def contrasts_grid(table: Values) -> str:
 
 
 def _alike_heading(table: Values) -> list[str]:
-    """The heading of the interval for people like these, which only tables across worlds have."""
-    return ["People like these"] if table["footer"].get("worlds") else []
+    """The heading of the interval for identities like these, which only tables across worlds have."""
+    return ["Identities like these"] if table["footer"].get("worlds") else []
 
 
 def _alike(gain: Values | None, table: Values) -> list[str]:
     if not table["footer"].get("worlds"):
         return []
-    alike = (gain or {}).get("people_like_these") or {}
-    bounds = [alike.get("low"), alike.get("high")]
-    return ["-" if None in bounds else f"[{number(bounds[0], 2, '+')}, {number(bounds[1], 2, '+')}]"]
+    alike = (gain or {}).get("identities_like_these") or {}
+    low, high = alike.get("low"), alike.get("high")
+    known = low is not None and high is not None
+    return [f"[{number(low, 2, '+')}, {number(high, 2, '+')}]" if known else "-"]
 
 
 def primary(table: Values) -> str:

@@ -85,7 +85,7 @@ def grid_of(table: Table, names: Sequence[str], section: str, brief: bool = Fals
 
 def _of_metric(table: Table, metric: str) -> Mapping[str, ShownColumn]:
     key, paper = KEYS[metric], published.dataset(table)
-    these = ", these people" if table.worlds else ""
+    these = ", these identities" if table.worlds else ""
     return {
         f"paper-{key}": ShownColumn(f"Paper, {paper}: {metric}", lambda line: _paper(line, metric)),
         key: _ours(table, metric),
@@ -105,14 +105,14 @@ def _of_metric(table: Table, metric: str) -> Mapping[str, ShownColumn]:
 
 
 def _alike(metric: str) -> Mapping[str, ShownColumn]:
-    """The column of the interval of gains in a metric for people like these."""
+    """The column of the interval of gains in a metric for identities like these."""
 
     def cell(line: Line) -> str:
         return "" if line.is_baseline else signed_beyond(line.gains.get(metric))
 
     return {
         f"{KEYS[metric]}-gain-alike": ShownColumn(
-            f"{metric} gain, people like these", cell, short="like these"
+            f"{metric} gain, identities like these", cell, short="like these"
         )
     }
 

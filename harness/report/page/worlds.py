@@ -16,10 +16,10 @@ def notes(table: Table) -> list[str]:
     count, many = len(table.worlds), CLUSTER_WORDS[table.clusters][1]
     few = f" Fewer than {LEAST_WORLDS} give no verdict." if count < LEAST_WORLDS else ""
     return [
-        f"**Worlds** {join(table.worlds)}: training people, test people and cameras are drawn anew in each; {many} and "
-        "seeds are nested in worlds. The interval beside a gain is for *these people*: retraining and "
-        f"{many} vary, worlds do not. For *people like these* a world is one more draw: Student's interval over the "
-        f"means of {count} worlds, {count - 1} degrees of freedom. p and verdict follow the wider of the two.{few}"
+        f"**Worlds** {join(table.worlds)}: training identities, test identities and cameras are drawn anew in each; "
+        f"{many} and seeds are nested in worlds. The interval beside a gain is for *these identities*: retraining and "
+        f"{many} vary, worlds do not. For *identities like these* a world is one more draw: Student's interval over "
+        f"the means of {count} worlds, {count - 1} degrees of freedom. p and verdict follow the wider of the two.{few}"
     ]
 
 

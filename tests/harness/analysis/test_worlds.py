@@ -58,10 +58,10 @@ def test_a_row_has_the_mean_of_its_worlds_and_the_gain_in_each(table, row):
     assert (line.finished, line.planned, found.seeds, found.clusters) == (9, 9, 3, 3 * 40)
 
 
-def test_a_gain_that_differs_among_worlds_is_none_for_people_like_these(table):
+def test_a_gain_that_differs_among_worlds_is_none_for_identities_like_these(table):
     steady, moody = (line_of(table, row) for row in GAINS)
     assert steady.verdict == "better"
-    assert moody.gains[MEAN_AP].comparison.gain.low > 0  # for these people
+    assert moody.gains[MEAN_AP].comparison.gain.low > 0  # for these identities
     assert moody.gains[MEAN_AP].comparison.beyond.gain.low < 0
     assert moody.verdict == "inconclusive"
     assert table.footer.world_shares[MEAN_AP][1] > 0.9
@@ -71,29 +71,31 @@ def test_a_gain_that_differs_among_worlds_is_none_for_people_like_these(table):
 def test_the_printed_table_has_both_intervals_and_names_the_worlds(table):
     text = PRINTERS["markdown"](table)
     assert "measured on synthped, worlds 0, 1, 2" in text
-    assert "mAP gain over CLIP-ReID, these people" in text
+    assert "mAP gain over CLIP-ReID, these identities" in text
     assert "**Measured** in each of worlds 0, 1, 2 with seeds 0, 1, 2: 120 queries of 40 identities" in text
-    assert "**Worlds** 0, 1, 2: training people, test people and cameras are drawn anew in each" in text
+    assert (
+        "**Worlds** 0, 1, 2: training identities, test identities and cameras are drawn anew in each" in text
+    )
     assert "**Variance of gains**: the world is " in text
     beyond = line_of(table, "pi-vl").gains[MEAN_AP].comparison.beyond
-    found = named_cells(text, TITLES["pi-vl"])["mAP gain, people like these"]
+    found = named_cells(text, TITLES["pi-vl"])["mAP gain, identities like these"]
     assert found == f"[{beyond.gain.low:+.2f}, {beyond.gain.high:+.2f}]"
     each = [f"{gain:+.2f}" for gain in beyond.by_world.values()]
     assert [cell for cell in each if cell not in text] == []
     for form in ("html", "latex"):
-        assert "people like these" in PRINTERS[form](table)
+        assert "identities like these" in PRINTERS[form](table)
 
 
 def test_json_and_csv_have_the_worlds_and_both_intervals(table):
     found = json.loads(PRINTERS["json"](table))
     assert found["footer"]["worlds"] == [0, 1, 2]
     gain = found["rows"][1]["map_gain"]
-    assert gain["people_like_these"]["degrees"] == 2
+    assert gain["identities_like_these"]["degrees"] == 2
     assert list(gain["by_world"]) == ["0", "1", "2"]
     assert list(gain["variances"])[:2] == ["worlds", "retraining"]
     rows = list(csv.DictReader(io.StringIO(PRINTERS["csv"](table))))
     assert rows[1]["worlds"] == "0 1 2"
-    assert float(rows[1]["map_gain_alike_low"]) == pytest.approx(gain["people_like_these"]["low"])
+    assert float(rows[1]["map_gain_alike_low"]) == pytest.approx(gain["identities_like_these"]["low"])
 
 
 def test_a_table_of_one_world_says_nothing_of_worlds():
@@ -106,7 +108,7 @@ def test_two_worlds_give_no_verdict_and_say_so():
     assert {line.verdict for line in two.lines} == {"", "too few worlds"}
     text = PRINTERS["markdown"](two)
     assert "Fewer than 3 give no verdict" in text
-    assert "nothing can be said of people like these before 3 worlds are drawn" in text
+    assert "on identities like these with fewer than 3 worlds" in text
 
 
 def test_what_a_world_lacks_is_said_and_the_others_are_compared():
