@@ -119,8 +119,9 @@ def _alike(gain: Values | None, table: Values) -> list[str]:
         return []
     alike = (gain or {}).get("identities_like_these") or {}
     low, high = alike.get("low"), alike.get("high")
-    known = low is not None and high is not None
-    return [f"[{number(low, 2, '+')}, {number(high, 2, '+')}]" if known else "-"]
+    if low is None or high is None:
+        return ["-"]
+    return [f"[{number(low, 2, '+')}, {number(high, 2, '+')}]"]
 
 
 def primary(table: Values) -> str:
