@@ -37,7 +37,7 @@ class World:
 
     @property
     def every(self) -> list[Finished]:
-        """Its finished runs, row by row."""
+        """The finished runs of the world, row by row."""
         return [run for of_row in self.runs.values() for run in of_row.values()]
 
     @property

@@ -19,6 +19,7 @@ OTHER = re.compile(
 HELD_BY = {
     "harness/analysis/outcomes.py": "harness/analysis/test_comparison.py",
     "harness/analysis/protocol.py": "harness/cli/models/test_compare.py",
+    "harness/analysis/significance.py": "harness/analysis/test_statistics.py",
     "harness/analysis/table.py": "harness/analysis/test_comparison.py",
     "harness/analysis/costs.py": "harness/analysis/test_comparison_transfer.py",
     "harness/claims/paper.py": "harness/claims/test_appraisal.py",

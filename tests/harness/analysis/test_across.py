@@ -9,8 +9,8 @@ from scipy import stats
 from harness.analysis import statistics
 from harness.analysis.across import Scored, compare_worlds, cross_alike, cross_these
 from harness.analysis.statistics import Crossed
-from tests.harness.analysis.test_statistics_simulated import FAMILIES, RATIOS, World
 from tests.support.crossed_worlds import CrossedWorld
+from tests.support.drawn_studies import FAMILIES, RATIOS, World
 
 SMALL = CrossedWorld(0.5, 4.0, 3.0, 1.0, 2.0, (6,) * 12)
 AT_LEAST = 0.93  # of both intervals, with 2 to 5 worlds and 3 or 5 seeds
