@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from harness.analysis.statistics import LEVEL
+from harness.analysis.significance import LEVEL
 
 Source = Literal["worlds", "retraining", "clusters", "queries", "retraining in clusters", "rest"]
 SOURCES: tuple[Source, ...] = ("retraining", "clusters", "queries", "retraining in clusters", "rest")

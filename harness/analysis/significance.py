@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+CONFIDENCE = 0.95
+LEVEL = 1 - CONFIDENCE
 FLIPS = 9_999
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import numpy as np
 from scipy import special, stats
 
-from harness.analysis.significance import FLIPS, holm, randomisation_p
+from harness.analysis.significance import CONFIDENCE, FLIPS, LEVEL, holm, randomisation_p
 
 if TYPE_CHECKING:
     from harness.analysis.components import Components
@@ -24,8 +24,6 @@ Verdict = Literal[
     "better", "worse", "equivalent", "inconclusive", "too few seeds", "too few identities", "too few worlds"
 ]
 
-CONFIDENCE = 0.95
-LEVEL = 1 - CONFIDENCE
 POWER = 0.80
 LEAST_SEEDS = 3  # with fewer, retraining noise is not known well enough to call a row better or worse
 # Fewer clusters give no verdict: an interval over 2 to 9 of them rests on so few degrees of freedom, and sign flips of so

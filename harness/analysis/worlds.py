@@ -20,7 +20,7 @@ from studies.study import Contrast
 
 @dataclass(frozen=True)
 class World:
-    """One world of a study: its number, its table, and the finished runs of its rows by seed."""
+    """A world of a study: its number, its table, and the finished runs of its rows by seed."""
 
     number: int
     table: Table

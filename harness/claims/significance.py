@@ -9,7 +9,8 @@ from math import ceil, floor, inf, sqrt
 
 from scipy import special  # its functions take microseconds, those of scipy.stats a hundred
 
-from harness.analysis.statistics import LEVEL, POWER
+from harness.analysis.significance import LEVEL
+from harness.analysis.statistics import POWER
 from harness.claims.table import Cell
 
 

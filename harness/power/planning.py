@@ -14,10 +14,10 @@ import numpy as np
 from scipy import special
 
 from harness.analysis.components import SOURCES, Component, Components
+from harness.analysis.significance import LEVEL
 from harness.analysis.statistics import (
     LEAST_CLUSTERS,
     LEAST_SEEDS,
-    LEVEL,
     POWER,
     satterthwaite,
     total_variance,

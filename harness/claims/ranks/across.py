@@ -11,7 +11,7 @@ from math import factorial, sqrt
 import numpy as np
 from scipy import stats
 
-from harness.analysis.statistics import LEVEL
+from harness.analysis.significance import LEVEL
 from harness.claims.contrasts import label
 from harness.claims.table import PrintedTable
 

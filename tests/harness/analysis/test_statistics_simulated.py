@@ -32,7 +32,7 @@ def covered(
 def _apart(differences: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     """Whether the interval of each study leaves 0 out."""
     found = statistics.cross(differences, clusters)
-    reach = stats.t.ppf((1 + statistics.CONFIDENCE) / 2, found.degrees) * np.sqrt(found.variance)
+    reach = stats.t.ppf((1 + significance.CONFIDENCE) / 2, found.degrees) * np.sqrt(found.variance)
     return np.abs(found.mean) > reach
 
 
