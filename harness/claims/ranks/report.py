@@ -11,7 +11,9 @@ from harness.report.grid import grid
 
 SHARED = ("DukeMTMC-reID", "Occluded-Duke")
 NO_RANKING = "No table has three methods that all have figures on the same two data sets, so none are ranked."
-NO_ORDER = "No table of ours was read that has three rows with published figures of these data sets; see --measured."
+NO_ORDER = (
+    "No table of ours was read that has three rows with published figures of these data sets; see --measured."
+)
 MEANING = (
     "Here data sets are the sample: Friedman's test asks whether methods would be ranked alike on other data sets like "
     "these. It sees the order on each set, not by how much, and says nothing of a difference on one of them."
