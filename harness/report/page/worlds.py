@@ -1,8 +1,10 @@
 """A table across worlds in words and grids: its two intervals, the gain in each world, and variance components."""
 
 import numpy as np
+from scipy import special
 
 from harness.analysis.components import SOURCES, Component, Source
+from harness.analysis.significance import LEVEL
 from harness.analysis.statistics import LEAST_WORLDS, Beyond
 from harness.analysis.table import CLUSTER_WORDS, Footer, Table
 from harness.report.grid import number
@@ -43,21 +45,39 @@ def section(table: Table) -> list[Block]:
     ]
     title = (
         f"**Variance of gains across worlds**, {metric}: standard deviations in points [95 % interval]. Worlds: of a "
-        f"world's true mean gain; clusters are {CLUSTER_WORDS[table.clusters][1]}; an effect that is not seen is 0."
+        f"world's true mean gain; clusters are {CLUSTER_WORDS[table.clusters][1]}; an effect that is not seen is 0. "
+        "First the gain in each world, then half the interval for identities like these as measured and with more worlds "
+        "whose gains spread alike."
     )
     return [Text(title), _each(table, found), _components(found)] if found else []
 
 
 def _each(table: Table, found: list[tuple[str, float, Beyond]]) -> Grid:
+    measured = len(table.worlds)
+    counts = list(dict.fromkeys((measured, measured + 1, 2 * measured)))
     rows = [
         [
             title,
             *(_points(beyond.by_world.get(world)) for world in table.worlds),
             number(mean, 2, "+"),
+            *(f"±{reach:.2f}" if (reach := foresee_reach(beyond, count)) else "-" for count in counts),
         ]
         for title, mean, beyond in found
     ]
-    return Grid([f"{table.study.primary} gain", *(f"World {one}" for one in table.worlds), "Mean"], rows)
+    headings = [*(f"World {one}" for one in table.worlds), "Mean", *(f"{count} worlds" for count in counts)]
+    return Grid([f"{table.study.primary} gain", *headings], rows)
+
+
+def foresee_reach(beyond: Beyond, worlds: int) -> float | None:
+    """Half the interval for identities like these that so many worlds would have, if their means spread as measured.
+
+    In points; None where one world was measured.
+    """
+    measured = len(beyond.by_world)
+    if measured < 2:
+        return None
+    spread = beyond.gain.standard_error * np.sqrt(measured)
+    return float(special.stdtrit(worlds - 1, 1 - LEVEL / 2) * spread / np.sqrt(worlds))
 
 
 def _components(found: list[tuple[str, float, Beyond]]) -> Grid:

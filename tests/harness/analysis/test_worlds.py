@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from harness.analysis.outcomes import Missing
 from harness.analysis.table import MEAN_AP
@@ -80,6 +81,12 @@ def test_the_printed_table_has_both_intervals_and_names_the_worlds(table):
     beyond = line_of(table, "pi-vl").gains[MEAN_AP].comparison.beyond
     found = named_cells(text, TITLES["pi-vl"])["mAP gain, identities like these"]
     assert found == f"[{beyond.gain.low:+.2f}, {beyond.gain.high:+.2f}]"
+    halves = [
+        f"±{stats.t.ppf(0.975, count - 1) * np.std(list(beyond.by_world.values()), ddof=1) / np.sqrt(count):.2f}"
+        for count in (3, 4, 6)
+    ]
+    shown = named_cells(text, TITLES["pi-vl"])
+    assert [shown[f"{count} worlds"] for count in (3, 4, 6)] == halves
     each = [f"{gain:+.2f}" for gain in beyond.by_world.values()]
     assert [cell for cell in each if cell not in text] == []
     for form in ("html", "latex"):
