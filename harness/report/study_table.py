@@ -146,6 +146,7 @@ def _join(
 def keep_table(table: "Table", experiment: Experiment, cells: Sequence[Cell], results: Results) -> None:
     """Writes the table as Markdown and JSON, and its figure; of experiments cut short, which have no results, nothing."""
     from harness.report import markdown
+    from harness.report.figures.plate import own_style
     from harness.report.forest import draw_effects
     from harness.report.gain_plot import draw_gains
     from harness.store import kept_tables
@@ -158,7 +159,8 @@ def keep_table(table: "Table", experiment: Experiment, cells: Sequence[Cell], re
         kept_tables.keep(f"{name}.{ending}", partial(Path.write_text, data=text, encoding="utf-8"), results)
     if experiment.study.figure is not None:
         draw = draw_gains if experiment.study.figure == "mIoU" else draw_effects
-        draw(table, results.root / "tables" / f"{name}.png")
+        with own_style():
+            draw(table, results.root / "tables" / f"{name}.png")
         kept_tables.note(results.root / "tables" / f"{name}.png", results)
 
 

@@ -11,7 +11,7 @@ from harness.report import study_table
 from harness.report.figures.asked import Asked
 from harness.report.figures.catalog import NAMES, find_drawing
 from harness.report.figures.options import FigureOptions
-from harness.report.figures.plate import ENDINGS, check_ending, keep
+from harness.report.figures.plate import ENDINGS, check_ending, keep, own_style
 from harness.store.records import Results
 from pivl.errors import UserError
 
@@ -31,7 +31,8 @@ def draw(
     if output:
         check_ending(output)
     asked, table = ask(experiment, results, progress, options)
-    return draw_asked(name, asked, table, output)
+    with own_style():
+        return draw_asked(name, asked, table, output)
 
 
 def ask(

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,13 @@ class Plate:
     figure: "Figure"
     caption: str
     data: Data
+
+
+def own_style() -> AbstractContextManager[None]:
+    """Within it figures may be made; at its end matplotlib's settings, a notebook's say, are what they were."""
+    from matplotlib import rc_context
+
+    return rc_context()
 
 
 def new_figure(width: float, height: float) -> "Figure":

@@ -18,7 +18,7 @@ from harness.report.export import to_json
 from harness.report.figures.asked import Asked
 from harness.report.figures.catalog import find_drawing
 from harness.report.figures.opened import Opened
-from harness.report.figures.plate import color_of, to_svg
+from harness.report.figures.plate import color_of, own_style, to_svg
 from harness.report.figures.rank_lists import RankList, rank_list
 from harness.report.figures.ranks import find_flips
 from harness.report.grid import interval, p_value, signed_interval
@@ -67,7 +67,8 @@ def study_page(asked: Asked, request: Request) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(template).render(**_values(asked, request)) + "\n"
+    with own_style():
+        return environment.from_string(template).render(**_values(asked, request)) + "\n"
 
 
 def keep_page(asked: Asked, request: Request, name: str, output: Path) -> list[Path]:

@@ -112,7 +112,7 @@ def test_without_a_font_it_is_a_line(results, capsys, monkeypatch, tmp_path):
     def find(name):
         raise ValueError("no font\nanywhere")
 
-    monkeypatch.setattr(matplotlib.font_manager, "findfont", find)
+    monkeypatch.setattr("matplotlib.font_manager.findfont", find)
     typed = ("ablation", "--results", str(results), *TYPED, "--output", str(tmp_path / "x.png"))
     assert run_main("figure", "cmc", *typed) == 2
     (said,) = lines(capsys)
@@ -127,7 +127,7 @@ def test_without_a_display_it_is_drawn_and_neither_takes_nor_leaves_settings(res
     monkeypatch.setitem(matplotlib.rcParams, "backend", "tkagg")
     monkeypatch.setitem(matplotlib.rcParams, "lines.linewidth", 9)
     assert run_main("figure", "cmc", *typed, str(tmp_path / "own.png")) == 0
-    assert matplotlib.rcParams["backend"] == "tkagg"
+    assert [matplotlib.rcParams[name] for name in ("backend", "lines.linewidth")] == ["tkagg", 9]
     assert (tmp_path / "own.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
 
 
