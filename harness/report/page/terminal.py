@@ -43,11 +43,8 @@ def _text(block: Block, width: int, wide: bool) -> str:
 
 
 def _fill(text: str, width: int, first: str = "", others: str = "") -> str:
-    """The text without marks in lines of `width`, unbroken words."""
-    return fill(
-        _plain(text), width, initial_indent=first, subsequent_indent=others, break_long_words=False,
-        break_on_hyphens=False,
-    )  # fmt: skip
+    """The text without marks in lines of `width`; words are whole but where one is longer than a line."""
+    return fill(_plain(text), width, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)
 
 
 def _plain(text: str) -> str:

@@ -33,6 +33,17 @@ def test_a_narrow_terminal_has_rows_with_what_answers_the_question_and_no_line_i
     assert "**" not in text
 
 
+def test_an_evaluation_protocol_that_is_longer_than_a_line_is_broken():
+    signature = f"mAP|synthped@3fa9c1|q120 g240|{'x' * 80}"
+    runs = {
+        row: {seed: replace(run, signature=signature) for seed, run in seeds.items()}
+        for row, seeds in whole_ablation().items()
+    }
+    text = terminal(build(runs), 60)
+    assert max(map(len, text.splitlines())) <= 60
+    assert sum(map(len, re.findall("xx+", text))) == 80
+
+
 def test_wide_has_everything_and_a_wide_terminal_too():
     for text in (terminal(TABLE, 80, wide=True), terminal(TABLE, 140)):
         assert all(one in text for one in ("Contrasts", "Rank-1 gain over CLIP-ReID", "Degrees of freedom"))
