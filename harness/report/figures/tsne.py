@@ -76,7 +76,7 @@ def tsne(asked: Asked) -> Plate:
     numbers = {key: _numbers(of) for key, of in chosen.items()}
     titles = {line.row.name: line.row.title for line in lines}
     down = -(-len(first) // ACROSS)
-    figure, data = new_figure(COLUMN, 0.9 + (0.65 + COLUMN / ACROSS) * down), []
+    figure, data = new_figure(COLUMN, 1.0 + (0.72 + COLUMN / ACROSS) * down), []
     grid = [axes for row in panels(figure, down, ACROSS) for axes in row]
     parts = sorted({int(part) for one in first.values() for part in one.part})
     ends = np.cumsum([len(one.part) for one in first.values()])
