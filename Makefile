@@ -11,7 +11,7 @@ TORCH ?= $(or $(shell cat $(READY) 2>/dev/null),pinned)
 # pip where torch is that of PYTHON, whose packages uv does not see.
 UV := $(if $(filter existing,$(TORCH)),,$(shell command -v uv 2>/dev/null))
 INSTALL := $(if $(UV),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
-SIZE_pinned := on Linux with an x86-64 processor 3.4 GB to download and 6.7 GB on disk, most of it CUDA's libraries
+SIZE_pinned := on Linux with an x86-64 processor 3.4 GB to download and 7 GB on disk, most of it CUDA's libraries
 SIZE_cpu := PyTorch's CPU build from download.pytorch.org, without CUDA's libraries
 SIZE_existing := what $(PYTHON) lacks of the packages, beside its torch
 VENV_existing := --system-site-packages
