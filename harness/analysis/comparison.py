@@ -115,11 +115,12 @@ def _check_alike(runs: Sequence[Finished]) -> None:
     for run in runs[1:]:
         if comparable(run.signature) != comparable(runs[0].signature):
             raise UserError(
-                f"runs {runs[0].id} and {run.id} cannot share a table: {runs[0].signature} is not {run.signature}"
+                f"runs {runs[0].id} and {run.id} cannot share a table, since their evaluation protocols differ: "
+                f"{runs[0].signature} is not {run.signature}"
             )
         if not np.array_equal(run.queries["person"], runs[0].queries["person"]):
             raise UserError(
-                f"runs {runs[0].id} and {run.id} scored other queries under one signature; run them again"
+                f"runs {runs[0].id} and {run.id} scored other queries under one evaluation protocol; run them again"
             )
 
 
@@ -240,7 +241,7 @@ def make_footer(
     clusters: np.ndarray,
     shares: Mapping[str, tuple[float, ...]],
 ) -> Footer | None:
-    """The footer, None without a finished run; the minimum detectable effect is that of the least certain row.
+    """The footer, None without a finished run; the minimum detectable effect is that of the noisiest row.
 
     shares: the parts of the gains' variances that retraining makes, by metric.
     """

@@ -94,7 +94,7 @@ def show_data(dataset: str, output: Path) -> None:
 
     size = spec.find_config(dataset).size
     draw_sheet(loading.load(spec.Inputs(dataset), size, Progress.on_stderr(quiet=False)), output)
-    click.echo(f"{output}: look at it")
+    click.echo(f"{output}: written")
 
 
 @data.command("export")
@@ -126,12 +126,13 @@ def export_data(dataset: str, folder: Path, layout: str, size: str) -> None:
 @click.option("--rows", default="clip-reid,pi-vl", show_default=True, help="Rows of the ablation.")
 @click.option("--seeds", default="0-4", show_default=True, help="Their seeds.")
 @preset_option("default, long, or smoke: of few identities.")
-@rounding_option("The file to keep what was found in, by precision.")
+@rounding_option("The file that stores the result, by precision.")
 @debug_option
 def compare_rounding(here: Path, other: Path, rows: str, seeds: str, preset: str, rounding: Path) -> None:
-    """Compare the mAP of the same runs in results folders HERE and OTHER, which differ in arithmetic alone.
+    """Compare the mAP of the same runs in results folders HERE and OTHER, which differ only in rounding.
 
-    As in MKL_CBWR=COMPATIBLE pivl-bench run ablation --rows clip-reid,pi-vl --seeds 0-4 --results OTHER.
+    For example by MKL_CBWR=COMPATIBLE pivl-bench run ablation --rows clip-reid,pi-vl --seeds 0-4 --results OTHER, or
+    by another processor.
     """
     from harness.display.progress import Progress
     from harness.experiment.request import Request
@@ -155,13 +156,14 @@ def compare_rounding(here: Path, other: Path, rows: str, seeds: str, preset: str
 @path_option("--results", "results", "Where runs of CLIP-ReID are recorded.")
 @output_option("The card to write.", "synthped.md")
 @preset_option("default, long, or smoke: of its few identities.")
-@rounding_option("What `data rounding` kept.")
+@rounding_option("The file that data rounding wrote.")
 @debug_option
 def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:
-    """Write the card of synthped: its make, and the criteria it was fixed by with what was measured.
+    """Write the card of synthped: how it is made, the criteria that fixed it, and the values measured for them.
 
-    Needs finished runs of CLIP-ReID: pivl-bench run ablation --rows clip-reid. What rounding does stands in it where
-    pivl-bench data rounding measured it, and what exact descriptions gain where tables of controls lie beside that file.
+    Needs finished runs of CLIP-ReID: pivl-bench run ablation --rows clip-reid. The effect of rounding is included if
+    pivl-bench data rounding has measured it, and the gain of exact descriptions if tables of controls are beside that
+    file.
     """
     from harness.display.progress import Progress
     from harness.experiment.request import Request

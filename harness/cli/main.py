@@ -44,7 +44,7 @@ from pivl.system.homes import home_of, take_substitute
 SELDOM = 100_000
 EXAMPLES = """\b
 Begin with:
-  pivl-bench run ablation --preset smoke    see every step work, in a minute
+  pivl-bench run ablation --preset smoke    try every step, in a minute
   pivl-bench run ablation                   the paper's Table 3 on this machine
   pivl-bench run ablation --preset long     the same with 10 seeds, trained to the plateau
   pivl-bench table ablation                 the same table again, from records
@@ -113,7 +113,7 @@ def _status(typed: list[str]) -> int:
         return _say(2, error.format_message() if isinstance(error, click.ClickException) else str(error))
     except (KeyboardInterrupt, click.Abort):
         gc.freeze()  # nobody wants to wait until torch's objects are looked through once more
-        return _say(130, "interrupted; what is recorded stays, and the same command goes on from there")
+        return _say(130, "interrupted; finished work is recorded, and the same command continues from there")
     except Exception as error:
         if "--debug" in typed:
             click.echo(without_login(traceback.format_exc()), err=True, nl=False)

@@ -18,8 +18,8 @@ def mlflow() -> None:
 def sync(results: Path) -> None:
     """Write every missing record to MLflow: after its database was lost, or its server was down.
 
-    MLflow is the server or database at MLFLOW_TRACKING_URI, or else the file mlflow.db in the results. Twice changes
-    nothing.
+    MLflow is the server or database at MLFLOW_TRACKING_URI, or else the file mlflow.db in the results. Running
+    it again changes nothing.
     """
     from harness.display.progress import Progress
     from harness.search.snapshot import kept_searches, show_search

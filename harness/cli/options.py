@@ -22,8 +22,8 @@ GROUPS = {
         "study_file", "preset", "rows", "own_rows", "seeds", "worlds", "external", "rerank", "seed", "trials", "sampler",
         "pruner", "only", "quick", "fields",
     ),
-    "Claims": ("baseline", "study"),
-    "Who is shown": ("people", "draw"),
+    "What is compared": ("baseline", "study"),
+    "What is shown": ("people", "draw"),
     "Data": ("dataset", "queries", "data_root", "part_maps", "parser_maps", "allow_partial"),
     "Network": ("kind", "model", "label_map", "labels", "input_size", "normalization", "trust"),
     "Training": (
@@ -162,14 +162,14 @@ def study_argument(command: Command) -> Command:
     """The argument that names a study, and the option that names a file with one."""
     named = click.argument("study", type=completion.STUDY, default="")(command)
     return click.option("--study", "study_file", type=UserPath(), metavar="FILE.py",
-                        help="A file that builds a Study of one's own; STUDY may then be left out.")(named)  # fmt: skip
+                        help="A file that builds a Study of your own; STUDY may then be left out.")(named)  # fmt: skip
 
 
 def setting_options(command: Command) -> Command:
     """Adds the options of a study besides its name; both make a harness.experiment.request.Request."""
     for option in (
         click.option("--row", "own_rows", multiple=True, metavar="NAME=ROW,FIELD=VALUE",
-                     help="A row of one's own by what it changes in another, as mine=pi-vl,lambda=0.2. Repeatable."),
+                     help="A row of your own by what it changes in another, as mine=pi-vl,lambda=0.2. Repeatable."),
         click.option("--with", "external", multiple=True, type=PathText(), metavar="NAME=FILE",
                      help="A method of other code as a further row: its descriptors of the same test set, as compare "
                      "reads them; NAME=feats-{0..4}.npz for five seeds. Repeatable."),
@@ -181,7 +181,8 @@ def setting_options(command: Command) -> Command:
                      help="Of synthped: draws of identities and cameras, as 0-2.  [default: 0]"),
         click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: the study's own]"),
         click.option("--rows", type=completion.ROWS, metavar="NAMES",
-                     help="Only these rows, as clip-reid,pi-vl.  [default: its default rows]"),
+                     help="Only these rows, as clip-reid,pi-vl; an unknown name has all listed.  "
+                     "[default: its default rows]"),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -200,13 +201,13 @@ def start_options(command: Command) -> Command:
                      show_default=True, help="auto: that of the results that are there; else bf16 where the device "
                      "computes in it, fp16 on other GPUs, fp32 on other CPUs."),
         click.option("--student-weights", type=PathText(), metavar="FILE",
-                     help="What the student starts from: MobileNetV2's by d-li14, torchvision or timm; or random."),
+                     help="Initial weights of the student: a MobileNetV2 of d-li14, torchvision or timm, or random."),
         click.option("--student", metavar="NAME", help="Of transfer: mobilenetv2-0.25 or -WIDTH, timm:resnet18, ..."
                      "  [default: mobilenetv2-0.25]"),
         click.option("--weights", type=PathText(), metavar="FILE",
                      help="CLIP's weights, or openai to have them downloaded."),
         click.option("--backbone", type=completion.BACKBONE, metavar="NAME",
-                     help="tiny, rn50, vit-b-16, vit-b-16-sie-olp or a CLIP of open_clip's by its name."
+                     help="tiny, rn50, vit-b-16, vit-b-16-sie-olp or the name of a CLIP in open_clip."
                      "  [default: tiny for synthped, else rn50]"),
         click.option("--allow-partial", is_flag=True, help="Accept missing images and part maps."),
         click.option("--parser-maps", type=PathText(), multiple=True, metavar="NAME=FOLDER",
@@ -215,8 +216,8 @@ def start_options(command: Command) -> Command:
         disk_option("--part-maps", "The folder of its part maps."),
         disk_option("--data-root", "The folder that holds the data set."),
         click.option("--dataset", type=PathText(completion.datasets), metavar="NAME", help="synthped, market1501, "
-                     "dukemtmc, msmt17, occluded-duke or a csv file (path, person, camera, split; the person distractor "
-                     "is a wrong answer, -1 left out).  [default: synthped]"),
+                     "dukemtmc, msmt17, occluded-duke or a csv file with columns path, person, camera, split (person: "
+                     "distractor is never a right answer, -1 is left out).  [default: synthped]"),
         preset_option("default, long (10 seeds, trained to the plateau) or smoke (a minute)."),
     ):  # fmt: skip
         command = option(command)
@@ -254,15 +255,15 @@ def training_options(command: Command) -> Command:
 
 def mlflow_option(command: Command) -> Command:
     """--no-mlflow."""
-    return click.option("--no-mlflow", "mlflow", flag_value=False, default=True, help="Leave MLflow alone.")(
-        command
-    )
+    return click.option(
+        "--no-mlflow", "mlflow", flag_value=False, default=True, help="Write nothing to MLflow."
+    )(command)
 
 
 def redo_option(command: Command) -> Command:
     """--redo."""
     return click.option("--redo", type=completion.ROWS, metavar="NAMES",
-                        help="Train these rows again where other code did or weights are gone.")(command)  # fmt: skip
+                        help="Train these rows again if other code did or weights were removed.")(command)  # fmt: skip
 
 
 def retry_option(help_text: str) -> Callable[[Command], Command]:

@@ -60,7 +60,7 @@ class FolderFirst(click.Group):
 
 @click.group(cls=FolderFirst, epilog=EXAMPLES, subcommand_metavar="DIR | COMMAND [ARGS]...")
 def parse() -> None:
-    """Label the parts of identities in pictures.
+    """Make part maps: label the body parts of people in images.
 
     pivl-bench parse DIR is short for pivl-bench parse run DIR, whose options pivl-bench parse run --help shows.
     """
@@ -103,8 +103,8 @@ def run_parser(
     """Write a part map for every image below DIR, sub-folders kept.
 
     Maps are 8-bit palette PNG as SCHP writes them, with meta.json. The map of an image that is there stays: the same
-    command goes on where it was stopped, and makes those of replaced images anew. An image that cannot be read is
-    named, the others are done, and the exit status is 1.
+    command continues after a stop, and parses replaced images again. An image that cannot be read is named, the
+    others are done, and the exit status is 1.
     """
     from harness.display.progress import Progress
     from harness.system.devices import choose_device
@@ -202,7 +202,7 @@ def score_parser(predicted: Path, truth: Path, labels: str | None, form: str, qu
     finally:
         progress.close()
     if target and found.labels != target:
-        progress.warn(f"such maps cannot be scored in {labels}; scored in {found.labels.name}")
+        progress.warn(f"these maps cannot be scored in {labels}; scored in {found.labels.name}")
     click.echo(print_as(found), nl=False)
 
 
@@ -219,7 +219,7 @@ def score_parser(predicted: Path, truth: Path, labels: str | None, form: str, qu
 def import_parsed(source: Path, output: Path, origin: str, labels: str | None, quiet: bool) -> None:
     """Convert part maps in SOURCE, written by SCHP, SOLIDER-HumanParsing or InvPT, to this package's form in OUTPUT.
 
-    SCHP's name a..png for a.jpeg is put right, logits that it saved become confidence. InvPT's colours become class
+    SCHP's name a..png for a.jpeg is corrected, logits that it saved become confidence. InvPT's colours become class
     ids; its human_parts.png is named by its folder: SOURCE/PICTURE/human_parts.png. A map that cannot be read is
     named, the others are done, and the exit status is 1.
     """

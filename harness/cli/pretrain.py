@@ -25,11 +25,17 @@ if TYPE_CHECKING:
               help="An embedded parser of Table 4, or all three, instead of a tiny CLIP.")  # fmt: skip
 @click.option("--student", is_flag=True, help="The student of Table 5 instead of a tiny CLIP.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and lessons."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of initial weights and batches.",
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), default="cpu", show_default=True,
               help="Where a tiny CLIP is trained.")  # fmt: skip
-@click.option("--steps", type=click.IntRange(min=50), help="Fewer, for a try.  [default: all of them]")
+@click.option(
+    "--steps", type=click.IntRange(min=50), help="Number of steps, for a short test.  [default: all of them]"
+)
 @click.option("--quiet", is_flag=True, help="No progress.")
 @debug_option
 def pretrain(
@@ -74,7 +80,7 @@ def pretrain(
     else:
         card = _pretrain_parsers(parsers, output, seed, steps, heard, origin)
     progress.close()
-    click.echo(f"{output}: what it knows stands in {card}")
+    click.echo(f"{output}: written; what was measured is in {card}")
 
 
 def _pretrained(clip: str, parsers: str | None, student: bool) -> str:

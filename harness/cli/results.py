@@ -143,8 +143,8 @@ def measure(results: Path, device: str, quiet: bool) -> None:
 def remove(request: Request, results: Path, ids: tuple[str, ...], only_weights: bool, yes: bool) -> None:
     """Remove runs or stages by ID (pivl-bench plan shows them), or all runs of a study, after asking.
 
-    What belongs to them goes too: re-ranked scores, checkpoints, and stages that no other stored run starts from. With
-    --only-weights nothing goes but model.safetensors of the runs; run --redo ROW trains them again.
+    What belongs to them is removed, too: re-ranked scores, checkpoints, and stages that no other stored run starts
+    from. With --only-weights nothing but model.safetensors of the runs is removed; run --redo ROW trains them again.
     """
     from harness.display.progress import Progress
     from harness.store.records import Results

@@ -40,7 +40,7 @@ def run(request: Request, options: Options, results: Path, quiet: bool) -> None:
 
     STUDY is ablation (the paper's Table 3), controls, token-controls, choices, comparison (2), parsers (4) or
     transfer (5); or several tables, with what they share trained once: all (3, 4 and 5) or starts. Stop with Ctrl-C
-    whenever you like: the same command goes on with what is missing. Try --preset smoke first. For images on disk,
+    whenever you like: the same command continues with what is missing. Try --preset smoke first. For images on disk,
     name --dataset, --data-root, --part-maps, --backbone and --weights.
     """
     from harness import api

@@ -57,10 +57,10 @@ def search() -> None:
     """Search choices of PI-VL's recipe with Optuna, on identities held out of the training set.
 
     \b
-    pivl-bench search NAME            do its trials; again: go on with them
-    pivl-bench search NAME --help     what it takes
+    pivl-bench search NAME            run its trials; typed again, it continues
+    pivl-bench search NAME --help     its options
 
-    The same NAME and options go with show and confirm; list has the names.
+    show and confirm take the same NAME and options; list prints the names.
     """
 
 
@@ -71,7 +71,7 @@ def topic_options(command: Command) -> Command:
         click.option("--storage", metavar="URL", help="postgresql://USER@HOST/DATABASE, to share trials among "
                      "hosts; their --results must be one folder.  [default: a file in the results]"),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
-                     help="Draws the identities held out and the settings, and is that of each training."),
+                     help="Seed of the held-out identities, of the settings tried and of every training."),
         click.argument("study", type=completion.SEARCH, metavar="NAME"),
     ):  # fmt: skip
         command = option(command)

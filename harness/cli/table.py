@@ -15,6 +15,8 @@ from harness.cli.options import (
 from harness.experiment.request import Request
 from pivl.errors import UserError
 
+SAID = 5  # other tables that the folder has, where the one asked for has no run
+
 
 @collect(request=Request)
 @click.command(cls=GroupedCommand)
@@ -43,13 +45,21 @@ def table(
     from harness.report.markdown import PAGES, PRINTERS
     from harness.report.page.columns import choose_columns
     from harness.report.page.document import Layout
+    from harness.store.contents import stored_tables
+    from harness.store.records import Results
     from pivl.system.outputs import write_text_output
 
     choose("format", form, PRINTERS)
     for option in ("--columns",) * bool(columns) + ("--brief",) * brief:
         if form not in PAGES:
             raise UserError(f"{option}: {form} has everything; leave it out, or choose {', '.join(PAGES)}")
-    found = api.table(request, results, Progress.on_stderr(quiet=False)).table
+    progress = Progress.on_stderr(quiet=False)
+    found = api.table(request, results, progress).table
+    if found.footer is None and (stored := stored_tables(Results(results, progress.warn))):
+        progress.warn(
+            f"no run of this table is recorded. {results} has {'; '.join(stored[:SAID])}: name its --dataset, --backbone "
+            "and --preset; pivl-bench results list shows more"
+        )
     layout = Layout(choose_columns(columns, found) if columns else (), brief)
     text = PAGES[form](found, layout) if form in PAGES else PRINTERS[form](found)
     if output is not None:

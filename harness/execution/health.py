@@ -78,7 +78,9 @@ def measure_stored(record: Record, results: Results, device: torch.device) -> No
     try:
         found, _ = score_model(trainer, state, tokens, view(task, device))
     except (KeyError, RuntimeError) as error:
-        raise UserError(f"{folder}: its model is none of this version's ({first_line(error)})") from error
+        raise UserError(
+            f"{folder}: its model does not fit this version ({first_line(error)}); run --redo trains it again"
+        ) from error
     health = found["health"] | finite(gradient_shares(results.read_history(folder)))
     copies = {name: partial(shutil.copyfile, folder / name) for name in record["files"]}
     measured = {**record, "health": health, "health_measured": describe_origin(device)}

@@ -31,7 +31,7 @@ def reopen(record: Record, results: Results, device: torch.device) -> tuple[Task
     folder, run = results.run_folder(record["id"]), _run_of(record)
     if run.id != record["id"]:
         raise UserError(
-            f"{folder}: it was recorded under another name than it has now; plan or run carries it over"
+            f"{folder}: an earlier version gave it another id; pivl-bench plan or run with its options renames it"
         )
     task = Task(run.id, run.id, "image-tower", run, _inputs_of(record))
     return task, prepare(task, results, device, TrainingLog(ignore))
@@ -49,7 +49,9 @@ def open_run(record: Record, results: Results, device: torch.device) -> OpenedRu
     try:
         return OpenedRun(task, trainer, restore(trainer, state))
     except (KeyError, RuntimeError) as error:
-        raise UserError(f"{folder}: its model is none of this version's ({first_line(error)})") from error
+        raise UserError(
+            f"{folder}: its model does not fit this version ({first_line(error)}); run --redo trains it again"
+        ) from error
 
 
 def _run_of(record: Record) -> Run:

@@ -105,7 +105,7 @@ class StageTraining:
                 )
             except UnfitSnapshot as error:
                 folder = self.checkpoints.folder
-                self.checkpoints.warn(f"{folder} cannot be gone on from, {error}; the stage begins anew")
+                self.checkpoints.warn(f"{folder} cannot be continued from: {error}; the stage starts again")
                 begun = Checkpoint()
             else:
                 ranks = data_parallel.count()

@@ -38,7 +38,7 @@ def find_study(name: str, file: Path | str | None) -> FoundStudy:
     if not name:
         raise UserError(f"no study named; known: {', '.join([*STUDIES, *packages])}; or --study FILE.py")
     if choose("study", name, [*STUDIES, *packages, *SEVERAL]) in SEVERAL:
-        raise UserError(f"{name} stands for several studies, which run and plan take; name one of them here")
+        raise UserError(f"{name} is several studies, which only run and plan take; name one of them here")
     if name in packages:
         return _of_package(packages[name])
     return FoundStudy(STUDIES[name])

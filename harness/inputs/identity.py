@@ -26,7 +26,7 @@ def identify(
     """
     if inputs.is_embedded and confidence:
         raise UserError(
-            f"{inputs.dataset}: its part maps are exact; rows weighted by confidence need a parser's"
+            f"{inputs.dataset}: its part maps are exact; rows weighted by confidence need a parser's; leave them out"
         )
     if inputs.is_embedded:
         if (known := recall(inputs, size, results)) is not None:

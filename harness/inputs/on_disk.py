@@ -70,7 +70,9 @@ def find_noted(
     try:
         found = find(replace(inputs, data_root=root, part_maps=maps, allow_partial=True))
     except UserError as error:
-        results.warn(f"{inputs.called}: taken as runs noted it, since it cannot be looked at: {error}")
+        results.warn(
+            f"{inputs.called}: its files cannot be read now, so what earlier runs recorded of it is used: {error}"
+        )
         return known
     if all(
         (one.fingerprint, one.maps) != (known.fingerprint, known.maps) for one in (found, found.former) if one

@@ -133,7 +133,7 @@ def _outcome(future: "Future[Event]") -> Event:
 
     if future.status in ("cancelled", "lost"):
         raise UserError(
-            "the Dask scheduler is gone; what is recorded stays, and the same command goes on from there"
+            "the Dask scheduler has stopped; finished work is recorded, and the same command continues from there"
         )
     error = future.exception()
     if isinstance(error, KilledWorker):

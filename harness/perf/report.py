@@ -104,8 +104,8 @@ def to_markdown(report: Report) -> str:
     sections = ["# Performance of pivl-bench", where]
     if report.bars:
         sections += [
-            "## Bars",
-            grid(["Bar", "Measured", "Asked", "Holds"], _bar_rows(report.bars), left=(0, 3)),
+            "## Targets",
+            grid(["Target", "Measured", "Wanted", "Met"], _bar_rows(report.bars), left=(0, 3)),
         ]
     for block in report.blocks:
         rows = [[figure.name, str(figure)] for figure in block.figures]
@@ -123,7 +123,7 @@ def to_text(report: Report) -> str:
         lines += ["", block.title]
         lines += [f"  {figure.name:<{width}}  {figure}" for figure in block.figures]
         lines += [
-            f"  {name:<{width}}  {measured}, asked {asked}: {'pass' if holds == 'yes' else 'SHORT OF THE BAR'}"
+            f"  {name:<{width}}  {measured}, target {asked}: {'met' if holds == 'yes' else 'MISSED'}"
             for name, measured, asked, holds in _bar_rows(block.bars)
         ]
         lines += [f"  ({note})" for note in block.notes]
@@ -146,7 +146,7 @@ def _bar_rows(bars: Sequence[Bar]) -> list[list[str]]:
             bar.name,
             number(bar.value),
             f"{'at least' if bar.least else 'at most'} {bar.bar:g}",
-            "yes" if bar.passes else "**short of it**",
+            "yes" if bar.passes else "**missed**",
         ]
         for bar in bars
     ]

@@ -103,7 +103,7 @@ def carry_over(
                     _move(move, results)
                 _tell(carrying, progress)
     except UserError as error:
-        progress.warn(f"results of before are not carried over: {error}")
+        progress.warn(f"results of an earlier version are not taken over: {error}")
     finally:
         progress.close()
 

@@ -99,7 +99,7 @@ def _measured(table: Table) -> list[str]:
     least = " and ".join(
         f"{_most(detectable[metric])} {metric}" for metric in METRICS if metric in detectable
     )
-    notes = [f"**Minimum detectable effect** (80 % power, least certain row): {least}."] if least else []
+    notes = [f"**Minimum detectable effect** (80 % power, noisiest row): {least}."] if least else []
     notes += _split(footer)
     commits = ", ".join(footer.commits)
     return [

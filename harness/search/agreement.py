@@ -22,7 +22,7 @@ def check_trials(search: Search, trials: Sequence[Trial], place: Place, results:
         if place.url:
             raise UserError(f"that database: {line}; begin another search with --results: {AGAIN}")
         raise UserError(
-            f"{place.journal}: {line}; put back a copy of it, or delete {place.folder} and search again: {AGAIN}"
+            f"{place.journal}: {line}; restore it from a copy, or delete {place.folder} and search again: {AGAIN}"
         )
 
 

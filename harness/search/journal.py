@@ -20,7 +20,7 @@ from pivl.system.files import open_regular
 from pivl.system.json_files import parse_json
 
 SUM = re.compile(rb',"sum":"([0-9a-f]{16})"}\n$')
-REMEDY = "put back a copy of it, or remove its folder to begin anew"
+REMEDY = "restore it from a copy, or remove its folder to start again"
 
 
 class GuardedJournal(BaseJournalBackend):

@@ -211,7 +211,7 @@ def ask_confirmation(topic: SearchRequest, results: Results) -> Experiment | Non
     winner = best(trials)
     if winner is None:
         raise UserError(
-            f"{topic.name}: no trial has finished; pivl-bench search {topic.space.name} goes on with it"
+            f"{topic.name}: no trial has finished; pivl-bench search {topic.space.name} continues it"
         )
     if winner.setting == search.defaults:
         return None

@@ -69,7 +69,7 @@ def kept_search(folder: Path, results: Results) -> KeptSearch | None:
         return None
     if found.search.name != folder.name:
         results.warn(
-            f"{path} is of {found.search.name}, swapped or copied here; put back that of {folder.name}"
+            f"{path} is of {found.search.name}, swapped or copied here; restore that of {folder.name}"
         )
         return None
     return found

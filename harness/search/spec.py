@@ -161,7 +161,7 @@ def check_same(begun: Search, search: Search, place: Place) -> None:
                     for one, other in ((before[what], wanted), (wanted, before[what]))
                 )
             raise UserError(
-                f"{search.name} was started in {where} with {what} {had}, not {asked}; go on as it was started, or start "
+                f"{search.name} was started in {where} with {what} {had}, not {asked}; continue with that, or start "
                 "another with --results"
             )
 

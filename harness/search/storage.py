@@ -195,7 +195,7 @@ def _check_name(name: str, storage: BaseStorage, place: Place) -> None:
     """Raises UserError if the journal belongs to another search; a database may hold several."""
     others = optuna.get_all_study_names(storage)
     if place.url is None and others and name not in others:
-        raise UserError(f"{place.journal} is of {others[0]}, swapped or copied here; put back that of {name}")
+        raise UserError(f"{place.journal} is of {others[0]}, swapped or copied here; restore that of {name}")
 
 
 def _cut_half_a_line(journal: Path) -> None:
@@ -221,7 +221,7 @@ def _readable(place: Place) -> Iterator[None]:
         reason = first_line(error)
         if place.url is not None:
             told = without_login(reason, place.url)
-            raise UserError(f"--storage: the database does not answer as it should: {told}") from error
+            raise UserError(f"--storage: the database gives an unexpected answer: {told}") from error
         raise UserError(
-            f"{place.journal} cannot be read ({reason}); put back a copy of it, or remove its folder to begin anew"
+            f"{place.journal} cannot be read ({reason}); restore it from a copy, or remove its folder to start again"
         ) from error

@@ -88,7 +88,7 @@ class TrialWorkers:
         self._deaths += 1
         last = ", ".join([event["error"], *event["lines"][-1:]])
         if self._deaths > DEATHS:
-            raise UserError(f"workers of the search die again and again: {last}")
-        self.progress.warn(f"a worker of the search is gone, {last}; its trial is done again")
+            raise UserError(f"workers of the search stop repeatedly: {last}")
+        self.progress.warn(f"a worker of the search stopped: {last}; its trial is repeated")
         if self.remaining():
             pool.start()

@@ -84,7 +84,7 @@ class Checkpoints:
             try:
                 checkpoint = _decode(read_sound(path), self.folder.name)
             except ValueError as error:
-                instead = "the one before it is tried" if found else "the stage begins anew"
+                instead = "the one before it is tried" if found else "the stage starts again"
                 self.warn(f"{path} {error}; {instead}")
             else:
                 self._sound = [path]
@@ -165,7 +165,7 @@ def _decode(content: bytes, task: str) -> Checkpoint:
         facts.pop("task", None)
         return Checkpoint(**{**facts, "snapshot": Snapshot(tensors=tensors, **facts["snapshot"])})
     except (KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        raise ValueError(f"cannot be gone on from ({explain(error)})") from error
+        raise ValueError(f"cannot be continued from ({explain(error)})") from error
 
 
 def check_task(content: bytes, task: str) -> None:

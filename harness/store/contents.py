@@ -1,5 +1,6 @@
 """Lists the contents of a results folder: requested rows and methods of other code, with seeds, date and size."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,15 @@ def list_contents(results: Results) -> list[StoredRow]:
         _stored("", NO_ROW, record.get("dataset", ""), "", [(folder, record)]) for folder, record in left
     ]
     return found + list(_external(results))
+
+
+def stored_tables(results: Results) -> list[str]:
+    """Returns the tables that have runs, as `ablation on market1501 with rn50 (8 runs)`, the one with most runs first."""
+    runs, counts = {folder.name for folder, _ in results.records("runs")}, Counter[str]()
+    for row in asked_rows(results):
+        backbone = f" with {row.choices['backbone']}" if "backbone" in row.choices else ""
+        counts[f"{row.table} on {row.dataset}{backbone}"] += sum(run in runs for run in row.runs.values())
+    return [f"{name} ({count} run{'s' * (count > 1)})" for name, count in counts.most_common() if count]
 
 
 def _external(results: Results) -> Iterator[StoredRow]:

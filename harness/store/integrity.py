@@ -121,7 +121,7 @@ def _examine_checkpoints(results: Results, findings: Findings) -> None:
             check_task(read_sound(path), path.parent.name)
         except ValueError as error:
             findings.problems.append(
-                f"{path} {error}; run goes on from the one before it, or begins the stage anew"
+                f"{path} {error}; run continues from the checkpoint before it, or starts the stage again"
             )
 
 
@@ -139,10 +139,10 @@ def _leftovers(results: Results) -> Iterator[str]:
     for pattern in ("", *(f"{kind}/" for kind in (*KINDS, "tables", "checkpoints/*"))):
         for path in sorted(results.root.glob(f"{pattern}.*@*")):
             if is_abandoned(path):
-                yield f"{path}: left half written by a process that was killed; run takes it away"
+                yield f"{path}: left half written by a process that was killed; run removes it"
     for owner in results.claims.owners():
         if results.claims.looks_dead(owner):
-            yield f"{results.claims.folder / owner.name}: left by {owner}, which is gone; run takes it away"
+            yield f"{results.claims.folder / owner.name}: left by {owner}, which has ended; run removes it"
 
 
 def _damaged_database(path: Path) -> Iterator[str]:

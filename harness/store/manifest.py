@@ -29,7 +29,7 @@ def read_note(results: Results) -> dict[str, dict[str, Any]]:
         return {}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
-    results.warn(f"{path}: it is not as this version wrote it; what it noted is found out again by run")
+    results.warn(f"{path}: it is damaged or of another version; run measures again what it noted")
     return {}
 
 

@@ -249,7 +249,7 @@ class Results:
             content = self._read_file(folder, "history.jsonl")
             return [dict(parse_json(line)) for line in content.splitlines()]
         except (OSError, ValueError, TypeError):
-            self.warn(f"{folder}: history.jsonl is not as it was written; its curves are left out")
+            self.warn(f"{folder}: history.jsonl is damaged; its curves are left out")
             return []
 
     def _read_file(self, folder: Path, name: str) -> bytes:
@@ -292,7 +292,7 @@ class Results:
         return True
 
     def _broken(self, folder: Path, why: str) -> None:
-        self.warn(f"{folder}: {why}; it counts as missing and is done again by run")
+        self.warn(f"{folder}: {why}; it counts as missing, and run trains it again")
 
 
 def _numbers(figures: Mapping[str, float | None]) -> dict[str, float]:

@@ -90,7 +90,7 @@ def asked_rows(results: Results) -> list[AskedRow]:
     for number in broken[:SAID]:
         results.warn(f"{path}: line {number} is not as it was written; run STUDY writes it again")
     if broken[SAID:]:
-        results.warn(f"{path}: nor are {len(broken[SAID:])} more lines")
+        results.warn(f"{path}: {len(broken[SAID:])} more lines are damaged")
     return list(rows.values())
 
 

@@ -36,7 +36,9 @@ class Gpus:
     def borrow(self, count: int) -> list[str]:
         """The `count` GPUs that are lent least often; none where there are none. UserError if there are too few."""
         if self.all and count > len(self.all):
-            raise UserError(f"--gpus-per-run {count}: there are {len(self.all)} GPUs here")
+            raise UserError(
+                f"--gpus-per-run {count}: this machine has {len(self.all)} GPUs; use as many at most"
+            )
         with self._lock:
             lent = sorted(self.all, key=lambda gpu: self._lent[gpu])[:count]
             self._lent.update(lent)

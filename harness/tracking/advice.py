@@ -29,11 +29,11 @@ def advice(error: Exception, place: Place) -> str:
         anew = f", or {ANEW}" if place.is_own else ""
         return f"{place.name} was made by an older MLflow; mlflow db upgrade {place.typed}{anew}"
     if place.database and any(word in text for word in DAMAGED):
-        return f"{place.name} is damaged ({text}); {ANEW if place.is_own else 'put back a copy of it'}"
+        return f"{place.name} is damaged ({text}); {ANEW if place.is_own else 'restore it from a copy'}"
     if place.database and any(word in text for word in CLOSED):
-        return f"{place.name} cannot be written ({text}); let it be written, or set MLFLOW_TRACKING_URI to another place"
+        return f"{place.name} cannot be written ({text}); change its permissions, or set another MLFLOW_TRACKING_URI"
     if place.database and "locked" in text:
-        return f"{place.name} is held by another program ({text}); try again when that has ended"
+        return f"{place.name} is locked by another program ({text}); try again when that has ended"
     if any(word in text for word in FOREIGN):
         return (
             f"{place.name} is no address that MLflow takes; MLFLOW_TRACKING_URI can be http://HOST:PORT, sqlite:///FILE "

@@ -122,14 +122,14 @@ def _ask_server(place: Place) -> None:
     )  # fmt: skip
     if said.status_code in (401, 403):
         raise UserError(
-            f"{place.name} lets nobody in with this user and password ({said.status_code}); give those of its account "
+            f"{place.name} refuses this user and password ({said.status_code}); give those of its account "
             f"in {' and '.join(LOGIN)}"
         )
     if said.status_code >= 500:
-        raise UserError(f"{place.name} answers that it is in trouble ({said.status_code}); its log says why")
+        raise UserError(f"{place.name} reports an error of its own ({said.status_code}); its log says why")
     if said.status_code != 200 or not said.headers.get("Content-Type", "").startswith("application/json"):
         raise UserError(
-            f"{place.name} is no MLflow server (it answers {said.status_code}); see to its address"
+            f"{place.name} is no MLflow server (it answers {said.status_code}); check its address"
         )
 
 

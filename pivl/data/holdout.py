@@ -56,7 +56,7 @@ def hold_out(split: Split, seed: int) -> Split:
     if people - int(chosen.sum()) < 2:
         raise UserError(
             f"{split.name} has {people} training identities; {int(chosen.sum())} of them are held out by a search, which "
-            "leaves too few to train on"
+            "leaves too few to train on; search on a larger data set"
         )
     held = chosen[train.person]
     validation = _select(train, held)

@@ -87,7 +87,9 @@ def score_maps(
     names = sorted(list_maps(truth))
     found = [name for name in names if os.path.isfile(predicted / name)]
     if not found:
-        raise UserError(f"{predicted}: none of the {len(names)} maps of {truth} has one of its name here")
+        raise UserError(
+            f"{predicted}: none of the {len(names)} maps of {truth} has a file of its name here; name another folder"
+        )
     classes = len(target.parts)
     pixels = np.zeros((classes, classes + 1), np.int64)
     for number, name in enumerate(found, start=1):

@@ -94,7 +94,9 @@ class TimmMaps(nn.Module):
             net: Any = timm.create_model(name, features_only=True, pretrained=False)
         except (RuntimeError, AttributeError, TypeError, ValueError, AssertionError) as error:
             reason = first_line(error)
-            raise UserError(f"timm:{name}: timm makes no feature maps of it ({reason})") from error
+            raise UserError(
+                f"timm:{name}: timm makes no feature maps of it ({reason}); name another network"
+            ) from error
         self.net: nn.Module = net
         self.channels = tuple(net.feature_info.channels())[-4:]
         if len(self.channels) < 2:
@@ -141,7 +143,7 @@ def _try(tower: StudentTower, name: str, image_size: tuple[int, int]) -> None:
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = first_line(error)
         raise UserError(
-            f"{name} does not take images of {image_size[0]}x{image_size[1]} ({reason})"
+            f"{name} does not take images of {image_size[0]}x{image_size[1]} ({reason}); name another network"
         ) from error
     if any(len(shape) != 4 or shape[1] != width for shape, width in zip(found, wanted, strict=True)):
         raise UserError(

@@ -160,7 +160,7 @@ def test_a_server_behind_a_password_gets_runs_and_artifacts(server, tmp_path, mo
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://reid:wrong@127.0.0.1:{port}")
         refresh.show({experiment.name}, results, Progress.on_stderr(False))
     said = capsys.readouterr().err
-    assert f"(http://***@127.0.0.1:{port} lets nobody in with this user and password (401); " in said
+    assert f"(http://***@127.0.0.1:{port} refuses this user and password (401); " in said
     assert said.count("\n") == 1
 
 

@@ -150,7 +150,7 @@ def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on from there" in err
+    assert "the same command continues from there" in err
     assert not processes_in(tmp_path)
     status, _, err = run(tmp_path, *SEARCH, "--trials", "2", "--jobs", "1")
     assert status == 0, err

@@ -13,17 +13,22 @@ from typing import get_args
 import pytest
 from PIL import Image
 
+from harness.analysis import costs
+from harness.analysis.columns import MIOU
 from harness.analysis.health import GROUPS
 from harness.analysis.statistics import Verdict
 from harness.analysis.table import BASELINE, CONSISTENCY, UNLEARNED
 from harness.experiment.resolve import resolve_all
+from harness.report import published
 from harness.report.documents.overview import OVERVIEW, source_digest
 from harness.report.documents.refresh import pages_of
 from harness.report.documents.tables import insert
+from harness.report.page.columns import columns_of
 from pivl.synthped.names import PARSERS
 from studies.catalog import PRESETS, STUDIES
 from studies.searches import SEARCHES
 from tests.support.commands import parse
+from tests.support.scored_runs import build, whole_ablation
 
 ROOT = Path(__file__).parents[2]
 README, DOCS = ROOT / "README.md", ROOT / "docs"
@@ -31,7 +36,8 @@ GUIDES = sorted(path for path in DOCS.glob("*.md") if path.name != "README.md")
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
 LINKED = [*PAGES, *(ROOT / place / "README.md" for place in ("harness", "pivl", "tests", "results"))]
 FIRSTS = {"pivl-bench", "make", "mlflow"}
-ORDER = {"data": 0, "results": 2, "run": 0}  # what others need comes first, what removes last; else 1
+MEASURED = ("run", "table", "figure", "report", "search")  # commands that take a preset
+MEASURED_TWO = (["data", "card"], ["power", "ablation"], ["plan", "ablation"])
 
 
 def text_of(page):
@@ -140,6 +146,30 @@ def test_every_word_of_tables_is_told():
     assert [word for word in words if word.lower() not in told.lower()] == []
 
 
+def test_every_column_and_note_of_tables_is_told():
+    """Headings as the page writes them: DATA, BASELINE and the metric mAP stand for any."""
+    told, table = text_of(DOCS / "reading-tables.md"), build(whole_ablation())
+    named = {
+        f"over {table.reference}": "over BASELINE",
+        table.dataset: "DATA",
+        published.dataset(table): "DATA",
+    }
+    headings = {one.heading for one in columns_of(table).values()} | {MIOU, *costs.HEADINGS}
+    headings = {re.sub(r"Rank-\d+|mINP", "mAP", heading) for heading in headings}
+    for word, general in named.items():
+        headings = {heading.replace(word, general) for heading in headings}
+    headings = {part for heading in headings for part in heading.split(", millions")}
+    notes = re.findall(r"\*\*([A-Z][\w -]*)\*\*", text_of(ROOT / "harness/report/notes.py"))
+    assert [word for word in sorted(headings) if word not in told] == []
+    assert [word for word in notes if word.lower() not in told.lower()] == []
+
+
+@pytest.mark.parametrize("why", ["no result", "no baseline", "no seed in common", "not compared"])
+def test_why_a_row_has_no_verdict_is_told(why):
+    assert f'"{why}"' in text_of(ROOT / "harness/analysis/comparison.py")
+    assert why in text_of(DOCS / "reading-tables.md")
+
+
 @pytest.mark.parametrize(
     ("page", "names"),
     [("reading-tables", [*STUDIES, *PRESETS]), ("searches", [*SEARCHES]), ("parsers", [*PARSERS])],
@@ -173,26 +203,39 @@ def test_readme_points_to_commands_that_guides_explain():
     assert [words for words in pointed if words not in explained] == []
 
 
-@pytest.mark.slow  # trains every row that README and the guides name, at the smallest size
-def test_commands_of_documents_run(tmp_path):
-    """Each for real: studies with the smoke preset, data sets at their smallest; `pretrain` has a test of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+def typed(words, folder, results):
+    """Runs a command of a page in `folder`: studies with the smoke preset, data sets at their smallest."""
+    words = [{"synthped": "synthped-mini", "40": "2"}.get(word, word) for word in words]
+    measured = words[0] in MEASURED or words[:2] in MEASURED_TWO or words[:3] == ["results", "rm", "--study"]
+    words += ["--quick"] if words[0] == "perf" else []
+    words += ["--preset", "smoke"] if measured and words[1] != "list" and "--preset" not in words else []
+    (folder / "pivl.toml").write_text(f'results = "{results}"\n')
+    code = "from harness.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{words}: {done.stderr}"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """The results of getting-started's first run, which all pages share."""
+    folder = tmp_path_factory.mktemp("documents")
+    typed(["run", "ablation", "--preset", "smoke"], folder, folder / "results")
+    return folder / "results"
+
+
+@pytest.mark.slow  # trains every row that the guides name, at the smallest size
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if commands("pivl-bench", "sh", [page])], ids=lambda page: page.name
+)
+def test_commands_of_a_page_run_from_top_to_bottom(page, results, tmp_path):
+    """After getting-started's first run; `pretrain` has a test of its own."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    shown = sorted(commands("pivl-bench", "sh"), key=lambda words: ORDER.get(words[0], 1))
-    for words in shown:
-        if words[0] == "pretrain":
-            continue
-        typed = [{"synthped": "synthped-mini", "40": "2"}.get(word, word) for word in words]
-        measured = words[0] in ("run", "table", "figure", "report", "search") and words[1] != "list"
-        measured = measured or words[:2] in (["data", "card"], ["power", "ablation"], ["plan", "ablation"])
-        typed += ["--quick"] if words[0] == "perf" else []
-        typed += ["--preset", "smoke"] if measured and "--preset" not in words else []
-        code = "from harness.cli.main import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", code, *typed],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"{words}: {done.stderr}"
+    for words in commands("pivl-bench", "sh", [page]):
+        if words[0] != "pretrain":
+            typed(words, tmp_path, results)

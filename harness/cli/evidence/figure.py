@@ -36,8 +36,13 @@ from harness.report.figures.options import FigureOptions
 def figure(request: Request, options: FigureOptions, name: str, results: Path, output: Path | None) -> None:
     """Draw a figure of STUDY from stored runs, with its data as CSV and its caption beside it.
 
-    NAME is tsne (the paper's Fig. 2) or cam (Fig. 5): where pixels of a part lie, and where rows look; ranks or flips:
-    what rows find first, and where two rows disagree; curves, gains, cmc or choices, which need no images; or all.
+    \b
+    NAME  tsne     pixel features by part and identity (the paper's Fig. 2)
+          cam      activation maps of each row (Fig. 5)
+          ranks    rank lists of some queries
+          flips    queries that one row has right at rank 1 and another wrong
+          curves, gains, cmc, choices    from records, without images
+          all      each of these
     """
     from harness import api
     from harness.display.progress import Progress

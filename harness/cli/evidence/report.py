@@ -16,7 +16,7 @@ from harness.experiment.request import Request
 def report(request: Request, results: Path, output: Path) -> None:
     """Make one HTML file that shows STUDY: verdict, table, figures, rank lists; it needs nothing else to be read.
 
-    Figures that cannot be drawn, as those of images that are away, are a line in their place.
+    A figure that cannot be drawn, for example because the images are missing, is replaced by the reason.
     """
     from harness import api
     from harness.display.progress import Progress

@@ -31,6 +31,6 @@ def verify(files: tuple[Path, ...], quiet: bool) -> None:
         progress.close()
         failed += sum(not check.passed for check in checks)
         click.echo(f"{path}\n{format_checks(checks)}\n")
-    click.echo(f"{failed} figures failed" if failed else "all figures pass")
+    click.echo(f"{failed} values failed" if failed else "all values pass")
     if failed:
         sys.exit(1)

@@ -31,7 +31,7 @@ from harness.external.request import Reading
 @click.option("--distances", is_flag=True, help="Files hold distances [queries, gallery], not descriptors.")
 @click.option("--gallery-first", is_flag=True, help="Distances are [gallery, queries].")
 @click.option("--baseline", metavar="NAME", help="What the others are compared with.  [default: the first]")
-@path_option("--results", "results", "Where they are recorded.")
+@path_option("--results", "results", "Where scores are recorded.")
 @format_option("markdown", "csv", "json")
 @output_option("A file instead of the screen.")
 @click.option("--quiet", is_flag=True, help="No progress; only the table.")

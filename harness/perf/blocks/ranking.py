@@ -45,12 +45,12 @@ def measure(setting: Setting) -> Block:
     bars.append(Bar(f"{market.name}, {WIDTHS[0]}-d: re-ranking, s", reranked.reranking, RERANKED, False))
     notes = [
         f"On {threads} threads. The process takes memory before it has any descriptor: torch and what comes with it. "
-        "The bar is for what is added, descriptors of all pictures included.",
+        "The target is for what is added, descriptors of all images included.",
         f"Sorting: argsort of the whole gallery for {SORTED} queries, scaled to all.",
     ]
     if setting.quick:
         notes.append(
-            "A tenth of Market-1501 only, since this was to be quick: its figures and bars say little."
+            "A tenth of Market-1501 only, since this was to be quick: its values and targets say little."
         )
     else:
         notes.append(

@@ -91,7 +91,7 @@ def find_flips(asked: Asked, row: Line, against: Line, seed: int) -> pd.DataFram
 def _choose(flips: pd.DataFrame, asked: Asked) -> pd.DataFrame:
     if flips.empty:
         raise UserError(
-            f"{asked.table.study.name}: both rows have the same queries right at rank 1; nothing flips"
+            f"{asked.table.study.name}: both rows have the same queries right at rank 1, so there is none to show"
         )
     people = _people(asked, flips)
     known = flips[flips["person"].isin(people)]

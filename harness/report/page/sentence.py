@@ -36,7 +36,7 @@ _TEXTS = {
     "inconclusive": "no gain or loss by {} can be told from chance in these runs",
     "too few seeds": f"nothing can be said of {{}} with fewer than {LEAST_SEEDS} seeds",
     "too few worlds": f"nothing can be said of {{}} on identities like these with fewer than {LEAST_WORLDS} worlds",
-    "too few identities": "nothing can be said of {}, since too few identities were looked for",
+    "too few identities": "nothing can be said of {}, since too few identities have scored queries",
 }
 
 

@@ -88,11 +88,11 @@ def _say_missing(path: Path) -> str:
 def _check_once(where: str, name: str, row: Row, seen: Mapping[str, tuple[int, Row]]) -> None:
     """A picture may stand in query and gallery, but once in each, and always with the same person and camera."""
     if again := seen.get(f"{row['split']} {name}"):
-        raise UserError(f"{where}: {name} stands in row {again[0]} of {row['split']} already; remove one")
+        raise UserError(f"{where}: {name} is in row {again[0]} of {row['split']} already; remove one")
     if (other := seen.get(name)) is None:
         return
     for column in ("person", "camera"):
         if other[1][column] != row[column]:
             raise UserError(
-                f"{where}: {name} has {column} {row[column]!r} here and {other[1][column]!r} in row {other[0]}"
+                f"{where}: {name} has {column} {row[column]!r}, but {other[1][column]!r} in row {other[0]}; correct one"
             )

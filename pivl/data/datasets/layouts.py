@@ -155,6 +155,6 @@ def _read_lists(facts: Benchmark, folder: Path, which: SetName) -> Iterator[tupl
             below, _, person = line.strip().rpartition(" ")
             if not below or not re.fullmatch("[0-9]{1,6}", person):
                 raise UserError(
-                    f"{facts.name}: {path}, line {number}: {line[:200]!r} is not a path and a person"
+                    f"{facts.name}: {path}, line {number}: {line[:200]!r} is not a path and a person; get the list again"
                 )
             yield below, int(person)

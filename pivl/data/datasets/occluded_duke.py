@@ -52,7 +52,9 @@ def _read_list(path: Path, which: SetName) -> list[str]:
     names = [name for _, line in read_lines(path, advice) for name in line.split()]
     for number, name in enumerate(names, 1):
         if not NAME.fullmatch(name):
-            raise UserError(f"{path}, line {number}: {name[:200]!r} is no image of DukeMTMC-reID")
+            raise UserError(
+                f"{path}, line {number}: {name[:200]!r} is no image of DukeMTMC-reID; get the list again"
+            )
     expected = OCCLUDED_DUKE.counts[which].images
     if len({*names}) != expected:
         raise UserError(f"{path}: expected {expected} images, found {len({*names})}; get the list again")

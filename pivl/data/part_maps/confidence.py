@@ -67,7 +67,9 @@ def read_confidence(part_map: Path) -> np.ndarray:
         raise UserError(f"{path}: not one readable array in an .npz file but {len(arrays)}; write it again")
     (values,) = arrays
     if values.shape != size or values.dtype.kind != "f":
-        raise UserError(f"{path}: {values.dtype} {values.shape}, not fractions of its map's size {size}")
+        raise UserError(
+            f"{path}: {values.dtype} {values.shape}, not fractions of its map's size {size}; write it again"
+        )
     if not (values.min() >= 0 and values.max() <= 1):
         raise UserError(f"{path}: not all values lie from 0 to 1; save the largest class probability")
     return values.astype(np.float32)

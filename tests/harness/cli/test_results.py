@@ -200,7 +200,7 @@ def test_a_checkpoint_of_another_task_is_found(results, typed):
     folder.rename(folder.with_name("f" * 16))
     status, out, _ = typed("check", "--quiet")
     assert status == 1
-    assert f"is of {folder.name}, swapped or copied here; run goes on from the one before it" in out
+    assert f"is of {folder.name}, swapped or copied here; run continues from the checkpoint before it" in out
 
 
 def test_a_record_whose_seed_was_changed_with_its_checksum_is_found(results, typed):
@@ -259,7 +259,7 @@ def test_a_damaged_history_leaves_its_curves_out(results):
     folder = results.run_folder(draw_run().id)
     flip(folder / "history.jsonl")
     assert Results(results.root, said.append).read_history(folder) == []
-    assert said == [f"{folder}: history.jsonl is not as it was written; its curves are left out"]
+    assert said == [f"{folder}: history.jsonl is damaged; its curves are left out"]
 
 
 def test_a_damaged_model_is_not_scored(results):

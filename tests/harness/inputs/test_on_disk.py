@@ -105,7 +105,9 @@ def test_what_is_not_at_hand_is_taken_as_noted_and_said(recorded, gone):
         (folder / "b" / "9.bmp").unlink()
     assert recorded.table() == ALL
     (line,) = recorded.said
-    assert line.startswith("people: taken as runs noted it, since it cannot be looked at: ")
+    assert line.startswith(
+        "people: its files cannot be read now, so what earlier runs recorded of it is used: "
+    )
     assert "\n" not in line
 
 

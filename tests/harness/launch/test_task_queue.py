@@ -163,7 +163,7 @@ def test_gpus_are_lent_to_one_at_a_time_while_they_suffice(monkeypatch):
         assert lent == ["GPU-5", "7"]
         assert len(gpus.borrow(1)) == 1  # --jobs asked for more than there are
     assert gpus.borrow(2) == ["GPU-5", "7"]
-    with pytest.raises(UserError, match="--gpus-per-run 5: there are 4 GPUs here"):
+    with pytest.raises(UserError, match="--gpus-per-run 5: this machine has 4 GPUs; use"):
         gpus.borrow(5)
     for none in ("", "-1"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", none)

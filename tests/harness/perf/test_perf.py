@@ -53,7 +53,7 @@ def test_markdown_and_text_say_which_bars_are_missed():
     for printed in (to_markdown(REPORT), to_text(REPORT)):
         assert "2.00 [1.00, 3.00] s" in printed
         assert "few" in printed
-        assert "short of" in printed.lower()
+        assert "missed" in printed.lower()
 
 
 def test_a_block_crosses_between_processes():

@@ -265,4 +265,4 @@ def test_results_that_cannot_be_written_cost_a_line(tmp_path, results, monkeypat
     (results.root / "claims").write_text("no folder")
     read = study_table.read_outcomes(experiment, results, progress)
     assert [found[0] for found in read.values()] == [None, None]
-    assert said[0].startswith("results of before are not carried over: cannot write ")
+    assert said[0].startswith("results of an earlier version are not taken over: cannot write ")

@@ -71,7 +71,7 @@ def test_a_changed_digit_of_a_parameter_is_found_each_time(tmp_path, earlier):
         changed = bytearray(whole)
         changed[at] = ord(str((int(chr(whole[at])) + 1) % 10))
         place.journal.write_bytes(changed)
-        with pytest.raises(UserError, match=r"journal.log.*(put back a copy of it)") as refused:
+        with pytest.raises(UserError, match=r"journal.log.*(restore it from a copy)") as refused:
             look(place, results)
         assert "\n" not in str(refused.value)
         assert examine_search(place.folder, results) != []
@@ -147,9 +147,7 @@ def test_searches_put_back_under_each_others_names_are_said(tmp_path):
             lambda name=name, place=place: storage.find(name, place),
             lambda name=name, place=place: storage.begin(replace(search_of(pruner="none"), name=name), place),
         ):
-            with pytest.raises(
-                UserError, match=f"journal.log is of {here}, swapped or copied here; put back"
-            ):
+            with pytest.raises(UserError, match=f"journal.log is of {here}, swapped or copied here; restore"):
                 use()
     problems = examine(tmp_path, Progress.on_stderr(quiet=True), examine_search).problems
     assert len(problems) == 4

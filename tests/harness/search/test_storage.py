@@ -184,7 +184,7 @@ def test_a_damaged_journal_is_one_line_and_left_as_it_is(tmp_path):
         place.journal.write_bytes(damaged)
         for use in (lambda: ledger.begin(search_of(), place), lambda: ledger.find("mine", place)):
             with pytest.raises(
-                UserError, match=r"journal.log cannot be read \(.*\); put back a copy of it, or remove"
+                UserError, match=r"journal.log cannot be read \(.*\); restore it from a copy, or remove"
             ):
                 use()
         assert place.journal.read_bytes() == damaged

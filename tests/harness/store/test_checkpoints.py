@@ -85,7 +85,7 @@ def test_a_harmed_checkpoint_is_said_and_the_one_before_it_taken(tmp_path, harm)
     assert checkpoints(tmp_path, said.append).read() == Checkpoint()
     assert [line.rpartition("; ")[2] for line in said] == [
         "the one before it is tried",
-        "the stage begins anew",
+        "the stage starts again",
     ]
 
 
@@ -156,7 +156,7 @@ def test_a_checkpoint_of_another_training_is_said_and_not_used(tmp_path):
     state, again, _ = train(tmp_path, warn=said.append)
     assert len(said) == 1
     assert "it is of another training than this" in said[0]
-    assert said[0].endswith("the stage begins anew")
+    assert said[0].endswith("the stage starts again")
     assert equal(state, whole)
     assert again == history
 

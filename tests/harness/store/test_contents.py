@@ -1,9 +1,11 @@
 """`results list` says what a folder holds: rows with their seeds, failures among them, and methods of other code."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from harness.store.contents import NO_ROW, list_contents
+from harness.store.contents import NO_ROW, list_contents, stored_tables
 from harness.store.records import Results
 from harness.store.row_index import AskedRow, note_rows
 from tests.support.commands import run_main
@@ -56,3 +58,22 @@ def test_an_empty_or_absent_folder_is_one_line(tmp_path, capsys):
     assert "nothing is stored" in capsys.readouterr().err
     assert run_main("results", "list", "--results", str(tmp_path / "none")) == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_a_table_without_runs_says_which_tables_have_some(results, capsys):
+    """As of another data set or backbone than was typed."""
+    other = AskedRow(
+        "controls", "market1501", "0" * 12, "pi-vl", "PI-VL", {}, {"backbone": "rn50"}, {0: "no run"}
+    )
+    note_rows([other, replace(other, table="ablation", runs={0: draw_run("pi-vl").id})], results)
+    assert stored_tables(results) == [
+        "ablation on drawn (3 runs)",
+        "ablation on market1501 with rn50 (1 run)",
+    ]
+    capsys.readouterr()
+    assert run_main("table", "choices", "--results", str(results.root)) == 0
+    said = capsys.readouterr().err
+    assert (
+        f"no run of this table is recorded. {results.root} has ablation on drawn (3 runs); ablation on mark"
+        in said
+    )

@@ -33,8 +33,8 @@ def test_folders_put_back_under_each_others_names_count_as_missing(tmp_path):
     assert [results.has_stage(folder.name) for folder in stages] == [False, False]
     assert list(results.records("runs")) == []
     assert said[0] == (
-        f"{folders[0]}: it holds the record of {two.id}, swapped or copied here; it counts as missing and is done "
-        "again by run"
+        f"{folders[0]}: it holds the record of {two.id}, swapped or copied here; it counts as missing, and run "
+        "trains it again"
     )
     for read in (results.read_tensors, results.read_history):
         said.clear()

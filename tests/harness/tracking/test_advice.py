@@ -67,7 +67,7 @@ def test_a_database_that_others_share_is_not_to_be_deleted(results, monkeypatch,
     change(path, "update alembic_version set version_num = 'ffffffffffff'")
     assert said(results, capfd).endswith("which is here; pip install -U mlflow")
     path.write_bytes(b"no database" * 1000)
-    assert said(results, capfd).endswith("is damaged (file is not a database); put back a copy of it")
+    assert said(results, capfd).endswith("is damaged (file is not a database); restore it from a copy")
     path.unlink()
     change(
         path, "create table alembic_version (version_num)", "insert into alembic_version values ('v3.2.0.a')"
@@ -115,7 +115,7 @@ def test_what_is_no_file_is_not_opened(results, capfd):
         path.rmdir() if path.is_dir() else path.unlink()
     path.symlink_to(results.root / "gone" / "mlflow.db")
     assert said(results, capfd).startswith(
-        f"{path} cannot be written (unable to open database file); let it be"
+        f"{path} cannot be written (unable to open database file); change its"
     )
 
 
@@ -124,8 +124,8 @@ def test_a_database_that_may_only_be_read_is_said_to_be(results, monkeypatch, ca
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     line = said(results, capfd, [ShownExperiment("a study", ())])
     assert line == (
-        f"{address} cannot be written (attempt to write a readonly database); let it be "
-        "written, or set MLFLOW_TRACKING_URI to another place"
+        f"{address} cannot be written (attempt to write a readonly database); change its permissions, "
+        "or set another MLFLOW_TRACKING_URI"
     )
 
 

@@ -219,7 +219,7 @@ def test_user_and_password_of_an_address_or_of_the_environment_work(results, mon
         assert mlflow_client.sync([], results) == 0
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "wr0ng")
         expected = (
-            f"http://127.0.0.1:{port}/ lets nobody in with this user and password (401); give those of its account "
+            f"http://127.0.0.1:{port}/ refuses this user and password (401); give those of its account "
             "in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         )
         with pytest.raises(UserError) as caught:
@@ -236,9 +236,9 @@ def web(status):
     ("talk", "line"),
     [
         (silent, "does not answer in time"),
-        (web("404 Not Found"), "is no MLflow server (it answers 404); see to its address"),
-        (web("200 OK"), "is no MLflow server (it answers 200); see to its address"),
-        (serving(lambda head: page("500 Oh")), "answers that it is in trouble (500); its log says why"),
+        (web("404 Not Found"), "is no MLflow server (it answers 404); check its address"),
+        (web("200 OK"), "is no MLflow server (it answers 200); check its address"),
+        (serving(lambda head: page("500 Oh")), "reports an error of its own (500); its log says why"),
         (saying(b"SSH-2.0-OpenSSH_9.2p1\r\n"), "does not answer: "),
     ],
 )  # fmt: skip

@@ -169,7 +169,7 @@ def test_a_list_that_is_none_is_named_with_its_line(tmp_path):
     write_msmt17(tmp_path)
     (tmp_path / "list_query.txt").write_text(MSMT17_LISTS["list_query.txt"][0] + "\n<html>\n")
     assert refusal("msmt17", tmp_path) == (
-        f"msmt17: {tmp_path}/list_query.txt, line 2: '<html>' is not a path and a person"
+        f"msmt17: {tmp_path}/list_query.txt, line 2: '<html>' is not a path and a person; get the list again"
     )
 
 
@@ -232,7 +232,7 @@ def test_occluded_duke_is_built_from_the_lists(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("<html>", "{lists}/train.list, line 1: '<html>' is no image of DukeMTMC-reID"),
+        ("<html>", "{lists}/train.list, line 1: '<html>' is no image of DukeMTMC-reID; get the list again"),
         ("0042_c2_f0000010.jpg", "dukemtmc: no image 0042_c2_f0000010.jpg of train.list in {duke}; unpack "
          "DukeMTMC-reID again"),
         (None, "cannot read {lists}/train.list (No such file or directory); name the folder that holds train.list"),

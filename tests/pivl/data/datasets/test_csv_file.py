@@ -28,13 +28,13 @@ def test_a_csv_may_lie_apart_from_its_pictures_and_come_from_a_spreadsheet(tmp_p
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: [*rows, rows[1]], "row 11: a/2.jpg stands in row 3 of train already; remove one"),
+        (lambda rows: [*rows, rows[1]], "row 11: a/2.jpg is in row 3 of train already; remove one"),
         (lambda rows: [*rows, "a/../a/1.jpg,ann,door,train"],
-         "row 11: a/1.jpg stands in row 2 of train already; remove one"),
+         "row 11: a/1.jpg is in row 2 of train already; remove one"),
         (lambda rows: [*rows, "b/5.jpg,dan,door,gallery"],
-         "row 11: b/5.jpg has person 'dan' here and 'cleo' in row 6"),
+         "row 11: b/5.jpg has person 'dan', but 'cleo' in row 6; correct one"),
         (lambda rows: [*rows, "b/5.jpg,cleo,gate,gallery"],
-         "row 11: b/5.jpg has camera 'gate' here and 'door' in row 6"),
+         "row 11: b/5.jpg has camera 'gate', but 'door' in row 6; correct one"),
         (lambda rows: [*rows, "b/10.jpg,dan,door,test"],
          "row 11: split 'test' is none of train, query, gallery"),
         (lambda rows: [*rows, "b/10.jpg,,door,query"], "row 11: no person"),
