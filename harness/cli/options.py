@@ -181,8 +181,7 @@ def setting_options(command: Command) -> Command:
                      help="Of synthped: draws of identities and cameras, as 0-2.  [default: 0]"),
         click.option("--seeds", metavar="LIST", help="Seeds, as 0-2 or 0,3.  [default: the study's own]"),
         click.option("--rows", type=completion.ROWS, metavar="NAMES",
-                     help="Only these rows, as clip-reid,pi-vl; an unknown name has all listed.  "
-                     "[default: its default rows]"),
+                     help="Only these rows, as clip-reid,pi-vl.  [default: its default rows]"),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -216,8 +215,8 @@ def start_options(command: Command) -> Command:
         disk_option("--part-maps", "The folder of its part maps."),
         disk_option("--data-root", "The folder that holds the data set."),
         click.option("--dataset", type=PathText(completion.datasets), metavar="NAME", help="synthped, market1501, "
-                     "dukemtmc, msmt17, occluded-duke or a csv file with columns path, person, camera, split (person: "
-                     "distractor is never a right answer, -1 is left out).  [default: synthped]"),
+                     "dukemtmc, msmt17, occluded-duke or a csv file (path, person, camera, split; the person distractor is a "
+                     "wrong answer, -1 left out).  [default: synthped]"),
         preset_option("default, long (10 seeds, trained to the plateau) or smoke (a minute)."),
     ):  # fmt: skip
         command = option(command)
@@ -255,9 +254,9 @@ def training_options(command: Command) -> Command:
 
 def mlflow_option(command: Command) -> Command:
     """--no-mlflow."""
-    return click.option(
-        "--no-mlflow", "mlflow", flag_value=False, default=True, help="Write nothing to MLflow."
-    )(command)
+    return click.option("--no-mlflow", "mlflow", flag_value=False, default=True, help="Leave MLflow out.")(
+        command
+    )
 
 
 def redo_option(command: Command) -> Command:
@@ -289,7 +288,7 @@ def labels_option(command: Command) -> Command:
 
 def debug_option(command: Command) -> Command:
     """--debug; `main` looks for it, since an error may come before click has read it."""
-    show = "Show where an unexpected error came from."
+    show = "Show where an error came from."
     return click.option("--debug", is_flag=True, expose_value=False, help=show)(command)
 
 

@@ -183,7 +183,7 @@ def test_numbers_of_two_signatures_share_no_table() -> None:
     outcomes = whole_ablation()
     outcomes["pi-vl"][1] = scored_run(1, 0.05, signature=SIGNATURE.replace("3fa9c1", "ffffff"))
     with pytest.raises(
-        UserError, match=r"run-0-0 and run-0\.05-1 cannot share a table: .*3fa9c1.* is not .*ffffff"
+        UserError, match=r"run-0-0 and run-0\.05-1 cannot share a table, .*3fa9c1.* is not .*ffffff"
     ):
         build(outcomes)
 

@@ -59,7 +59,7 @@ def test_a_mistake_is_one_line_that_says_what_to_do_and_status_2(typed, said, ca
 
 
 def test_an_unexpected_error_is_one_line_without_debug(capsys, monkeypatch):
-    monkeypatch.setattr("harness.api.resolve", lambda *_: 1 / 0)
+    monkeypatch.setattr("harness.api.resolve_worlds", lambda *_: 1 / 0)
     assert run_main("table", "ablation") == 1
     told = capsys.readouterr().err
     assert told.count("\n") == 1
@@ -73,7 +73,7 @@ def test_an_unexpected_error_does_not_tell_the_password_of_an_address(capsys, mo
     def fail(*_):
         raise RuntimeError("no answer from http://reid:s3cret@host")
 
-    monkeypatch.setattr("harness.api.resolve", fail)
+    monkeypatch.setattr("harness.api.resolve_worlds", fail)
     assert run_main("table", "ablation", "--debug") == 1
     told = capsys.readouterr().err
     assert "s3cret" not in told

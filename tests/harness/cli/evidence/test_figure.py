@@ -48,7 +48,7 @@ def test_from_another_machine_whose_pictures_are_away_come_figures_that_need_non
     capsys.readouterr()
     assert run_main("figure", "cam", *typed) == 2
     *warnings, said = lines(capsys)
-    assert all(line.startswith("warning: people: taken as runs noted it") for line in warnings)
+    assert all(line.startswith("warning: people: its files cannot be read now") for line in warnings)
     assert said.startswith("pivl-bench: clip-reid, seed 0: ")
     assert str(people.parent) in said
 
