@@ -215,8 +215,8 @@ def start_options(command: Command) -> Command:
         disk_option("--part-maps", "The folder of its part maps."),
         disk_option("--data-root", "The folder that holds the data set."),
         click.option("--dataset", type=PathText(completion.datasets), metavar="NAME", help="synthped, market1501, "
-                     "dukemtmc, msmt17, occluded-duke or a csv file (path, person, camera, split; the person distractor is a "
-                     "wrong answer, -1 left out).  [default: synthped]"),
+                     "dukemtmc, msmt17, occluded-duke or a csv file (path, person, camera, split; the person distractor "
+                     "is a wrong answer, -1 left out).  [default: synthped]"),
         preset_option("default, long (10 seeds, trained to the plateau) or smoke (a minute)."),
     ):  # fmt: skip
         command = option(command)
