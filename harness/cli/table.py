@@ -55,9 +55,10 @@ def table(
             raise UserError(f"{option}: {form} has everything; leave it out, or choose {', '.join(PAGES)}")
     progress = Progress.on_stderr(quiet=False)
     found = api.table(request, results, progress).table
-    if found.footer is None and (stored := stored_tables(Results(results, progress.warn))):
+    empty = found.footer is None and not found.is_tried_only
+    if empty and (stored := stored_tables(Results(results, progress.warn))):
         progress.warn(
-            f"no run of this table is recorded. {results} has {'; '.join(stored[:SAID])}: name its --dataset, --backbone "
+            f"no finished run of this table. {results} has {'; '.join(stored[:SAID])}: name its --dataset, --backbone "
             "and --preset; pivl-bench results list shows more"
         )
     layout = Layout(choose_columns(columns, found) if columns else (), brief)

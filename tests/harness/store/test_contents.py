@@ -74,6 +74,6 @@ def test_a_table_without_runs_says_which_tables_have_some(results, capsys):
     assert run_main("table", "choices", "--results", str(results.root)) == 0
     said = capsys.readouterr().err
     assert (
-        f"no run of this table is recorded. {results.root} has ablation on drawn (3 runs); ablation on mark"
+        f"no finished run of this table. {results.root} has ablation on drawn (3 runs); ablation on mark"
         in said
     )
