@@ -103,7 +103,7 @@ def test_hard_triplet_equals_a_loop_over_anchors():
 
 
 def test_hard_triplet_refuses_a_batch_of_one_person():
-    with pytest.raises(ValueError, match="at least two identities"):
+    with pytest.raises(ValueError, match="at least two people"):
         hard_triplet(_random(4, 3), torch.zeros(4, dtype=torch.long), 0.3)
 
 
