@@ -73,6 +73,11 @@ LOSS_WEIGHTS = Space(
         }
     ),
 )
+LAMBDA = Space(
+    "lambda",
+    "Weight of PI-VL's alignment, lambda of Eq. 12",
+    MappingProxyType({"align_weight": LOSS_WEIGHTS.parameters["align_weight"]}),
+)
 FUSION_HEAD = Space(
     "fusion-head",
     "Fusion head of PI-VL: its rate, how channels are aligned, what becomes of the background",
@@ -112,6 +117,7 @@ FUSION = Space("fusion-skill", "Alignment of the fused map", FUSED, objective="s
 
 SEARCHES = {
     "loss-weights": LOSS_WEIGHTS,
+    "lambda": LAMBDA,
     "fusion-head": FUSION_HEAD,
     "rates": RATES,
     "clip-reid": CLIP_REIDS,

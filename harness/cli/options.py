@@ -206,8 +206,8 @@ def start_options(command: Command) -> Command:
         click.option("--weights", type=PathText(), metavar="FILE",
                      help="CLIP's weights, or openai to have them downloaded."),
         click.option("--backbone", type=completion.BACKBONE, metavar="NAME",
-                     help="tiny, rn50, vit-b-16, vit-b-16-sie-olp or the name of a CLIP in open_clip."
-                     "  [default: tiny for synthped, else rn50]"),
+                     help="tiny, rn50, vit-b-16, vit-b-16-sie-olp, the name of a CLIP in open_clip, or resnet or vit"
+                     " for the CLIP in the file of --weights.  [default: tiny for synthped, else rn50]"),
         click.option("--allow-partial", is_flag=True, help="Accept missing images and part maps."),
         click.option("--parser-maps", type=PathText(), multiple=True, metavar="NAME=FOLDER",
                      help="Part maps of a parser, a row of their own in the study parsers. Repeatable."),

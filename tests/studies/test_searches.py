@@ -50,6 +50,8 @@ def test_the_spaces_are_those_that_the_issue_names():
         "triplet_weight",
         "image_to_text_weight",
     }
+    assert set(SEARCHES["lambda"].parameters) == {"align_weight"}
+    assert SEARCHES["lambda"].parameters["align_weight"].log
     assert set(SEARCHES["fusion-head"].parameters) == {"head_rate", "channel_alignment", "background"}
 
 
@@ -71,6 +73,7 @@ def test_what_a_space_leaves_alone_says_which_stages_its_trials_share():
     }
     assert shared == {
         "loss-weights": {"identity-prompts"},
+        "lambda": {"identity-prompts", "part-prompts"},
         "fusion-head": {"identity-prompts"},
         "rates": set(),
         "clip-reid": {"identity-prompts", "part-prompts"},
