@@ -16,7 +16,6 @@ Command = Callable[..., Any]
 DEVICES = ("auto", "cpu", "cuda", "mps")
 LABEL_SETS = ("lip", "atr", "pascal")
 
-
 GROUPS = {
     "What is measured": (
         "study_file", "preset", "rows", "own_rows", "seeds", "worlds", "external", "rerank", "seed", "trials", "sampler",
