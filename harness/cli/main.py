@@ -36,6 +36,7 @@ from harness.cli.run import run
 from harness.cli.search import search
 from harness.cli.table import table
 from harness.system.addresses import without_login
+from harness.system.process import take_termination_as_interrupt
 from harness.system.streams import take_streams
 from pivl.errors import UserError
 from pivl.system.homes import home_of, take_substitute
@@ -98,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _status(typed: list[str]) -> int:
     """Runs the command line `typed` and returns its exit status; prints an error as one line."""
+    take_termination_as_interrupt()
     try:
         if home_of() is None:
             os.environ["HOME"] = str(take_substitute())  # for libraries, which would end without one

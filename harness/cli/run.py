@@ -17,7 +17,6 @@ from harness.cli.options import (
 )
 from harness.experiment.request import Request
 from harness.launch.options import Options
-from harness.system.process import take_termination_as_interrupt
 
 
 @collect(request=Request, options=Options)
@@ -47,7 +46,6 @@ def run(request: Request, options: Options, results: Path, quiet: bool) -> None:
     from harness.cli.answer import Printer
     from harness.display.progress import Progress
 
-    take_termination_as_interrupt()
     answer = api.run(request, results, options, Progress.on_stderr(quiet), Printer())
     if not answer.complete:
         sys.exit(1)

@@ -21,7 +21,6 @@ from harness.cli.options import (
 from harness.experiment.request import Request
 from harness.launch.options import Options
 from harness.search.request import SearchOptions
-from harness.system.process import take_termination_as_interrupt
 
 
 class SearchGroup(click.Group):
@@ -101,7 +100,6 @@ def do(request: Request, wanted: SearchOptions, options: Options, results: Path,
     def show(found: api.SearchAnswer) -> None:
         click.echo(found.report, nl=False)
 
-    take_termination_as_interrupt()
     found = api.search(request, wanted, results, options, Progress.on_stderr(quiet), show)
     if not any(trial.state == "finished" for trial in found.trials):
         raise click.exceptions.Exit(1)
@@ -138,7 +136,6 @@ def confirm(request: Request, wanted: SearchOptions, options: Options, results: 
     from harness.cli.answer import Printer
     from harness.display.progress import Progress
 
-    take_termination_as_interrupt()
     answer = api.confirm(request, wanted, results, options, Progress.on_stderr(quiet), Printer())
     if answer is None:
         click.echo(

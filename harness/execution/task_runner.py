@@ -43,7 +43,8 @@ def execute(
     """
     if watch and task.inputs.held_out is None:
         raise ValueError("only runs whose test identities are held out may be watched")
-    monitor, run = TrainingLog(send), task.run
+    run = task.run
+    monitor = TrainingLog(send, run.limit_steps)
     record: Record = {"id": task.id, "status": "finished", **describe_origin(device), **_what(task)}
     files: dict[str, Callable[[Path], object]] = {}
     folder, metrics = results.stage_folder(task.id), {}

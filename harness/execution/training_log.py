@@ -18,9 +18,13 @@ def ignore(event: Mapping[str, Any]) -> None:
 
 @dataclass
 class TrainingLog:
-    """Keeps the loss terms of every step and sends some of them on, with rate and time left."""
+    """Keeps the loss terms of every step and sends some of them on, with rate and time left.
+
+    limit: the steps after which each stage of a test run ends; None for whole stages.
+    """
 
     send: Send
+    limit: int | None = None
     history: list[Record] = field(default_factory=list)
     images: int = 0
     seconds: float = 0.0  # spent in training steps
@@ -56,11 +60,13 @@ class TrainingLog:
         terms = {name: float(value) for name, value in step.terms.items()}
         gradients = {"gradients": dict(step.gradients)} if step.gradients else {}
         self.history.append({**place, "factor": step.factor, "terms": terms, **gradients})
+        number, steps = (step.epoch - 1) * step.steps + step.step, step.epochs * step.steps
+        wanted = min(steps, self.limit or steps)
         if self._share is None:
-            self._share = (step.epoch - 1 + (step.step - 1) / step.steps) / step.epochs
+            self._share = (number - 1) / wanted
         if now - self._sent >= REPORT_INTERVAL:
             self._sent = now
-            done = (step.epoch - 1 + step.step / step.steps) / step.epochs
+            done = number / wanted
             elapsed = now - self._began or 1e-9
             rate, left = self._stage_images / elapsed, elapsed * (1 - done) / (done - self._share)
             self.send(

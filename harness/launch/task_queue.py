@@ -69,9 +69,13 @@ class TaskQueue:
             case "failed":
                 self._fail(task, event["error"])
             case "done":
-                summary = describe_scores(event["metrics"]) or "stored"
+                tried = task.run.limit_steps is not None  # scores of a few steps are none
+                metrics = {} if tried else event["metrics"]
+                summary = describe_scores(metrics) or (
+                    "test run finished" if tried and task.is_run else "stored"
+                )
                 took = f"{summary} in {duration(event['seconds'])}"
-                self._finish(task, took, *abbreviate_scores(event["metrics"]))
+                self._finish(task, took, *abbreviate_scores(metrics))
             case "found":
                 self._finish(task, ELSEWHERE)
             case "owned":

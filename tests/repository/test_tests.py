@@ -37,7 +37,6 @@ HELD_BY = {
     "harness/cli/options.py": "harness/cli/test_main.py",
     "harness/display/*": "harness/display/test_progress.py",
     "harness/execution/distributed.py": "end_to_end/test_ranks_embedded.py",
-    "harness/execution/training*.py": "harness/store/test_checkpoints.py",
     "harness/execution/*": "harness/cli/test_run.py",
     "harness/experiment/*": "harness/experiment/test_resolve.py",
     "harness/external/forms/*": "harness/external/forms/test_reader.py",

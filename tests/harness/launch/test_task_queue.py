@@ -2,6 +2,7 @@
 
 import io
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -53,6 +54,18 @@ def test_runs_begin_when_their_stage_is_done(task_queue):
     task_queue.handle_event(second, DONE)
     assert not task_queue.is_open
     assert task_queue.failed == {}
+
+
+def test_scores_of_a_test_run_are_not_printed(results, screen):
+    run = replace(draw_run("clip-reid"), limit_steps=2)
+    cells = [Cell("clip-reid", "clip-reid", run, Inputs("drawn"))]
+    tried = TaskQueue(
+        make_plan(cells, results, False).tasks, results, Progress(screen, live=False, quiet=False)
+    )
+    tried.handle_event(tried.begin(), DONE)
+    tried.handle_event(tried.begin(), {**DONE, "metrics": {"mAP": 3.7, "rank1": 0.0}})
+    assert "clip-reid, seed 0: test run finished in 1 s" in screen.getvalue()
+    assert "mAP" not in screen.getvalue()
 
 
 def test_a_failed_stage_fails_what_needs_it(task_queue, results):
