@@ -58,36 +58,40 @@ def check(results: Path, quiet: bool) -> None:
 
 @results_group.command("list")
 @path_option("--results", "results", "Where runs are recorded.")
+@click.option("--runs", is_flag=True, help="A line per run, with the id that extract, export and rm take.")
 @debug_option
-def list_stored(results: Path) -> None:
+def list_stored(results: Path, runs: bool) -> None:
     """List what is stored: rows with their seeds, the newest date, what was changed, and the size.
 
     Failed seeds stand in brackets. Methods of other code, by compare, evaluate or --with, stand under external.
     """
     from harness.report.grid import grid
-    from harness.store.contents import list_contents
+    from harness.store.contents import list_contents, list_runs
     from harness.store.records import Results
 
     if not results.is_dir():
         raise UserError(f"{results}: no such folder; name one with --results")
-    found = list_contents(Results(results, lambda text: click.echo(f"warning: {text}", err=True)))
-    rows = [
-        [
-            one.table,
-            one.row,
-            one.dataset,
-            one.seeds,
-            one.date,
-            one.changed or "-",
-            f"{one.bytes / 1e6:.1f} MB",
+    store = Results(results, lambda text: click.echo(f"warning: {text}", err=True))
+    if runs:
+        head = ["Run", "Table", "Row", "Seed", "State"]
+        rows = [[one.id, one.table, one.row, str(one.seed), one.state] for one in list_runs(store)]
+    else:
+        head = ["Table", "Row", "Data", "Seeds", "Date", "Changed", "Size"]
+        rows = [
+            [
+                one.table,
+                one.row,
+                one.dataset,
+                one.seeds,
+                one.date,
+                one.changed or "-",
+                f"{one.bytes / 1e6:.1f} MB",
+            ]
+            for one in list_contents(store)
         ]
-        for one in found
-    ]
     if not rows:
         raise UserError(f"{results}: nothing is stored; pivl-bench run STUDY does")
-    click.echo(
-        grid(["Table", "Row", "Data", "Seeds", "Date", "Changed", "Size"], rows, left=(0, 1, 2, 3, 4, 5))
-    )
+    click.echo(grid(head, rows, left=tuple(range(6))))
 
 
 @results_group.command("measure")

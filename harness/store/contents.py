@@ -29,21 +29,57 @@ class StoredRow:
     bytes: int
 
 
+@dataclass(frozen=True)
+class StoredRun:
+    """A stored run of a row, or a method of other code; state: finished, or failed."""
+
+    id: str
+    table: str
+    row: str
+    seed: int
+    state: str
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The folders and records of one StoredRow."""
+
+    table: str
+    row: str
+    dataset: str
+    changed: str
+    own: Sequence[tuple[Path, Record]]
+
+
 def list_contents(results: Results) -> list[StoredRow]:
     """The rows in the order in which they were first asked for, then runs of none, then methods of other code."""
+    return [_stored(group) for group in _groups(results)]
+
+
+def list_runs(results: Results) -> list[StoredRun]:
+    """The runs of the rows of list_contents, by seed; a run that stands in several rows is in each."""
+    return [
+        StoredRun(folder.name, group.table, group.row, record["seed"], record["status"])
+        for group in _groups(results)
+        for folder, record in _by_seed(group.own)
+    ]
+
+
+def _groups(results: Results) -> Iterator[_Group]:
+    """The precision counts as changed where rows differ in it: `auto` gives all of a folder the same."""
     runs = {folder.name: (folder, record) for folder, record in results.records("runs")}
-    found, named = [], set()
-    for row in asked_rows(results):
+    asked, named = asked_rows(results), set()
+    usual = {"precision"} if len({row.changed.get("precision") for row in asked}) == 1 else set()
+    for row in asked:
         own = [runs[run] for run in row.runs.values() if run in runs]
         named |= {folder.name for folder, _ in own}
         if own:
-            apart = describe_changes(row.changed)
-            found.append(_stored(row.table, row.row, row.dataset, apart, own))
-    left = [one for name, one in runs.items() if name not in named]
-    found += [
-        _stored("", NO_ROW, record.get("dataset", ""), "", [(folder, record)]) for folder, record in left
-    ]
-    return found + list(_external(results))
+            apart = {name: value for name, value in row.changed.items() if name not in usual}
+            yield _Group(row.table, row.row, row.dataset, describe_changes(apart), own)
+    for name, one in runs.items():
+        if name not in named:
+            yield _Group("", NO_ROW, one[1].get("dataset", ""), "", [one])
+    yield from _external(results)
 
 
 def stored_tables(results: Results) -> list[str]:
@@ -55,18 +91,21 @@ def stored_tables(results: Results) -> list[str]:
     return [f"{name} ({count} run{'s' * (count > 1)})" for name, count in counts.most_common() if count]
 
 
-def _external(results: Results) -> Iterator[StoredRow]:
+def _external(results: Results) -> Iterator[_Group]:
     for folder, record in results.records("external"):
         data = record["signature"].split("|")[1]
-        yield _stored("external", record["file"]["name"], data, "", [(folder, record)])
+        yield _Group("external", record["file"]["name"], data, "", [(folder, record)])
 
 
-def _stored(
-    table: str, row: str, dataset: str, changed: str, own: Sequence[tuple[Path, Record]]
-) -> StoredRow:
-    seeds = ", ".join(_seed(record) for _, record in sorted(own, key=lambda one: one[1]["seed"]))
-    date = max((str(record.get("date", ""))[:16].replace("T", " ") for _, record in own), default="")
-    return StoredRow(table, row, dataset, seeds, date, changed, _size(folder for folder, _ in own))
+def _stored(group: _Group) -> StoredRow:
+    seeds = ", ".join(_seed(record) for _, record in _by_seed(group.own))
+    date = max((str(record.get("date", ""))[:16].replace("T", " ") for _, record in group.own), default="")
+    size = _size(folder for folder, _ in group.own)
+    return StoredRow(group.table, group.row, group.dataset, seeds, date, group.changed, size)
+
+
+def _by_seed(own: Sequence[tuple[Path, Record]]) -> list[tuple[Path, Record]]:
+    return sorted(own, key=lambda one: one[1]["seed"])
 
 
 def _seed(record: Record) -> str:

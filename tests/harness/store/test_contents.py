@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.store.contents import NO_ROW, list_contents, stored_tables
+from harness.store.contents import NO_ROW, list_contents, list_runs, stored_tables
 from harness.store.records import Results
 from harness.store.row_index import AskedRow, note_rows
 from tests.support.commands import run_main
 from tests.support.descriptor_files import named
 from tests.support.recorded_runs import complain, draw_run, write_failed, write_finished
+
+CHANGED = {"epochs": 3, "precision": "bf16"}
 
 
 @pytest.fixture
@@ -21,9 +23,7 @@ def results(tmp_path):
         write_finished(found, runs[seed], seed)
     write_failed(found, runs[1])
     asked = {seed: run.id for seed, run in runs.items()}
-    note_rows(
-        [AskedRow("ablation", "drawn", "0" * 12, "clip-reid", "CLIP-ReID", {"epochs": 3}, {}, asked)], found
-    )
+    note_rows([AskedRow("ablation", "drawn", "0" * 12, "clip-reid", "CLIP-ReID", CHANGED, {}, asked)], found)
     write_finished(found, draw_run("pi-vl"))
     np.savez(tmp_path / "feats.npz", **named())
     typed = (
@@ -51,6 +51,34 @@ def test_rows_runs_of_none_and_methods_of_other_code_are_listed(results, capsys)
     said = capsys.readouterr().out
     assert "| ablation | clip-reid | drawn" in said
     assert "epochs=3" in said
+
+
+def test_rows_in_two_precisions_are_told_apart(results):
+    other = draw_run(seed=5)
+    write_finished(results, other)
+    changed = {"precision": "fp32"}
+    note_rows(
+        [AskedRow("ablation", "drawn", "0" * 12, "clip-reid", "CLIP-ReID", changed, {}, {5: other.id})],
+        results,
+    )
+    assert [one.changed for one in list_contents(results)][:2] == [
+        "epochs=3, precision=bf16",
+        "precision=fp32",
+    ]
+
+
+def test_runs_are_listed_with_ids_and_states(results, capsys):
+    capsys.readouterr()
+    ids = [draw_run(seed=seed).id for seed in range(3)]
+    found = [(one.id, one.row, one.seed, one.state) for one in list_runs(results)]
+    states = ("finished", "failed", "finished")
+    assert found[:3] == [(ids[seed], "clip-reid", seed, states[seed]) for seed in range(3)]
+    assert found[3][:3] == (draw_run("pi-vl").id, NO_ROW, 0)
+    assert found[4][1] == "feats.npz"
+    assert run_main("results", "list", "--runs", "--results", str(results.root)) == 0
+    said = capsys.readouterr().out
+    assert all(one in said for one in ids)
+    assert "| failed" in said
 
 
 def test_an_empty_or_absent_folder_is_one_line(tmp_path, capsys):
