@@ -151,12 +151,14 @@ def report(
     progress: Progress | None = None,
 ) -> list[Path]:
     """Makes one HTML file that shows what is recorded of a study; returns it and the copy in the results folder."""
+    from harness.claims.appraisal import say_of_sources
     from harness.report.figures.drawing import ask
     from harness.report.page.study_page import keep_page
 
     store = _open(results, progress)
     asked, name = ask(resolve(request, store), store, _display(progress), options)
-    return keep_page(asked, request, name, Path(output))
+    printed = say_of_sources([row.published.source for row in asked.table.study.rows if row.published])
+    return keep_page(asked, request, name, Path(output), printed)
 
 
 def search(

@@ -8,9 +8,11 @@ from harness.claims.carried import Carried
 from harness.claims.contrasts import Contrast, find_contrasts
 from harness.claims.datasets import known_datasets
 from harness.claims.findings import Check, check_tables
+from harness.claims.paper import paper_tables
 from harness.claims.ranks.across import Ranking, find_rankings
 from harness.claims.ranks.orders import Order, find_orders
 from harness.claims.reading import find_row
+from harness.claims.sentences import sentence
 from harness.claims.table import Dataset, PrintedTable
 from pivl.errors import UserError
 
@@ -67,6 +69,13 @@ def appraise(
         orders=find_orders(measured, dataset),
         carried=carried,
     )
+
+
+def say_of_sources(sources: Sequence[str]) -> list[str]:
+    """Sentences on what the paper's tables that `sources` name, as `Table 3, row 1`, can support, one for each comparison."""
+    named = {source.split(",")[0] for source in sources}
+    tables = [table for table in paper_tables() if table.title in named]
+    return [sentence(one) for one in appraise(tables, {}).contrasts]
 
 
 def _only(table: PrintedTable, dataset: str) -> PrintedTable:

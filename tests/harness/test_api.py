@@ -74,6 +74,8 @@ def test_api_makes_the_page_that_the_command_makes(results, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert text == kept.read_text(encoding="utf-8")
     assert "--rows clip-reid,pi-vl --seeds 0" in text
+    supported = text[text.index("printed table can support") :]
+    assert "+0.8 Rank-1: 17 to 19 of 2,228 queries" in supported  # labels over CLIP-ReID in Table 3
     with pytest.raises(SystemExit) as end:
         main(["report", "ablation", "--preset", "smoke", "--rows", "clip-reid,pi-vl", "--seeds", "0",
               "--results", str(results.root), "--output", str(tmp_path / "typed.html")])  # fmt: skip

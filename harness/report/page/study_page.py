@@ -57,8 +57,11 @@ class Shown:
     text: str
 
 
-def study_page(asked: Asked, request: Request) -> str:
-    """The page. A figure that cannot be drawn is a line in its place; UserError without any finished run."""
+def study_page(asked: Asked, request: Request, printed: Sequence[str] = ()) -> str:
+    """The page. A figure that cannot be drawn is a line in its place; UserError without any finished run.
+
+    printed: sentences on what the paper's table, of one run per cell, can support.
+    """
     from importlib.resources import files
 
     from jinja2 import Environment, StrictUndefined
@@ -68,12 +71,14 @@ def study_page(asked: Asked, request: Request) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     with own_style():
-        return environment.from_string(template).render(**_values(asked, request)) + "\n"
+        return environment.from_string(template).render(**_values(asked, request), printed=printed) + "\n"
 
 
-def keep_page(asked: Asked, request: Request, name: str, output: Path) -> list[Path]:
+def keep_page(
+    asked: Asked, request: Request, name: str, output: Path, printed: Sequence[str] = ()
+) -> list[Path]:
     """Writes the page to `output`, and to the results folder by its table's name, from where MLflow shows it; both."""
-    page = study_page(asked, request)
+    page = study_page(asked, request, printed)
     kept = asked.results.root / "figures" / f"{name}-report.html"
     kept.parent.mkdir(parents=True, exist_ok=True)
     for path in (output, kept):
