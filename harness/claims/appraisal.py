@@ -72,7 +72,7 @@ def appraise(
 
 
 def say_of_sources(sources: Sequence[str]) -> list[str]:
-    """Sentences on what the paper's tables that `sources` name, as `Table 3, row 1`, can support, one for each comparison."""
+    """Sentences on what the paper's tables of `sources`, as `Table 3, row 1`, can support, one for each comparison."""
     named = {source.split(",")[0] for source in sources}
     tables = [table for table in paper_tables() if table.title in named]
     return [sentence(one) for one in appraise(tables, {}).contrasts]
