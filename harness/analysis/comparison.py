@@ -65,7 +65,7 @@ def build(
     setting = setting or Setting()
     study = replace(study, rows=tuple(_with_published(study, row, setting) for row in study.rows))
     seeds = sorted({seed for row in study.rows for seed in outcomes.get(row.name, {})})
-    runs = {row.name: _finished(outcomes.get(row.name, {})) for row in study.rows}
+    runs = {row.name: finished(outcomes.get(row.name, {})) for row in study.rows}
     every = [run for of_row in runs.values() for run in of_row.values()]
     _check_alike(every)
     clusters = clusters_of(every)
@@ -107,17 +107,24 @@ def _differences(line: Line, setting: Setting) -> dict[str, float]:
     return {metric: line.means[metric].mean - paper[metric] for metric in METRICS}
 
 
-def _finished(outcomes: Mapping[int, Outcome]) -> dict[int, Finished]:
+def finished(outcomes: Mapping[int, Outcome]) -> dict[int, Finished]:
+    """The finished runs of a row by rising seed."""
     return {seed: run for seed, run in sorted(outcomes.items()) if isinstance(run, Finished)}
 
 
-def _check_alike(runs: Sequence[Finished]) -> None:
+def check_protocol(runs: Sequence[Finished], part: Callable[[str], str] = comparable) -> None:
+    """Raises UserError unless all runs agree in the `part` of their signatures that rows of one table share."""
     for run in runs[1:]:
-        if comparable(run.signature) != comparable(runs[0].signature):
+        if part(run.signature) != part(runs[0].signature):
             raise UserError(
                 f"runs {runs[0].id} and {run.id} cannot share a table, since their evaluation protocols differ: "
                 f"{runs[0].signature} is not {run.signature}"
             )
+
+
+def _check_alike(runs: Sequence[Finished]) -> None:
+    check_protocol(runs)
+    for run in runs[1:]:
         if not np.array_equal(run.queries["person"], runs[0].queries["person"]):
             raise UserError(
                 f"runs {runs[0].id} and {run.id} scored other queries under one evaluation protocol; run them again"
@@ -177,7 +184,7 @@ def _line(
     judged: Judged,
     clusters: np.ndarray,
 ) -> Line:
-    own, pair = list(_finished(outcomes).values()), Contrast(row.name, study.reference)
+    own, pair = list(finished(outcomes).values()), Contrast(row.name, study.reference)
     gains = {metric: judged[metric][pair] for metric in METRICS if pair in judged[metric]}
     problems = find_problems(seeds, outcomes)
     if gains and (common := gains[study.primary].comparison.seeds) < len(own):

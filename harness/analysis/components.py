@@ -65,16 +65,18 @@ class Components:
     @property
     def retraining_share(self) -> float | None:
         """The part of the mean's variance that further seeds take away; None with one seed, or where nothing varies."""
-        by_seeds, by_clusters, cells = self.terms()
-        total = by_seeds + by_clusters - cells + self._by_worlds
-        return float(by_seeds / total) if self.seeds > 1 and total > 0 else None
+        return self._share(float(self.terms()[0])) if self.seeds > 1 else None
 
     @property
     def world_share(self) -> float | None:
         """The part of the mean's variance that only further worlds take away; None with one world, or as above."""
+        return self._share(self._by_worlds) if self.worlds > 1 else None
+
+    def _share(self, variance: float) -> float | None:
+        """The part of the mean's variance that `variance` is; None where nothing varies."""
         by_seeds, by_clusters, cells = self.terms()
-        total = by_seeds + by_clusters - cells + self._by_worlds
-        return float(self._by_worlds / total) if self.worlds > 1 and total > 0 else None
+        total = float(by_seeds + by_clusters - cells + self._by_worlds)
+        return variance / total if total > 0 else None
 
     @property
     def _by_worlds(self) -> float:

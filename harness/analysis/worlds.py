@@ -7,14 +7,13 @@ import numpy as np
 
 from harness.analysis import health, statistics
 from harness.analysis.across import Scored, compare_worlds, cross_these
-from harness.analysis.comparison import contrast_lines, judge_rows, make_footer
+from harness.analysis.comparison import check_protocol, contrast_lines, finished, judge_rows, make_footer
 from harness.analysis.outcomes import Outcomes, Problem
 from harness.analysis.pairs import RunsBySeed, clusters_of, common_runs, drawn_for, is_single, scores_of
 from harness.analysis.protocol import without_data
 from harness.analysis.statistics import Comparison, Estimate, Judgement
 from harness.analysis.table import METRICS, MORE_METRICS, SHARES, Line, Table
 from harness.store.records import Finished
-from pivl.errors import UserError
 from studies.study import Contrast
 
 
@@ -29,11 +28,7 @@ class World:
     @classmethod
     def of(cls, number: int, table: Table, outcomes: Outcomes) -> "World":
         """Returns the world with those of `outcomes` that are finished."""
-        runs = {
-            row: {seed: run for seed, run in sorted(seeds.items()) if isinstance(run, Finished)}
-            for row, seeds in outcomes.items()
-        }
-        return cls(number, table, runs)
+        return cls(number, table, {row: finished(seeds) for row, seeds in outcomes.items()})
 
     @property
     def every(self) -> list[Finished]:
@@ -48,7 +43,7 @@ class World:
 
 def build_across(worlds: Sequence[World], dataset: str) -> Table:
     """The table of a study on `dataset` in several worlds. Raises UserError where they were scored differently."""
-    _check_alike(worlds)
+    check_protocol([run for world in worlds for run in world.every], without_data)
     first = worlds[0].table
     study = first.study
 
@@ -74,15 +69,6 @@ def build_across(worlds: Sequence[World], dataset: str) -> Table:
         numbers = tuple(world.number for world in with_runs)
         footer = replace(footer, worlds=numbers, world_shares=_shares(judged, "world_share"))
     return replace(first, dataset=dataset, lines=lines, footer=footer, contrasts=contrasts)
-
-
-def _check_alike(worlds: Sequence[World]) -> None:
-    runs = [run for world in worlds for run in world.every]
-    for run in runs[1:]:
-        if without_data(run.signature) != without_data(runs[0].signature):
-            raise UserError(
-                f"runs {runs[0].id} and {run.id} cannot share a table: {runs[0].signature} is not {run.signature}"
-            )
 
 
 def _compare(pair: Contrast, metric: str, worlds: Sequence[World]) -> Comparison | None:

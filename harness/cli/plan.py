@@ -83,6 +83,7 @@ def recipe(request: Request, results: Path, fields: tuple[str, ...], form: str) 
     mine=pi-vl,lambda=0.2 one of your own; without, STUDY is ablation and the row the last of its default rows.
     """
     from harness.display.progress import Progress
+    from harness.experiment.own_rows import name_of
     from harness.experiment.recipe_fields import known_field
     from harness.experiment.resolve import resolve
     from harness.inputs.choices import choose
@@ -93,7 +94,7 @@ def recipe(request: Request, results: Path, fields: tuple[str, ...], form: str) 
         RECIPE_PRINTERS[choose("format", form, RECIPE_PRINTERS)],
         [known_field(one) for one in fields],
     )
-    named = [one.partition("=")[0] for one in request.own_rows]
+    named = [*map(name_of, request.own_rows)]
     if request.study_file is None:
         request = replace(request, study=request.study or "ablation")
     request = replace(request, own_rows=tuple(one for one in request.own_rows if "=" in one))

@@ -11,6 +11,11 @@ from pivl.errors import UserError
 from studies.study import Row, Study
 
 
+def name_of(typed: str) -> str:
+    """The name of the row that was typed as NAME=ROW,..."""
+    return typed.partition("=")[0]
+
+
 def with_own_rows(study: Study, typed: Sequence[str]) -> Study:
     """The study with the rows that were typed behind its own. Raises UserError, naming the option, for what is none."""
     rows = list(study.rows)

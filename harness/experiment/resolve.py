@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.experiment.experiment import Experiment
 from harness.experiment.overrides import parse_overrides
-from harness.experiment.own_rows import with_own_rows
+from harness.experiment.own_rows import name_of, with_own_rows
 from harness.experiment.own_studies import find_study
 from harness.experiment.parser_maps import check_maps, parse_parser_maps, with_maps
 from harness.experiment.precision import Precisions, recorded_precisions
@@ -132,8 +132,11 @@ def resolve_study(
         )
     beyond = [row.name for row in study.rows if row.rendered and not inputs.is_embedded]
     usual = [row.name for row in study.rows if row.default and row.name not in beyond]
-    own = [text.partition("=")[0] for text in asked.own_rows]
-    chosen = usual if asked.rows is None else [*choose_all("row", asked.rows, names), *own]
+    chosen = (
+        usual
+        if asked.rows is None
+        else [*choose_all("row", asked.rows, names), *map(name_of, asked.own_rows)]
+    )
     if impossible := [name for name in beyond if name in chosen]:
         raise UserError(
             f"--rows {', '.join(impossible)}: only rendered people can have that; leave it out for {inputs.called}"

@@ -12,17 +12,15 @@ from harness.analysis.statistics import Estimate
 from harness.analysis.table import Column, Table
 from harness.display.progress import Progress
 from harness.external.described import Described
-from harness.external.joining import adopt
-from harness.external.methods import external_row, parse_methods
-from harness.external.records import read_method, record_described
+from harness.external.joining import Joined, adopt, read_each
+from harness.external.methods import external_row
+from harness.external.records import record_described
 from harness.external.request import Reading
 from harness.external.test_set import check_same
 from harness.store.records import Finished, Results
 from pivl.errors import UserError
 from pivl.evaluation.average_precision import Convention
 from studies.study import Study
-
-Runs = Mapping[str, Mapping[int, Finished]]  # by name and seed
 
 FIRST = {"rank5": 5, "rank10": 10}  # wrong answers that may stand before the first right one
 
@@ -40,12 +38,9 @@ def compare_files(
     typed: Sequence[str], reading: Reading, choices: Comparing, results: Results, progress: Progress
 ) -> Table:
     """The table of the methods that were typed; each is recorded. Raises UserError."""
-    methods = parse_methods(typed)
     described: dict[str, dict[int, tuple[Path, Described]]] = {}
-    for name, files in methods.items():
-        for seed, path in files.items():
-            progress.update(name, f"reading {path.name}")
-            described.setdefault(name, {})[seed] = (path, read_method(path, reading))
+    for name, seed, path, one in read_each(typed, reading, progress):
+        described.setdefault(name, {})[seed] = (path, one)
     check_same([(str(path), one) for files in described.values() for path, one in files.values()])
     every = [one for files in described.values() for _, one in files.values()]
     runs: dict[str, dict[int, Finished]] = {}
@@ -66,7 +61,7 @@ def _metric(one: Described, typed: str | None, every: Sequence[Described]) -> st
     return stated.pop() if len(stated) == 1 else None
 
 
-def _of_one_test_set(runs: Runs, described: Mapping[str, Mapping[int, tuple[Path, Described]]]) -> Runs:
+def _of_one_test_set(runs: Joined, described: Mapping[str, Mapping[int, tuple[Path, Described]]]) -> Joined:
     """The runs with the names of data, people and cameras of one of them, which names its data set if any file does.
 
     Raises UserError where files name several.
@@ -86,7 +81,7 @@ def _of_one_test_set(runs: Runs, described: Mapping[str, Mapping[int, tuple[Path
     }
 
 
-def build_table(runs: Runs, baseline: str | None = None) -> Table:
+def build_table(runs: Joined, baseline: str | None = None) -> Table:
     """The table of recorded methods by name and seed, the first or `baseline` as what the others are compared with."""
     if baseline is not None and baseline not in runs:
         raise UserError(f"--baseline {baseline}: no method is called so; name one of {', '.join(runs)}")
@@ -105,7 +100,7 @@ def build_table(runs: Runs, baseline: str | None = None) -> Table:
     return comparison.build(study, data, runs, columns=further_columns(runs, clusters_of(every)))
 
 
-def further_columns(runs: Runs, clusters: np.ndarray) -> tuple[Column, ...]:
+def further_columns(runs: Joined, clusters: np.ndarray) -> tuple[Column, ...]:
     """Rank-5, Rank-10 and mINP of each row, in percent with their intervals."""
     found = {key: {name: _within(of, key, clusters) for name, of in runs.items()} for key in (*FIRST, "minp")}
     headings = {"rank5": "Rank-5", "rank10": "Rank-10", "minp": "mINP"}

@@ -1,12 +1,13 @@
 """Joins methods of other code to the runs of a study: rows of its table, held to the same queries and gallery."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from harness.display.progress import Progress
 from harness.external.described import Described
 from harness.external.methods import parse_methods
 from harness.external.records import read_method, record_described
@@ -21,12 +22,18 @@ LABELS = ("person", "camera")
 Joined = Mapping[str, Mapping[int, Finished]]
 
 
-def read_methods(typed: Sequence[str]) -> Mapping[str, Mapping[int, Described]]:
-    """Reads the methods that were typed as NAME=FILE, by name and seed. Raises UserError for a file that is none."""
-    return {
-        name: {seed: read_method(path, Reading()) for seed, path in files.items()}
-        for name, files in parse_methods(typed).items()
-    }
+def read_each(
+    typed: Sequence[str], reading: Reading | None = None, progress: Progress | None = None
+) -> Iterator[tuple[str, int, Path, Described]]:
+    """Reads the methods that were typed as NAME=FILE, one file at a time; yields name, seed, file and what it holds.
+
+    Raises UserError for a file that describes nothing.
+    """
+    for name, files in parse_methods(typed).items():
+        for seed, path in files.items():
+            if progress:
+                progress.update(name, f"reading {path.name}")
+            yield name, seed, path, read_method(path, reading or Reading())
 
 
 def join_methods(typed: Sequence[str], runs: Iterable[Finished], results: Results) -> Joined:
@@ -36,11 +43,9 @@ def join_methods(typed: Sequence[str], runs: Iterable[Finished], results: Result
     """
     first = next(iter(runs), None)
     found: dict[str, dict[int, Finished]] = {}
-    for name, files in parse_methods(typed).items():
-        for seed, path in files.items():
-            described = read_method(path, Reading())
-            scored = record_described(described, path, seed, METRIC, "step", results)
-            found.setdefault(name, {})[seed] = scored if first is None else adopt(scored, first, path)
+    for name, seed, path, described in read_each(typed):
+        scored = record_described(described, path, seed, METRIC, "step", results)
+        found.setdefault(name, {})[seed] = scored if first is None else adopt(scored, first, path)
     return found
 
 

@@ -38,20 +38,28 @@ def signed_beyond(judgement: "Judgement | None") -> str:
     found = judgement.comparison.beyond.gain if judgement and judgement.comparison.beyond else None
     if found is None or not np.isfinite(found.low):
         return "-"
-    return f"[{number(found.low, 2, '+')}, {number(found.high, 2, '+')}]"
+    return bounds(found.low, found.high)
+
+
+def bounds(low: float, high: float) -> str:
+    """The interval of a difference in points."""
+    return f"[{number(low, 2, '+')}, {number(high, 2, '+')}]"
 
 
 def signed(mean: float, low: float, high: float, marked: bool = False) -> str:
     """A difference in points with its interval, bold where it is `marked`."""
-    middle, least, most = (number(value, 2, "+") for value in (mean, low, high))
-    return f"**{middle}** [{least}, {most}]" if marked else f"{middle} [{least}, {most}]"
+    middle = number(mean, 2, "+")
+    return f"{f'**{middle}**' if marked else middle} {bounds(low, high)}"
 
 
 def p_value(judgement: "Judgement | None") -> str:
     """The adjusted p of a gain; a dash where rows were not compared."""
-    if judgement is None:
-        return "-"
-    return "< 0.001" if judgement.adjusted_p < 0.001 else f"{judgement.adjusted_p:.3f}"
+    return "-" if judgement is None else print_p(judgement.adjusted_p)
+
+
+def print_p(p: float) -> str:
+    """A p value with three decimals, or that it is below what these show."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def number(value: float, decimals: int, sign: str = "") -> str:

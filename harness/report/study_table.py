@@ -80,9 +80,9 @@ def check_joined(experiments: Sequence[Experiment]) -> None:
     """Raises UserError, before anything is trained, for methods of other code that no table can have."""
     for experiment in experiments:
         if experiment.external:
-            from harness.external.joining import read_methods
+            from harness.external.joining import read_each
 
-            _refuse_taken(read_methods(experiment.external), experiment)
+            _refuse_taken([name for name, *_ in read_each(experiment.external)], experiment)
 
 
 def _refuse_taken(names: Iterable[str], experiment: Experiment) -> None:

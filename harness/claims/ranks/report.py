@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.claims.ranks.across import Ranking
 from harness.claims.ranks.orders import Order
-from harness.report.grid import grid
+from harness.report.grid import grid, print_p
 
 SHARED = ("DukeMTMC-reID", "Occluded-Duke")
 NO_RANKING = "No table has three methods that all have figures on the same two data sets, so none are ranked."
@@ -54,12 +54,13 @@ def few(one: Ranking) -> str:
     return (
         f"**{count} data sets are few**: methods that differ are seldom told apart, and no difference found is no sign "
         f"of none. The smallest p that {count} sets and {methods} methods can give, all sets agreeing, is "
-        f"{_p(one.least_p)} by chi-square ({one.least_exact:.2g} by permutation)."
+        f"{print_p(one.least_p)} by chi-square ({one.least_exact:.2g} by permutation)."
     )
 
 
 def _friedman(one: Ranking) -> str:
-    return f"Friedman's test: chi-square {one.statistic:.2f} at {len(one.methods) - 1} degrees of freedom, p {_p(one.p)}."
+    freedom = len(one.methods) - 1
+    return f"Friedman's test: chi-square {one.statistic:.2f} at {freedom} degrees of freedom, p {print_p(one.p)}."
 
 
 def _nemenyi(one: Ranking) -> str:
@@ -85,7 +86,7 @@ def order_blocks(orders: Sequence[Order]) -> list[str]:
     rows = [
         [
             one.source, one.dataset, one.metric, str(len(one.rows)), str(one.same), str(one.other),
-            f"{one.tau:+.2f}" if isfinite(one.tau) else "-", _p(one.p), _p(one.least_p),
+            f"{one.tau:+.2f}" if isfinite(one.tau) else "-", print_p(one.p), print_p(one.least_p),
         ]
         for one in orders
     ]  # fmt: skip
@@ -101,19 +102,15 @@ def _notes(orders: Sequence[Order]) -> list[str]:
     if fewest:
         rows, least = len(fewest[0].rows), fewest[0].least_p
         said.append(
-            f"With {rows} rows nothing can be significant: even the same order, tau = 1, has p {_p(least)} (one-sided "
-            f"{_p(least / 2)}, and nothing below tau = 1 is below .05 there). So this neither shows nor refutes that the "
-            "benchmark orders methods as the paper does."
+            f"With {rows} rows nothing can be significant: even the same order, tau = 1, has p {print_p(least)} "
+            f"(one-sided {print_p(least / 2)}, and nothing below tau = 1 is below .05 there). So this neither shows nor "
+            "refutes that the benchmark orders methods as the paper does."
         )
     for one in orders:
         text = f"{one.source}: not learned: {', '.join(one.not_learned)}; its place is that of a failed training."
         if one.not_learned and text not in said:
             said.append(text)
     return said
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def values_of(rankings: Sequence[Ranking], orders: Sequence[Order]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.table import BASELINE, METRICS
-from harness.report.grid import grid, number, signed
+from harness.report.grid import bounds, grid, number, signed
 from pivl.errors import UserError
 from studies.catalog import STUDIES
 
@@ -121,7 +121,7 @@ def _alike(gain: Values | None, table: Values) -> list[str]:
     low, high = alike.get("low"), alike.get("high")
     if low is None or high is None:
         return ["-"]
-    return [f"[{number(low, 2, '+')}, {number(high, 2, '+')}]"]
+    return [bounds(low, high)]
 
 
 def primary(table: Values) -> str:

@@ -54,7 +54,8 @@ def groups_of(table: Table) -> list[list[str]]:
     primary = KEYS[table.study.primary]
     other = next(key for key in (KEYS[RANK1], KEYS[MEAN_AP]) if key != primary)
     further = [column.key for column in table.columns]
-    scores = [key for key in further if key in map(KEYS.get, MORE_METRICS)]
+    known = {KEYS[metric] for metric in MORE_METRICS}
+    scores = [key for key in further if key in known]
     about = [key for key in further if key not in scores]
     groups = [
         [ROW, *about, primary, *gains_of(table, primary), f"{primary}-p", "verdict", "seeds"],

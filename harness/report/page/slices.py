@@ -7,6 +7,7 @@ set that is read here keeps what share of a person is hidden.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -51,12 +52,12 @@ class Pair:
     row: Line
     against: Line
 
-    @property
+    @cached_property
     def seeds(self) -> list[int]:
         """The seeds that both rows have."""
         return sorted(set(self.asked.runs(self.row.row.name)) & set(self.asked.runs(self.against.row.name)))
 
-    @property
+    @cached_property
     def clusters(self) -> np.ndarray:
         """[Q]: the family or person of each scored query."""
         return clusters_of([self.asked.runs(self.row.row.name)[seed] for seed in self.seeds])
@@ -65,7 +66,7 @@ class Pair:
         """[Q]: what is recorded of each scored query."""
         return self.asked.runs(self.row.row.name)[self.seeds[0]].queries[name].to_numpy()
 
-    @property
+    @cached_property
     def difference(self) -> np.ndarray:
         """[S, Q]: the row's average precision less that of the other."""
         scores = [
