@@ -11,7 +11,6 @@
 `results`: where runs are recorded, none twice. Without `progress` nothing is printed. A mistake is a UserError, one line.
 """
 
-import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -291,4 +290,4 @@ def _open(results: Path | str, progress: Progress | None) -> Results:
 
 def _display(progress: Progress | None) -> Progress:
     """The display, or one that nobody sees."""
-    return progress or Progress(io.StringIO(), live=False, quiet=True)
+    return progress or Progress.unseen()

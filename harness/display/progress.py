@@ -4,11 +4,13 @@ On a terminal a table of rows and seeds and a line per other piece of work, redr
 each every ten seconds; nothing but warnings where it was asked to be quiet.
 """
 
+import io
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -39,6 +41,11 @@ class Progress:
         live = sys.stderr.isatty() and os.environ.get("TERM", "") != "dumb"
         return cls(sys.stderr, live and not quiet, quiet, _shown_at=time.monotonic())
 
+    @classmethod
+    def unseen(cls) -> "Progress":
+        """A display that nobody sees."""
+        return cls(io.StringIO(), live=False, quiet=True)
+
     def lay_out(self, places: Mapping[str, tuple[str, int]]) -> None:
         """Shows the pieces of work that `places` names in a table, each in its row and under its seed."""
         self._places = dict(places)
@@ -59,6 +66,22 @@ class Progress:
             self._shown_at = time.monotonic()
             self.stream.write("".join(f"{line}\n" for line in self._lines.values()))
             self.stream.flush()
+
+    @contextmanager
+    def at_work(self, name: str, doing: str) -> Iterator[None]:
+        """Shows what is being done to `name` at once, and while the block runs; a plain line says it once."""
+        self._lines[name] = f"{name}: {doing}"
+        if self.live:
+            self._draw()
+        else:
+            self.note(self._lines[name])
+            self._shown_at = time.monotonic()
+        try:
+            yield
+        finally:
+            self._lines.pop(name, None)
+            if self.live:
+                self._draw()
 
     def count(self, name: str, doing: str) -> Callable[[int, int], None]:
         """A report of pictures done and their total, shown as the line of `name` with rate and time left."""

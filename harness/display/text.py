@@ -24,11 +24,15 @@ def write_value(value: Any) -> str:
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def describe_step(event: Mapping[str, object]) -> str:
-    """A step event of harness.execution.worker: `image-tower, epoch 3/8, identity 1.20, 265 images/s, 12 s left`."""
+def describe_step(event: Mapping[str, object], known: str = "") -> str:
+    """A step event of harness.execution.worker: `image-tower, epoch 3/8, identity 1.20, 265 images/s, 12 s left`.
+
+    `known`: what stands beside it; a stage that this begins with is not said again.
+    """
     terms = event["terms"]
     assert isinstance(terms, dict)
-    shown = [f"{event['stage']}, epoch {event['epoch']}/{event['epochs']}"]
+    shown = [] if known.startswith(str(event["stage"])) else [str(event["stage"])]
+    shown.append(f"epoch {event['epoch']}/{event['epochs']}")
     shown += [f"{name.replace('_', '-')} {value:.3f}" for name, value in terms.items()]
     return ", ".join([*shown, f"{event['rate']:.0f} images/s", f"{duration(event['left'])} left"])
 

@@ -44,6 +44,9 @@ def describe_dataset(model: "Deployed", wanted: TestSet, batch: int, progress: P
     facts = model.facts
     split = load_test_set(wanted, facts.image_size, progress)
     same = split.query is split.gallery
+    progress.note(
+        f"{split.name}: describing {len(split.query)} queries and {len(split.gallery)} gallery images"
+    )
     report = progress.count(split.name, "describing")
     known = _knows_cameras(model, split)
     if facts.cameras and not known:
@@ -92,6 +95,7 @@ def describe_folder(model: "Deployed", folder: Path, batch: int, progress: Progr
     """
     forbid_tf32()
     names, report = list_pictures(folder), progress.count(str(folder), "describing")
+    progress.note(f"{folder}: describing {len(names)} images")
     device = next(model.parameters()).device
     kept: list[str] = []
     found: list[np.ndarray] = []

@@ -59,7 +59,7 @@ class TaskQueue:
         """Takes an event of the worker at `task`; return whether the worker is free now. UserError ends the command."""
         match event["event"]:
             case "step":
-                self.progress.update(task.name, describe_step(event), *abbreviate_step(event))
+                self.progress.update(task.name, describe_step(event, task.row), *abbreviate_step(event))
             case "phase":
                 self.progress.update(task.name, event["phase"])
             case "warning":

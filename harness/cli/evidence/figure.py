@@ -11,6 +11,7 @@ from harness.cli.options import (
     Numbers,
     collect,
     output_option,
+    quiet_option,
     setting_options,
     study_argument,
 )
@@ -33,7 +34,10 @@ from harness.report.figures.options import FigureOptions
     "--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where models run."
 )
 @output_option("A .png or .svg file.  [default: both in results/figures/]")
-def figure(request: Request, options: FigureOptions, name: str, results: Path, output: Path | None) -> None:
+@quiet_option("names of files")
+def figure(
+    request: Request, options: FigureOptions, name: str, results: Path, output: Path | None, quiet: bool
+) -> None:
     """Draw a figure of STUDY from stored runs, with its data as CSV and its caption beside it.
 
     \b
@@ -44,8 +48,15 @@ def figure(request: Request, options: FigureOptions, name: str, results: Path, o
           curves, gains, cmc, choices    from records, without images
           all      each of these
     """
-    from harness import api
     from harness.display.progress import Progress
 
-    for path in api.figure(name, request, results, options, output, Progress.on_stderr(quiet=False)):
+    progress = Progress.on_stderr(quiet)
+    progress.note(f"figure {name}: reading what {results} has")  # before all that takes long to load
+    from harness import api
+
+    try:
+        written = api.figure(name, request, results, options, output, progress)
+    finally:
+        progress.close()
+    for path in written:
         click.echo(path)

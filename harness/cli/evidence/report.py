@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import GroupedCommand, collect, output_option, setting_options, study_argument
+from harness.cli.options import (
+    GroupedCommand,
+    collect,
+    output_option,
+    quiet_option,
+    setting_options,
+    study_argument,
+)
 from harness.experiment.request import Request
 
 
@@ -13,13 +20,20 @@ from harness.experiment.request import Request
 @study_argument
 @setting_options
 @output_option("The file.", "report.html")
-def report(request: Request, results: Path, output: Path) -> None:
+@quiet_option("name of the file")
+def report(request: Request, results: Path, output: Path, quiet: bool) -> None:
     """Make one HTML file that shows STUDY: verdict, table, figures, rank lists; it needs nothing else to be read.
 
     A figure that cannot be drawn, for example because the images are missing, is replaced by the reason.
     """
-    from harness import api
     from harness.display.progress import Progress
 
-    written = api.report(request, results, output, progress=Progress.on_stderr(quiet=False))
+    progress = Progress.on_stderr(quiet)
+    progress.note(f"report: reading what {results} has")  # before all that takes long to load
+    from harness import api
+
+    try:
+        written = api.report(request, results, output, progress=progress)
+    finally:
+        progress.close()
     click.echo(written[0])

@@ -50,6 +50,9 @@ def evaluate(
     of a file runs.
     """
     from harness.display.progress import Progress
+
+    progress = Progress.on_stderr(quiet)
+    progress.note(f"evaluate {', '.join(checkpoints)} on {', '.join(datasets)}: loading")  # before torch
     from harness.external.evaluating import evaluate as evaluate_all
     from harness.inputs.choices import choose
     from harness.report.evaluation import PRINTERS
@@ -60,7 +63,6 @@ def evaluate(
     print_as = PRINTERS[choose("format", form, PRINTERS)]
     convention: Convention = "trapezoid" if ap == "trapezoid" else "step"
     size = None if image_size is None else parse_size(image_size, "--image-size")
-    progress = Progress.on_stderr(quiet)
     try:
         found = evaluate_all(
             checkpoints, datasets, TestSet(None, data_root, allow_partial), Results(results, progress.warn),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import GroupedCommand, debug_option, path_option
+from harness.cli.options import GroupedCommand, debug_option, path_option, quiet_option
 from harness.cli.paths import OutputFile, PathText, UserPath
 
 
@@ -23,26 +23,35 @@ from harness.cli.paths import OutputFile, PathText, UserPath
 @path_option("--results", "results", "Where runs are recorded, to which RUN is an id.")
 @click.option("--output", required=True, type=OutputFile(), metavar="FILE",
               help="As model.onnx; BoxMOT reads names as clip_market1501.pt.")  # fmt: skip
+@quiet_option("line that says what was written")
 @debug_option
 def export(
-    run: str, form: str, raw: bool, l2: bool, opset: int, pictures: Path | None, results: Path, output: Path
-) -> None:
+    run: str, form: str, raw: bool, l2: bool, opset: int, pictures: Path | None, results: Path, output: Path,
+    quiet: bool,
+) -> None:  # fmt: skip
     """Write the trained model of RUN, an id or a folder, as ONNX, TorchScript, safetensors or CLIP-ReID's checkpoint.
 
     The batch is of any size. The file is run as its user would, and written only if its descriptors are torch's to
     within 1e-4; FILE's name in .json says how images must be prepared, and the SHA-256. ONNX needs
     pip install 'pivl-bench[export]'.
     """
+    from harness.display.progress import Progress
+
+    progress = Progress.on_stderr(quiet)
+    progress.note(f"export of {run} as {form}: loading")  # before torch, which takes long
     from harness.external.extraction import pictures_for_check
-    from harness.external.models import find_place
+    from harness.external.models import describe_model, find_place
     from pivl.deployment.exports.export import FORMS, Choices, export_model
     from pivl.deployment.loading import load
 
     place = find_place(run, results)
     chosen = next(one for one in FORMS if one == form)
     model = load(place)
+    progress.note(f"{run}: {describe_model(model)}")
+    progress.note(f"{run}: {'reading' if pictures else 'rendering'} images to try the file on")
     images = pictures_for_check(model, pictures)
-    found = export_model(place, output, Choices(chosen, raw, l2, opset), images)
+    choices = Choices(chosen, raw, l2, opset)
+    found = export_model(place, output, choices, images, lambda step: progress.note(f"{run}: {step}"))
     checked = found["checked"]
     click.echo(
         f"{output}: {found['bytes'] / 1e6:.1f} MB, {checked['largest_difference']:.1e} from torch on "

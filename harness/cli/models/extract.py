@@ -54,19 +54,24 @@ def extract(
     exit status is 1.
     """
     from harness.display.progress import Progress
+
+    progress = Progress.on_stderr(quiet)
+    progress.note(
+        f"extract by {model} from {folder or wanted.dataset}: loading"
+    )  # before torch, which takes long
     from harness.external.described import Described, Folder
     from harness.external.extraction import describe_dataset, describe_folder
     from harness.external.feature_files import check_name, write_features
-    from harness.external.models import find_model
+    from harness.external.models import describe_model, find_model
     from harness.system.devices import choose_device
     from pivl.errors import UserError
 
     if (folder is None) == (wanted.dataset is None):
         raise UserError("name a folder of images, or --dataset NAME, and not both")
     check_name(output)
-    progress = Progress.on_stderr(quiet)
     size = None if image_size is None else parse_size(image_size, "--image-size")
     found = find_model(model, results, size).to(choose_device(device))
+    progress.note(f"{model}: {describe_model(found)}")
     described: Described | Folder
     broken = 0
     try:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.analysis.outcomes import Recorded, outcome_of
 from harness.analysis.table import Line, Table
+from harness.display.progress import Progress
 from harness.report.figures.options import FigureOptions
 from harness.store.records import Finished, Results
 from pivl.errors import UserError
@@ -16,12 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """The table, what is recorded of its rows by seed, and the results folder."""
+    """The table, what is recorded of its rows by seed, the results folder, and where to show how far drawing is."""
 
     table: Table
     recorded: Recorded
     results: Results
     options: FigureOptions = field(default_factory=FigureOptions)
+    progress: Progress = field(default_factory=Progress.unseen)
 
     @property
     def lines(self) -> list[Line]:
@@ -69,8 +72,9 @@ class Asked:
         """The title of the table's warning; empty without one."""
         return self.table.warning.title if self.table.warning else ""
 
-    def open(self) -> "Opened":
-        """The models and pictures of the runs, opened as they are asked for."""
+    @cached_property
+    def opened(self) -> "Opened":
+        """The models and pictures of the runs, opened as they are asked for and then kept for all figures."""
         from harness.report.figures.opened import Opened
 
-        return Opened(self.runs, self.results, self.options.device)
+        return Opened(self.runs, self.results, self.options.device, self.progress)

@@ -55,7 +55,7 @@ class Measured:
 
 def cam(asked: Asked) -> Plate:
     """Maps of some training people and of some test people, a line of each, and shares with intervals and contrasts."""
-    lines, opened = asked.lines, asked.open()
+    lines, opened = asked.lines, asked.opened
     seed = asked.common_seed(*lines)
     if opened.split(lines[0].row.name, seed).query.part_map is None:
         raise UserError(
@@ -104,7 +104,10 @@ def _measure(
     asked: Asked, opened: Opened, lines: Sequence[Line], which: str, data: list[dict[str, object]]
 ) -> str:
     """The shares of every row in words; each with its contrast to the first goes to `data`."""
-    found = {line.row.name: _shares(asked, opened, line, which) for line in lines}
+    found, doing = {}, f"measuring maps of {'training images' if which == 'train' else 'queries'}"
+    for line in lines:
+        with asked.progress.at_work(line.row.name, doing):
+            found[line.row.name] = _shares(asked, opened, line, which)
     first, people = lines[0].row.name, _people(opened, lines[0], asked, which)
     said = []
     for line in lines:

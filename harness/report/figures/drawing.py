@@ -39,10 +39,15 @@ def ask(
     experiment: Experiment, results: Results, progress: Progress, options: FigureOptions
 ) -> tuple[Asked, str]:
     """The table and runs that figures of an experiment are drawn from, and the name of its table's files."""
+    seeds = ", ".join(map(str, experiment.seeds))
+    progress.note(
+        f"{experiment.study.name} on {experiment.setting}: {', '.join(experiment.shown)}; seeds {seeds}; "
+        f"runs of {results.root}"
+    )
     cells = find_cells(experiment, results, progress)
     recorded = study_table.read_cells(experiment, cells, results)
     table = study_table.make_table(experiment, recorded, results)
-    return Asked(table, recorded, results, options), name_files(experiment, cells, results)
+    return Asked(table, recorded, results, options, progress), name_files(experiment, cells, results)
 
 
 def draw_asked(name: str, asked: Asked, table: str, output: Path | None = None) -> list[Path]:
@@ -52,16 +57,22 @@ def draw_asked(name: str, asked: Asked, table: str, output: Path | None = None) 
     figures are called. Raises UserError where nothing can be drawn.
     """
     if name != ALL:
-        paths = [output] if output else _paths(asked, table, name)
-        return keep(find_drawing(name)(asked), paths)
+        return _draw(name, asked, [output] if output else _paths(asked, table, name))
     written: list[Path] = []
     for one in NAMES:
         try:
-            written += keep(find_drawing(one)(asked), _paths(asked, table, one))
+            written += _draw(one, asked, _paths(asked, table, one))
         except UserError as error:
             asked.results.warn(f"{one}: {error}")
     if not written:
         raise UserError(f"{asked.table.study.name}: no figure could be drawn")
+    return written
+
+
+def _draw(name: str, asked: Asked, paths: list[Path]) -> list[Path]:
+    with asked.progress.at_work(name, "drawing"):
+        written = keep(find_drawing(name)(asked), paths)
+    asked.progress.note(f"{name}: written as {', '.join(path.name for path in written)}")
     return written
 
 

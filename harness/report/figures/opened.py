@@ -5,16 +5,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
+from torch import Tensor
 
+from harness.display.progress import Progress
 from harness.execution.stored_run import OpenedRun, open_run
 from harness.store.records import Finished, Results
 from harness.system.devices import choose_device
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.data.pictures import Pictures, Split
 from pivl.errors import UserError
-from pivl.evaluation.retrieval import Descriptors, extract
+from pivl.evaluation.retrieval import Descriptors, describe, unit
 
 BATCH = 64
+
+
+def called(row: str, seed: int) -> str:
+    """The name of a run in messages, as tasks have it."""
+    return f"{row}, seed {seed}"
 
 
 @dataclass
@@ -24,6 +31,7 @@ class Opened:
     runs: Callable[[str], Mapping[int, Finished]]
     results: Results
     device_name: str
+    progress: Progress = field(default_factory=Progress.unseen)
     _runs: dict[tuple[str, int], OpenedRun] = field(default_factory=dict)
     _described: dict[tuple[str, int], tuple[Descriptors, Descriptors]] = field(default_factory=dict)
 
@@ -36,9 +44,10 @@ class Opened:
         """The run of a row. Raises UserError without its weights or pictures."""
         if (row, seed) not in self._runs:
             try:
-                self._runs[row, seed] = open_run(self.runs(row)[seed].record, self.results, self.device)
+                with self.progress.at_work(called(row, seed), "loading model and images"):
+                    self._runs[row, seed] = open_run(self.runs(row)[seed].record, self.results, self.device)
             except UserError as error:
-                raise UserError(f"{row}, seed {seed}: {error}") from error
+                raise UserError(f"{called(row, seed)}: {error}") from error
         return self._runs[row, seed]
 
     def split(self, row: str, seed: int) -> Split:
@@ -48,13 +57,20 @@ class Opened:
     def descriptors(self, row: str, seed: int) -> tuple[Descriptors, Descriptors]:
         """Queries and gallery as a run describes them."""
         if (row, seed) not in self._described:
-            run = self.run(row, seed)
-            self._described[row, seed] = (
-                self._extract(run, run.trainer.split.query),
-                self._extract(run, run.trainer.split.gallery),
-            )
+            split = self.split(row, seed)
+            with self.progress.at_work(called(row, seed), "describing queries and gallery"):
+                self._described[row, seed] = (
+                    self._describe(row, seed, split.query),
+                    self._describe(row, seed, split.gallery),
+                )
         return self._described[row, seed]
 
-    def _extract(self, run: OpenedRun, pictures: Pictures) -> Descriptors:
+    def _describe(self, row: str, seed: int, pictures: Pictures) -> Descriptors:
+        run, report = self.run(row, seed), self.progress.count(called(row, seed), "describing")
         normalization = NORMALIZATIONS[run.trainer.recipe.normalization_of("image-tower")]
-        return extract(run.trained.model.embed, pictures, normalization, BATCH, self.device)
+
+        def embed(image: Tensor, camera: Tensor) -> Tensor:
+            return unit(run.trained.model.embed(image, camera))
+
+        found = describe(embed, pictures, normalization, BATCH, self.device, report)
+        return Descriptors(found, pictures.person, pictures.camera)

@@ -24,7 +24,7 @@ EACH = 3  # flips of a person
 
 def ranks(asked: Asked) -> Plate:
     """The lists of every row for one query of each of some people, drawn by the seed or named."""
-    lines, opened = asked.lines, asked.open()
+    lines, opened = asked.lines, asked.opened
     seed = asked.common_seed(*lines)
     queries = asked.runs(lines[0].row.name)[seed].queries
     people = _people(asked, queries)
@@ -50,7 +50,7 @@ def flips(asked: Asked) -> Plate:
     seed = asked.common_seed(row, against)
     every = find_flips(asked, row, against, seed)
     chosen = _choose(every, asked)
-    opened, lists, data = asked.open(), [], []
+    opened, lists, data = asked.opened, [], []
     for query, person, change in zip(chosen["query"], chosen["person"], chosen["change"], strict=True):
         for line in (row, against):
             found = rank_list(opened, line.row.name, seed, int(query))

@@ -55,7 +55,7 @@ class Pixels:
 
 def tsne(asked: Asked) -> Plate:
     """A panel for each row and map; all are one embedding."""
-    lines, opened = asked.lines, asked.open()
+    lines, opened = asked.lines, asked.opened
     seed = asked.common_seed(*lines)
     split = opened.split(lines[0].row.name, seed)
     if split.query.part_map is None:
@@ -72,8 +72,10 @@ def tsne(asked: Asked) -> Plate:
     chosen = {key: _thin(of, each, asked.options.draw) for key, of in shown.items()}
     first = {key: of[0] for key, of in chosen.items()}
     together = np.concatenate([one.feature for one in first.values()])
-    flat = flatten(together, asked.options.draw)
-    numbers = {key: _numbers(of) for key, of in chosen.items()}
+    with asked.progress.at_work("t-SNE", f"embedding {len(together)} pixels"):
+        flat = flatten(together, asked.options.draw)
+    with asked.progress.at_work("t-SNE", "purity and silhouettes of all rows and seeds"):
+        numbers = {key: _numbers(of) for key, of in chosen.items()}
     titles = {line.row.name: line.row.title for line in lines}
     down = -(-len(first) // ACROSS)
     figure, data = new_figure(COLUMN, 1.0 + (0.72 + COLUMN / ACROSS) * down), []

@@ -88,7 +88,7 @@ def keep_page(
 
 def _values(asked: Asked, request: Request) -> dict[str, Any]:
     table, lines = asked.table, asked.lines
-    opened = asked.open()
+    opened = asked.opened
     pair = asked.pair() if len(lines) > 1 else None
     why = _why_no_pictures(opened, lines, asked)
     results = [_result(asked, line) for line in table.lines]
@@ -139,7 +139,8 @@ def _result(asked: Asked, line: Line) -> dict[str, Any]:
 
 def _draw(name: str, asked: Asked) -> Picture:
     try:
-        plate = find_drawing(name)(asked)
+        with asked.progress.at_work(name, "drawing"):
+            plate = find_drawing(name)(asked)
     except UserError as error:
         return Picture(name, TITLES[name], "", str(error))
     return Picture(name, TITLES[name], _own_names(to_svg(plate), name, plate.caption), plate.caption)

@@ -49,10 +49,17 @@ class Choices:
 Run = Callable[[Tensor], Tensor]
 
 
-def export_model(run: Path, output: Path, choices: Choices, pictures: Tensor) -> dict[str, Any]:
+def export_model(
+    run: Path,
+    output: Path,
+    choices: Choices,
+    pictures: Tensor,
+    say: Callable[[str], object] = lambda step: None,
+) -> dict[str, Any]:
     """Writes the model of a run's folder as `output`, with its sidecar, which is returned.
 
-    pictures: uint8 [N, 3, H, W] at the model's size, on which the file is held to torch. Raises UserError, with nothing
+    pictures: uint8 [N, 3, H, W] at the model's size, on which the file is held to torch. say: is called with each step
+    as it begins; a step may take a minute. Raises UserError, with nothing
     written, where they differ by more than TOLERANCE, or where the form cannot hold the model.
     """
     if output.suffix not in SUFFIXES[choices.form]:
@@ -63,7 +70,9 @@ def export_model(run: Path, output: Path, choices: Choices, pictures: Tensor) ->
     differences: list[float] = []
 
     def write(path: Path) -> None:
+        say(f"writing it as {choices.form}")
         read = _write(run, network, path, choices, images)
+        say(f"running the file on {len(images)} images, and comparing with torch")
         differences.append(compare(network, read, images))
         if differences[-1] > TOLERANCE:
             raise UserError(

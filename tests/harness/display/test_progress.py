@@ -1,5 +1,6 @@
 """What a person sees of work that is going on: a table on a terminal of any size, plain lines in a file."""
 
+import io
 import os
 import re
 
@@ -77,6 +78,21 @@ def test_a_terminal_shows_one_line_per_running_piece_of_work(terminal):
     assert screen.lines == ["one: mAP 50.0", "two: 3 done", ""]
     progress.close()
     assert screen.lines == ["one: mAP 50.0", ""]
+
+
+def test_a_step_without_a_count_is_shown_at_once_and_while_it_lasts(terminal):
+    screen, progress, _, _ = terminal
+    with progress.at_work("pi-vl, seed 0", "loading"):
+        assert screen.lines == ["pi-vl, seed 0: loading", ""]
+    assert screen.lines == [""]
+    plain, unseen = io.StringIO(), io.StringIO()
+    for stream, quiet in ((plain, False), (unseen, True)):
+        shown = Progress(stream, live=False, quiet=quiet)
+        with pytest.raises(KeyError), shown.at_work("pi-vl, seed 0", "loading"):
+            raise KeyError
+        shown.update("other", "1 done")
+    assert plain.getvalue() == "pi-vl, seed 0: loading\n"
+    assert unseen.getvalue() == ""
 
 
 def lay_out(progress, rows=("prompts", "CLIP-ReID"), seeds=(0, 1)):

@@ -56,6 +56,17 @@ def test_runs_begin_when_their_stage_is_done(task_queue):
     assert task_queue.failed == {}
 
 
+def test_the_stage_of_a_task_is_said_once(task_queue, screen, monkeypatch):
+    monkeypatch.setattr("harness.display.progress.PLAIN_INTERVAL", 0.0)
+    step = {"event": "step", "epoch": 1, "epochs": 60, "terms": {}, "rate": 9.0, "left": 5}
+    stage = task_queue.begin()
+    task_queue.handle_event(stage, {**step, "stage": "identity-prompts"})
+    assert "\nidentity-prompts, seed 0: epoch 1/60, 9 images/s, 5 s left\n" in screen.getvalue()
+    task_queue.handle_event(stage, DONE)
+    task_queue.handle_event(task_queue.begin(), {**step, "stage": "image-tower"})
+    assert "\nclip-reid, seed 0: image-tower, epoch 1/60, 9 images/s" in screen.getvalue()
+
+
 def test_scores_of_a_test_run_are_not_printed(results, screen):
     run = replace(draw_run("clip-reid"), limit_steps=2)
     cells = [Cell("clip-reid", "clip-reid", run, Inputs("drawn"))]

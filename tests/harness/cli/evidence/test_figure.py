@@ -18,6 +18,7 @@ from tests.support.tiny_models import RECIPE, tiny_trainer
 
 SETTINGS = {"rows": "clip-reid,pi-vl", "seeds": "0,1", "backbone": "tiny"}
 TYPED = [word for name, value in SETTINGS.items() for word in (f"--{name}", value)]
+QUIET = [*TYPED, "--quiet"]
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_from_another_machine_whose_pictures_are_away_come_figures_that_need_non
     people = write_csv(tmp_path / "people", CSV_ROWS)
     folder = record_rows(tmp_path / "results", str(people), **SETTINGS)
     shutil.rmtree(people.parent / "b" if left == "csv" else people.parent)
-    typed = ("ablation", "--dataset", str(people), "--results", str(folder), *TYPED)
+    typed = ("ablation", "--dataset", str(people), "--results", str(folder), *QUIET)
     for name in names:
         assert run_main("figure", name, *typed, "--output", str(tmp_path / f"{name}.svg")) == 0
         assert (tmp_path / f"{name}.svg").read_text().rstrip().endswith("</svg>")
@@ -56,7 +57,7 @@ def test_from_another_machine_whose_pictures_are_away_come_figures_that_need_non
 def test_a_row_whose_weights_were_removed_is_named(results, capsys):
     for path in results.glob("runs/*/model.safetensors"):
         path.unlink()
-    assert run_main("figure", "tsne", "ablation", "--results", str(results), *TYPED) == 2
+    assert run_main("figure", "tsne", "ablation", "--results", str(results), *QUIET) == 2
     (said,) = lines(capsys)
     assert said.startswith("pivl-bench: clip-reid, seed 0: ")
     assert "its weights, model.safetensors, are not there" in said
@@ -69,7 +70,7 @@ def test_a_data_set_without_part_maps_is_told(results, capsys, monkeypatch, name
     bare = replace(trainer.split, query=replace(trainer.split.query, part_map=None))
     run = OpenedRun(None, replace(trainer, split=bare), trainer.fresh())
     monkeypatch.setattr(Opened, "run", lambda self, row, seed: run)
-    assert run_main("figure", name, "ablation", "--results", str(results), *TYPED) == 2
+    assert run_main("figure", name, "ablation", "--results", str(results), *QUIET) == 2
     (said,) = lines(capsys)
     assert "its test images have no part maps" in said
     assert "--part-maps" in said
@@ -95,7 +96,7 @@ def test_what_was_typed_wrongly_is_a_line_and_nothing_is_written(
     (tmp_path / "missing.png").write_text("")
     before = sorted(tmp_path.rglob("*.*"))
     name, *options = typed
-    assert run_main("figure", name, "ablation", "--results", str(results), *TYPED, *options) == 2
+    assert run_main("figure", name, "ablation", "--results", str(results), *QUIET, *options) == 2
     (said,) = lines(capsys)
     assert all(part in said for part in told.split(".*"))
     assert sorted(tmp_path.rglob("*.*")) == before
@@ -103,9 +104,23 @@ def test_what_was_typed_wrongly_is_a_line_and_nothing_is_written(
 
 def test_a_missing_folder_is_made(results, tmp_path, capsys):
     path = tmp_path / "new" / "one" / "cmc.png"
-    typed = ("ablation", "--results", str(results), *TYPED, "--output", str(path))
+    typed = ("ablation", "--results", str(results), *QUIET, "--output", str(path))
     assert run_main("figure", "cmc", *typed) == 0
     assert capsys.readouterr().out.split() == [str(path.with_suffix(e)) for e in (".png", ".csv", ".txt")]
+
+
+def test_stderr_says_what_is_drawn_from_what_and_where_it_went(results, tmp_path, capsys):
+    path = tmp_path / "cmc.svg"
+    typed = ("ablation", "--results", str(results), *TYPED, "--output", str(path))
+    assert run_main("figure", "cmc", *typed) == 0
+    out, err = capsys.readouterr()
+    assert err.splitlines() == [
+        f"figure cmc: reading what {results} has",
+        f"ablation on synthped: clip-reid, pi-vl; seeds 0, 1; runs of {results}",
+        "cmc: drawing",
+        "cmc: written as cmc.svg, cmc.csv, cmc.txt",
+    ]
+    assert out.splitlines()[0] == str(path)
 
 
 def test_without_a_font_it_is_a_line(results, capsys, monkeypatch, tmp_path):
@@ -113,7 +128,7 @@ def test_without_a_font_it_is_a_line(results, capsys, monkeypatch, tmp_path):
         raise ValueError("no font\nanywhere")
 
     monkeypatch.setattr("matplotlib.font_manager.findfont", find)
-    typed = ("ablation", "--results", str(results), *TYPED, "--output", str(tmp_path / "x.png"))
+    typed = ("ablation", "--results", str(results), *QUIET, "--output", str(tmp_path / "x.png"))
     assert run_main("figure", "cmc", *typed) == 2
     (said,) = lines(capsys)
     assert "no font" in said
@@ -121,7 +136,7 @@ def test_without_a_font_it_is_a_line(results, capsys, monkeypatch, tmp_path):
 
 
 def test_without_a_display_it_is_drawn_and_neither_takes_nor_leaves_settings(results, monkeypatch, tmp_path):
-    typed = ("ablation", "--results", str(results), *TYPED, "--output")
+    typed = ("ablation", "--results", str(results), *QUIET, "--output")
     assert run_main("figure", "cmc", *typed, str(tmp_path / "plain.png")) == 0
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.setitem(matplotlib.rcParams, "backend", "tkagg")
@@ -133,7 +148,7 @@ def test_without_a_display_it_is_drawn_and_neither_takes_nor_leaves_settings(res
 
 def test_a_method_of_other_code_has_gains_and_no_runs_to_draw(results, tmp_path):
     path = write_drawn(tmp_path / "feats.npz")
-    typed = ("ablation", "--results", str(results), *TYPED, "--with", f"other={path}", "--output")
+    typed = ("ablation", "--results", str(results), *QUIET, "--with", f"other={path}", "--output")
     for name, expected in (("gains", {"pi-vl", "other"}), ("cmc", {"clip-reid", "pi-vl"})):
         assert run_main("figure", name, *typed, str(tmp_path / f"{name}.svg")) == 0
         assert {line["row"] for line in read(tmp_path / f"{name}.csv")} == expected

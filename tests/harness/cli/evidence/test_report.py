@@ -35,7 +35,7 @@ def test_what_cannot_be_is_a_line(tmp_path, capsys):
         (["--rows", "clip-reid,pi-vll", "--output", str(tmp_path / "x.html")], "did you mean 'pi-vl'?"),
         (["--seeds", "7", "--output", str(tmp_path / "x.html")], "no finished run to draw from"),
     ):
-        assert run_main("report", "ablation", "--results", str(folder), *TYPED, *typed) == 2
+        assert run_main("report", "ablation", "--results", str(folder), *TYPED, "--quiet", *typed) == 2
         (said,) = capsys.readouterr().err.splitlines()
         assert told in said
     assert not (tmp_path / "x.html").exists()

@@ -113,7 +113,7 @@ def test_cameras_are_known_to_a_model_on_its_own_data_alone(people, tmp_path, ca
 def test_a_mistake_is_one_line(run, tmp_path, capsys, typed, said):
     words = [word.format(run=run) for word in typed]
     output = ("--results", str(tmp_path / "results"), "--output", str(tmp_path / "a.npz"))
-    assert run_main("extract", *words, *output) == 2
+    assert run_main("extract", *words, *output, "--quiet") == 2
     err = capsys.readouterr().err
     assert said in err
     assert err.count("\n") == 1

@@ -3,6 +3,7 @@
 import csv
 import io
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -51,7 +52,8 @@ def asked(tmp_path):
 class Tiny(Asked):
     """What is asked of tiny models, which are drawn and not trained."""
 
-    def open(self):
+    @cached_property
+    def opened(self):
         opened = Opened(self.runs, self.results, "cpu")
         for row, recipe in ROWS.items():
             for seed in self.runs(row):
@@ -149,7 +151,7 @@ def test_nothing_recorded_is_a_line(tmp_path):
 
 def test_a_rank_list_is_that_of_the_scores(tiny):
     """Against sorted cosines; pictures of the person by the query's own camera are left out."""
-    opened = tiny.open()
+    opened = tiny.opened
     split = opened.split("pi-vl", 0)
     query, gallery = opened.descriptors("pi-vl", 0)
     for one in range(len(split.query)):
@@ -187,7 +189,7 @@ def test_lists_are_of_people_drawn_by_the_seed_or_named(tiny):
     people = sorted({one["person"] for one in ranks(tiny).data})
     assert len(people) == 2
     assert people == sorted({one["person"] for one in ranks(tiny).data})
-    one = int(tiny.open().split("pi-vl", 0).query.person[0])
+    one = int(tiny.opened.split("pi-vl", 0).query.person[0])
     named = replace(tiny, options=FigureOptions(people=(one,)))
     assert {line["person"] for line in ranks(named).data} == {one}
     with pytest.raises(UserError, match=r"--people 999: none of these"):
@@ -202,7 +204,7 @@ def test_numbers_beside_the_points_are_of_the_original_space_over_seeds_and_peop
         ("clip-reid", "deployed tower"), ("pi-vl", "deployed tower"), ("pi-vl", "fused map"),
     }  # fmt: skip
     assert f"n = {len(points)}" in plate.caption
-    opened, shares = tiny.open(), []
+    opened, shares = tiny.opened, []
     people = opened.split("clip-reid", 0).query.person.unique().tolist()  # all six
     for seed in (0, 1):
         pixels = pixels_of(opened, "clip-reid", seed, people)["deployed tower"]
@@ -224,7 +226,7 @@ def test_maps_of_people_have_shares_with_contrasts_for_each_row(tiny):
 
 
 def test_a_match_is_of_the_same_person_by_another_camera(tiny):
-    run = tiny.open().run("clip-reid", 0)
+    run = tiny.opened.run("clip-reid", 0)
     picked = Picked.of(run.trainer.split, "query", torch.arange(4), 0)
     assert (picked.match_camera != picked.camera).all()
     assert next(iter(match_maps(run, picked).values())).shape[0] == 4
