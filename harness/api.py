@@ -272,8 +272,7 @@ def _forecast(
     ):
         check_precision(choose_device(options.device), "fp16")
     host = Host(device, options.jobs or slots, Throughput.read(store, device))
-    names = [experiment.name for experiment in experiments]
-    return forecast(names, prepared.requested, prepared.plan, store, host, prepared.identified)
+    return forecast(experiments, prepared.requested, prepared.plan, store, host, prepared.identified)
 
 
 def _read_search(topic: "SearchRequest", store: Results) -> SearchAnswer:

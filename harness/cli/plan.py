@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 def plan(request: Request, options: Options, results: Path, form: str, power: bool) -> None:
     """Forecast run STUDY without starting it: runs, stages, work, time and disk.
 
-    Prints every run with its state, which stages rows share and what that saves, and the work, time and disk that
-    are still to be spent. Times are as measured on this device before; a short run with --limit-steps measures them.
+    Prints which stages rows share and what that saves, the work, time and disk that are still to be spent, and every
+    run with its state. Times are as measured on this device before; a short run with --limit-steps measures them.
     """
     from harness import api
     from harness.display.progress import Progress

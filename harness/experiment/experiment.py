@@ -62,9 +62,13 @@ class Experiment:
 
     @property
     def setting(self) -> str:
-        """Data set, world and backbone as a table names them; a csv file is never taken for a public data set."""
+        """Data set, world and backbone as titles name them; a csv file is never taken for a public data set.
+
+        The embedded benchmark's own backbone goes without saying there, and nowhere else.
+        """
         dataset = f"{self.dataset}.csv" if self.inputs.is_csv else f"{self.dataset}{self.inputs.in_world}"
-        return dataset if self.inputs.backbone == EMBEDDED_BACKBONE else f"{dataset}, {self.inputs.backbone}"
+        usual = self.inputs.is_embedded and self.inputs.backbone == EMBEDDED_BACKBONE
+        return dataset if usual else f"{dataset}, {self.inputs.backbone}"
 
     @property
     def published(self) -> str:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from harness.experiment.experiment import Experiment
 from harness.plan.planner import Plan
 from harness.plan.task import Cell
 from harness.plan.throughput import Throughput
@@ -84,11 +85,13 @@ class Host:
 class Forecast:
     """The work items of all experiments, stages first; on `device`, `slots` at a time; `free` bytes for results.
 
+    settings: data set and backbone of each experiment, in the order of `names`.
     `identified`: whether their ids are known, which needs the pictures. `rerankings`: the models to be scored anew, once
     their runs are there.
     """
 
     names: tuple[str, ...]
+    settings: tuple[str, ...]
     device: str
     slots: int
     items: tuple[WorkItem, ...]
@@ -133,7 +136,7 @@ class Forecast:
 
 
 def forecast(
-    names: Sequence[str],
+    experiments: Sequence[Experiment],
     requested: Sequence[RequestedCell],
     plan: Plan,
     results: Results,
@@ -154,8 +157,9 @@ def forecast(
     items = [_work_item(name, used, states[name], host.measured) for name, used in users.items()]
     order = [item for item in items if not item.is_run] + [item for item in items if item.is_run]
     again = sum(task.rerank for task in plan.tasks)
+    names, settings = (tuple(one.name for one in experiments), tuple(one.setting for one in experiments))
     return Forecast(
-        tuple(names), host.device, host.slots, tuple(order), _free(results.root), identified, again
+        names, settings, host.device, host.slots, tuple(order), _free(results.root), identified, again
     )
 
 

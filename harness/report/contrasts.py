@@ -11,8 +11,8 @@ def note(table: Table) -> str:
     return (
         "**Contrasts**: what the question compares, declared with the study: a row less another, on the seeds and "
         f"queries that both have. Verdict by {table.study.primary}, the primary metric; in each metric p is adjusted by "
-        "Holm for the contrasts of this study, apart from the gains over the baseline. Discordant pairs: queries right "
-        "at rank 1 in the row alone : in the other alone."
+        "Holm within these contrasts, apart from the gains over the baseline above: the same gain may have another p "
+        "there. Discordant pairs: queries right at rank 1 in the row alone : in the other alone."
     )
 
 

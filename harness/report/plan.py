@@ -15,9 +15,10 @@ from studies.study import Row
 
 
 def markdown(forecast: Forecast) -> str:
-    """The forecast as Markdown: runs with their state, stages with their work and rows, then totals."""
-    blocks = [f"### Plan of {', '.join(forecast.names)}", _runs(forecast), _stages(forecast)]
-    return "\n\n".join([*blocks, "\n".join(f"- {line}" for line in brief(forecast))]) + "\n"
+    """The forecast as Markdown: stages with their work and rows, totals, then runs with their state."""
+    title = f"### Plan of {', '.join(forecast.names)} on {'; '.join(dict.fromkeys(forecast.settings))}"
+    totals = "\n".join(f"- {line}" for line in brief(forecast))
+    return "\n\n".join([title, _stages(forecast), totals, _runs(forecast)]) + "\n"
 
 
 def brief(forecast: Forecast) -> list[str]:

@@ -80,7 +80,7 @@ def test_contrasts_have_a_section_that_names_both_rows_with_interval_p_verdict_a
     assert printed[PAIRS] == f"{hits.row_alone} : {hits.reference_alone}"
     assert (printed["Verdict"], printed["Seeds"]) == ("worse", "3")
     assert table.contrasts[0].title == f"Gain of {STEPS[0]}"
-    assert "adjusted by Holm for the contrasts of this study" in block
+    assert "adjusted by Holm within these contrasts" in block
     bare = comparison.build(replace(ABLATION, contrasts=()), "synthped", whole_ablation())
     assert "Contrasts" not in printers.markdown(bare)
 

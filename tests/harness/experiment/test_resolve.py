@@ -204,6 +204,14 @@ def test_a_question_is_named_by_what_is_not_usual():
     assert name(dataset="a/people.csv", backbone="tiny", rerank=True) == "ablation-people-reranked"
 
 
+def test_a_title_names_the_backbone_but_not_the_benchmarks_own_and_names_of_files_stay():
+    typed = {"dataset": "market1501", "precision": "fp32"}
+    small, usual = (resolve(Request("ablation", backbone=one, **typed)) for one in ("tiny", "rn50"))
+    assert [one.setting for one in (small, usual)] == ["market1501, tiny", "market1501, rn50"]
+    assert [one.name for one in (small, usual)] == ["ablation-market1501", "ablation-market1501-rn50"]
+    assert resolve(Request("ablation")).setting == "synthped"
+
+
 def test_every_world_is_an_experiment_with_a_name_and_inputs_of_its_own():
     asked = resolve_all(Request("starts", worlds="0,2"))
     assert [(one.name, one.inputs.world, one.setting) for one in asked] == [

@@ -37,7 +37,7 @@ def campaign(results, *studies, device="cpu (drawn)", slots=2, retry=False, **ty
     requested = [RequestedCell(q.name, cell, PEOPLE) for q in experiments for cell in drawn_cells(q, results)]
     plan = make_plan([asker.cell for asker in requested], results, retry)
     host = Host(device, slots, Throughput.read(results, device))
-    return forecast([q.name for q in experiments], requested, plan, results, host, True)
+    return forecast(experiments, requested, plan, results, host, True)
 
 
 def find(campaign, stage, row=None):
@@ -90,6 +90,10 @@ def test_every_run_stands_once_with_its_state_and_every_stage_with_who_shares_it
     assert (stage.id, stage.state) == (third.run.stage_id("identity-prompts"), "finished")
     assert len(stage.rows) == 4 + 12  # no-text needs no prompts
     text = markdown(found)
+    title, table, *_ = text.split("\n\n")
+    assert title == "### Plan of ablation, controls on synthped"
+    assert table.startswith("| Stage")  # what it costs stands before the list of runs
+    assert text.index("runs are finished") < text.index("| Run ")
     assert f"| {second.run.id} | ablation: clip-reid; controls: clip-reid " in text
     assert "failed: it broke" in text
     assert f"ablation, controls: 1 of {runs} runs are finished, {runs - 2} to do, 1 failed before" in text
