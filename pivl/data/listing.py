@@ -133,9 +133,13 @@ def hash_lines(lines: Iterable[Line]) -> str:
 
 
 def count_faults(listing: Listing) -> list[str]:
-    """Returns where the counts of a public benchmark differ from what is known of it, a line each."""
+    """Returns where the counts of a public benchmark differ from what is known of it: a line each, one for a subset."""
     if listing.facts is None:
         return []
+    if parts := _count_subset(listing, listing.facts.counts):
+        return [
+            f"{listing.called}: a subset: {', '.join(parts)} in {listing.folder}; on purpose? add --allow-partial"
+        ]
     faults = []
     for which in SETS:
         expected, source = listing.facts.counts[which], listing.sources[which]
@@ -146,6 +150,20 @@ def count_faults(listing: Listing) -> list[str]:
                     f"{listing.called}: expected {known} {which} {what}, found {found[what]} in {source}"
                 )
     return faults
+
+
+def _count_subset(listing: Listing, known: Mapping[SetName, Counts]) -> list[str]:
+    """Returns found and known counts of the sets that are short, if these are several and no set has too many."""
+    short = []
+    for which in SETS:
+        images, people = len(listing.entries[which]), len(listing.people(which))
+        if images > known[which].images or people > known[which].people:
+            return []
+        if Counts(images, people) != known[which]:
+            short.append(
+                f"{images} of {known[which].images} {which} images ({people} of {known[which].people} identities)"
+            )
+    return short[:0] if len(short) == 1 else short
 
 
 def broken_faults(listing: Listing) -> list[str]:

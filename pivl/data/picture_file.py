@@ -18,7 +18,6 @@ from pivl.system.files import open_regular
 
 FORMATS = ("JPEG", "PNG", "BMP", "PPM", "GIF", "WEBP", "TIFF")  # what Pillow knows at once stands first
 PNG = ("PNG",)
-ADVICE = "get it again (pivl-bench data check lists all such files)"
 MAX_PIXELS = 89_478_485  # from which on Pillow warns; ten times a picture of 4K
 TOO_LARGE = f"more than the {MAX_PIXELS // 10**6} million pixels that are read"
 WHITE = (255, 255, 255)
@@ -129,7 +128,7 @@ def _opened(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     except UserError:
         raise
     except Exception as error:  # SyntaxError, struct.error, zlib.error, OverflowError, MemoryError, ...
-        raise Unreadable(path, _reason(error, path, formats), ADVICE) from error
+        raise Unreadable(path, _reason(error, path, formats)) from error
 
 
 def _reason(error: Exception, path: Path, formats: tuple[str, ...]) -> str:

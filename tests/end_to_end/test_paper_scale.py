@@ -139,7 +139,7 @@ def test_clips_backbones_need_weights_and_the_known_counts(disk, capsys, tmp_pat
     assert end([*words, "--precision", "fp32", "--allow-partial"]) == 2
     assert "rn50: name CLIP's weights with --weights" in capsys.readouterr().err
     assert end([*words, "--weights", str(disk / "resnet.pt"), "--precision", "fp32"]) == 2
-    assert "market1501: expected 12936 train images, found 80" in capsys.readouterr().err
+    assert "market1501: a subset: 80 of 12936 train images" in capsys.readouterr().err
 
 
 def lay_out(layout, folder):

@@ -24,7 +24,7 @@ from pivl.data.part_maps.confidence import confidence_lines
 from pivl.data.part_maps.files import MapFiles, find_maps, missing_fault
 from pivl.data.part_maps.labels import LIP
 from pivl.data.pictures import Pictures, Split
-from pivl.errors import UserError
+from pivl.errors import Unreadable, UserError
 
 
 def load(
@@ -50,7 +50,10 @@ def load(
     listing, maps = survey(*asked)
     files = _plan(listing, maps, size, confidence)
     new = [file for file in files if not file.path.exists()]
-    tensors = decode(files, report)
+    try:
+        tensors = decode(files, report)
+    except Unreadable as error:
+        raise UserError(f"{error} (pivl-bench data check lists all such files)") from error
     with keep_listings(anew=True):
         after = _plan(*survey(*asked), size, confidence) if new else files
     if files != after:

@@ -20,13 +20,21 @@ from pivl.data.datasets.doubts import (
 )
 from pivl.data.datasets.exported import as_exported
 from pivl.data.listing import DISTRACTOR, Listing, find_faults, fingerprint, unmatched_people
-from pivl.data.part_maps.files import MapFiles, find_maps, inspect_maps, missing_fault, tell_labels
+from pivl.data.part_maps.files import (
+    MapFiles,
+    Source,
+    identify_maps,
+    inspect_maps,
+    locate_maps,
+    pair,
+    tell_labels,
+)
 from pivl.errors import UserError
 from pivl.system.parallel import cores, spread
 
 Result = TypeVar("Result")
-HEADER = ("set", "images", "expected", "identities", "expected", "cameras", "distractors")
-NAMED = 20  # missing pictures named one by one: where a folder is not unpacked they are a hundred thousand
+HEADER = ("set", "images", "expected images", "identities", "expected identities", "cameras", "distractors")
+NAMED = 20  # missing images and maps named one by one: where a folder is not unpacked they are very many
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,8 @@ class Findings:
     """The findings of `check`; `faults` are the lines that say what is wrong, each missing or unreadable file by name.
 
     cameras: of all sets; apart: of each set those that no other has; untrained: of test pictures, and of no training
-    picture. doubts: lines on what is odd and may be meant. partial: whether allow_partial lets some of the faults pass.
+    picture. doubts: lines on what is odd and may be meant. notes: what is missing, where allow_partial lets that pass;
+    partial: whether it would let some of the faults pass.
     """
 
     name: str
@@ -78,6 +87,7 @@ class Findings:
     fingerprint: str
     note: str
     doubts: tuple[str, ...]
+    notes: tuple[str, ...]
     faults: tuple[str, ...]
     partial: bool
 
@@ -103,29 +113,20 @@ def check(
     """
     listing, exported_maps = as_exported(list_pictures(name, root, report))
     part_maps = part_maps or exported_maps
-    faults = find_faults(listing, allow_partial)
-    if not allow_partial:
-        faults += _name_missing(listing)
+    maps, sources, untold = _find_maps(listing, part_maps, report, labels)
+    missing = [*_name_missing(listing), *_name_unmapped(listing, sources, part_maps or listing.folder)]
+    faults = [*find_faults(listing, allow_partial), *([] if allow_partial else missing)]
     partial = {*faults} - {*find_faults(listing, allow_partial=True)}
-    faults += copies(listing)
-    try:
-        maps = find_maps(listing, part_maps, report, labels)
-    except UserError as error:
-        maps, faults = None, [*faults, str(error)]
+    faults += [*copies(listing), *untold]
     paths = [*dict.fromkeys(path for which in SETS for path in listing.paths(which))]
-    sources = maps.sources(listing) if maps else []
     total = len(paths) + len(sources)
     for unreadable in _read_all(find_unreadable, paths, (), 0, total, report):
         faults += unreadable
-    map_count = None
-    if maps:
-        inspected = _read_all(inspect_maps, sources, (maps.labels,), len(paths), total, report)
-        faults += [fault for unusable, _ in inspected for fault in unusable]
-        unlabelled = [] if allow_partial else missing_fault(listing, maps)
-        faults += unlabelled
-        partial |= {*unlabelled}
-        seen = {label for _, labels in inspected for label in labels}
-        map_count = _count_maps(maps, seen, digest_maps(listing, maps), tell_labels(maps, labels))
+    inspected = _read_all(inspect_maps, sources, (maps and maps.labels,), len(paths), total, report)
+    faults += [fault for unusable, _ in inspected for fault in unusable]
+    seen = {label for _, labels in inspected for label in labels}
+    told_by = tell_labels(maps, labels) if maps else ""
+    map_count = _count_maps(maps, seen, digest_maps(listing, maps), told_by) if maps else None
     return Findings(
         name=listing.name,
         folder=listing.folder,
@@ -139,7 +140,8 @@ def check(
         fingerprint=fingerprint(listing),
         note=listing.facts.note if listing.facts else "",
         doubts=(*repeated(listing), *unclear_names(listing)),
-        faults=tuple(faults),
+        notes=tuple(missing) if allow_partial else (),
+        faults=(*dict.fromkeys(faults),),  # what keeps labels from being told is found in its map again
         partial=bool(partial),
     )
 
@@ -171,7 +173,8 @@ def describe(findings: Findings) -> str:
             f"{maps.classes} of {maps.known_classes} classes occur"
         )
     of_maps = f", of the part maps {maps.digest}" if maps else ""
-    lines += [f"fingerprint: {findings.fingerprint}{of_maps}", *findings.doubts, *findings.faults]
+    lines += [f"fingerprint: {findings.fingerprint}{of_maps}", *findings.doubts]
+    lines += [*(f"note: {note}" for note in findings.notes), *findings.faults]
     if findings.wrong:
         advice = "; a subset on purpose? add --allow-partial" if findings.partial else ""
         lines.append(f"{len(findings.faults)} fault{'s' if len(findings.faults) > 1 else ''}{advice}")
@@ -184,11 +187,37 @@ def _row(item: SetCount) -> tuple[str, ...]:
     return (item.name, *map(str, cells))
 
 
+def _find_maps(
+    listing: Listing, folder: Path | None, report: Report | None, labels: str | None
+) -> tuple[MapFiles | None, list[Source], list[str]]:
+    """Returns the part maps, each training image with its own, and a line if the maps, or their labels, cannot be told.
+
+    Maps whose label set nobody tells stand with their images all the same.
+    """
+    sources: list[Source] = []
+    try:
+        if (located := locate_maps(listing, folder)) is None:
+            return None, sources, []
+        sources = pair(listing, *located)
+        return identify_maps(*located, report, labels), sources, []
+    except UserError as error:
+        return None, sources, [str(error)]
+
+
 def _name_missing(listing: Listing) -> list[str]:
     """Returns a line for each picture that a list names in vain, the first NAMED of them."""
     lines = [f"{listing.called}: no image {listing.folder / name}" for name in listing.missing[:NAMED]]
     if more := len(listing.missing) - len(lines):
         lines.append(f"{listing.called}: no image for {more} lines more of its lists")
+    return lines
+
+
+def _name_unmapped(listing: Listing, sources: Sequence[Source], folder: Path) -> list[str]:
+    """Returns a line for each training picture without a part map in `folder`, the first NAMED of them."""
+    lacking = [picture.relative_to(listing.folder) for picture, part_map in sources if part_map is None]
+    lines = [f"{listing.called}: {name} has no part map in {folder}" for name in lacking[:NAMED]]
+    if more := len(lacking) - len(lines):
+        lines.append(f"{listing.called}: and {more} images more have no part map in {folder}")
     return lines
 
 

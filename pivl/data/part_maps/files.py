@@ -53,8 +53,7 @@ class MapFiles:
 
     def sources(self, listing: Listing) -> list[Source]:
         """Returns each training picture's file with that of its map."""
-        maps = [self.folder / file.name if file else None for file in self.found]
-        return list(zip(listing.paths("train"), maps, strict=True))
+        return pair(listing, self.folder, self.found)
 
 
 def find_maps(
@@ -67,6 +66,12 @@ def find_maps(
     label set of maps without meta.json. Raises UserError as find_label_set does, if the folder is missing, or if two
     pictures share a map. `report(done, total)` counts what has to be read.
     """
+    located = locate_maps(listing, folder)
+    return located and identify_maps(*located, report, labels)
+
+
+def locate_maps(listing: Listing, folder: Path | None) -> tuple[Path, list[MapFile | None]] | None:
+    """The folder of the maps that find_maps finds, and each map without its digest; no label set is needed for that."""
     entries = listing.entries["train"]
     named = any(entry.part_map for entry in entries)
     if folder is None and not named:
@@ -81,10 +86,23 @@ def find_maps(
         own = [next((name for name in _names(entry.name) if name in there), None) for entry in entries]
         _check_own(listing, place, own)
         found = [MapFile(name, there[name]) if name else None for name in own]
+    return place, found
+
+
+def identify_maps(
+    place: Path, found: Sequence[MapFile | None], report: Report | None = None, labels: str | None = None
+) -> MapFiles:
+    """Returns what locate_maps found with its label set and its digests; `report` and `labels` as in find_maps."""
     names = [file.name for file in found if file]
     known, _ = find_label_set(place, [place / name for name in names], labels)
     digests = iter(digest_files(place, names, report))
     return MapFiles(place, known, tuple(file and replace(file, digest=next(digests)) for file in found))
+
+
+def pair(listing: Listing, folder: Path, found: Sequence[MapFile | None]) -> list[Source]:
+    """Returns each training picture's file with that of its map, which lies in `folder`."""
+    maps = [folder / file.name if file else None for file in found]
+    return list(zip(listing.paths("train"), maps, strict=True))
 
 
 def tell_labels(maps: MapFiles, labels: str | None) -> str:
@@ -123,8 +141,8 @@ def write_maps(
     return len(sources)
 
 
-def inspect_maps(sources: Sequence[Source], labels: LabelSet) -> tuple[list[str], set[int]]:
-    """Returns the messages of maps that cannot be used, and the class ids that the others hold."""
+def inspect_maps(sources: Sequence[Source], labels: LabelSet | None) -> tuple[list[str], set[int]]:
+    """Returns the messages of maps that cannot be used, and the class ids that others hold; `labels` as in read_map."""
     faults: list[str] = []
     classes: set[int] = set()
     for picture, path in sources:

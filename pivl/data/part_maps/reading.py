@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,12 @@ from pivl.system.json_files import read_json
 SAMPLE = 200  # maps of a folder that are asked which label set theirs is
 
 
-def read_map(path: Path, labels: LabelSet, size: tuple[int, int] | None = None) -> Tensor:
+def read_map(path: Path, labels: LabelSet | None, size: tuple[int, int] | None = None) -> Tensor:
     """Returns a part map from disk, uint8 [H, W]: an 8-bit grey or palette PNG of class ids, 255 for no label.
 
     Raises UserError, one line that names the file, if it is missing, unreadable, of another depth or kind
-    (a coloured picture, say), not of `size` (height, width) where that is given, or holds an id that `labels` does not.
+    (a coloured picture, say), not of `size` (height, width) where that is given, or holds an id that `labels` does not
+    (None: any id will do).
     The size is that of its picture as pivl.data.picture_file reads it, turned by its EXIF tag: so SCHP's maps are.
     """
     if not os.path.lexists(path):
@@ -38,8 +40,7 @@ def read_map(path: Path, labels: LabelSet, size: tuple[int, int] | None = None) 
             f"{path}: the map is {pixels.shape[0]} x {pixels.shape[1]} (height x width), not "
             f"{size[0]} x {size[1]} as its image; {advice}"
         )
-    unknown = sorted({*np.unique(pixels).tolist()} - {*range(len(labels.parts)), IGNORE})
-    if unknown:
+    if labels and (unknown := sorted({*np.unique(pixels).tolist()} - {*range(len(labels.parts)), IGNORE})):
         raise UserError(
             f"{path}: class id {unknown[0]} is not in label set {labels.name} (0 to "
             f"{len(labels.parts) - 1}, or {IGNORE}); name the label set the map was made with"
@@ -79,7 +80,7 @@ def find_label_set(folder: Path, maps: Sequence[Path], named: str | None = None)
         return found, ""
     if named is not None:
         return LABEL_SETS[named], f"--labels {named}"
-    if (said := _said_by_palettes(maps) or _said_by_ids(maps)) is not None:
+    if (said := _said_by_palettes(maps[:SAMPLE]) or _said_by_ids(maps[:SAMPLE])) is not None:
         return said
     raise UserError(
         f"{folder} has no meta.json that names its label set, nor do its maps tell it; add --labels with one of "
@@ -92,8 +93,11 @@ def _advice(path: Path) -> str:
 
 
 def _said_by_palettes(maps: Sequence[Path]) -> tuple[LabelSet, str] | None:
-    """Returns the label set with as many classes as the palettes of the first maps have colours, if all have as many."""
-    counts = {count_colours(path) for path in maps[:SAMPLE]}
+    """Returns the label set with as many classes as the palettes of `maps` have colours, if all have as many."""
+    counts = set()
+    for path in maps:
+        with suppress(Unreadable):  # which is said where maps are read
+            counts.add(count_colours(path))
     sizes = {len(labels.parts): labels for labels in LABEL_SETS.values()}
     if len(counts) != 1 or not counts <= sizes.keys():
         return None
@@ -102,9 +106,12 @@ def _said_by_palettes(maps: Sequence[Path]) -> tuple[LabelSet, str] | None:
 
 
 def _said_by_ids(maps: Sequence[Path]) -> tuple[LabelSet, str] | None:
-    """Returns the only label set that has the largest class id of the first maps."""
-    for path in maps[:SAMPLE]:
-        largest = int(max({*np.unique(read_ids(path)).tolist()} - {IGNORE}, default=0))
+    """Returns the only label set that has the largest class id of `maps`."""
+    for path in maps:
+        try:
+            largest = int(max({*np.unique(read_ids(path)).tolist()} - {IGNORE}, default=0))
+        except Unreadable:
+            continue
         able = [labels for labels in LABEL_SETS.values() if largest < len(labels.parts)]
         if len(able) == 1:
             return able[0], f"class id {largest} in {path.name}, which no other label set has"

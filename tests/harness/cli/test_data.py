@@ -19,7 +19,9 @@ def test_a_data_set_with_faults_ends_with_2_and_shows_each(tmp_path, capsys):
     write_market(tmp_path)
     words = ("data", "check", "--dataset", "market1501", "--data-root", str(tmp_path), "--quiet")
     assert run_main(*words) == 2
-    assert "market1501: expected 12936 train images, found 4" in capsys.readouterr().out
+    assert (
+        "market1501: a subset: 4 of 12936 train images (2 of 751 identities), 2 of" in capsys.readouterr().out
+    )
     assert run_main(*words, "--allow-partial") == 0
 
 

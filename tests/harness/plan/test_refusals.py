@@ -161,7 +161,7 @@ REFUSED = {
     "a csv that is not there": ("--dataset {}/nowhere.csv", "nowhere.csv"),
     "no folder of a public set": ("--dataset market1501", "with --data-root"),
     "a folder that is not there": ("--dataset market1501 --data-root {}/nowhere", "nowhere is no folder"),
-    "a public set that is not whole": ("--dataset market1501 --data-root {}/market", "expected 12936 train images"),
+    "a public set that is not whole": ("--dataset market1501 --data-root {}/market", "a subset: 4 of 12936 train images"),
     "no part maps": ("--rows clip-reid,pi-vl {enough}", "has no part maps"),
     "part maps that are not there": ("--part-maps {}/nowhere", "nowhere is no folder"),
     "part maps that tell no label set": ("--part-maps {}/flat", "nor do its maps tell it"),

@@ -40,7 +40,7 @@ def refusal(path: Path) -> str:
     line = str(refused.value)
     assert "\n" not in line
     assert line.startswith(f"cannot read {path} (")
-    assert line.endswith("); get it again (pivl-bench data check lists all such files)")
+    assert line.endswith("); get it again")
     return line
 
 

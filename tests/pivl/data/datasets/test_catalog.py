@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pivl.data.benchmarks import BENCHMARKS, MARKET1501, SETS, Counts
+from pivl.data.benchmarks import BENCHMARKS, MARKET1501, MSMT17, SETS, Counts
 from pivl.data.datasets import catalog
 from pivl.data.datasets.layouts import locate
 from pivl.data.datasets.occluded_duke import build_occluded_duke
@@ -97,9 +97,14 @@ def test_a_count_that_differs_is_said_and_only_allow_partial_gets_past_it(tmp_pa
         f"market1501: expected 3 query identities, found 2 in {tmp_path}/query",
     ]
     assert find_faults(replace(listing, facts=wrong), allow_partial=True) == []
+    more = replace(MARKET1501, counts={**right.counts, "query": Counts(1, 2), "gallery": Counts(9, 2)})
+    assert find_faults(replace(listing, facts=more), allow_partial=False) == [
+        f"market1501: expected 1 query images, found 2 in {tmp_path}/query",
+        f"market1501: expected 9 gallery images, found 3 in {tmp_path}/bounding_box_test",
+    ]
     assert refusal("market1501", tmp_path) == (
-        f"market1501: expected 12936 train images, found 4 in {tmp_path}/bounding_box_train "
-        "(and 5 more: pivl-bench data check lists them)"
+        "market1501: a subset: 4 of 12936 train images (2 of 751 identities), 2 of 3368 query images (2 of 750 "
+        f"identities), 3 of 15913 gallery images (2 of 750 identities) in {tmp_path}; on purpose? add --allow-partial"
     )
 
 
@@ -109,10 +114,13 @@ def test_pictures_that_a_list_names_in_vain_are_missing_from_the_count(tmp_path)
     (tmp_path / "test" / MSMT17_LISTS["list_query.txt"][0].split()[0]).unlink()
     listing = catalog.list_pictures("msmt17", tmp_path)
     assert listing.missing == ("test/0000/0000_003_04_0303morning_0030_0.jpg",)
-    faults = find_faults(listing, allow_partial=False)
-    assert f"msmt17: expected 11659 query images, found 1 in {tmp_path}/list_query.txt" in faults
+    known = {"train": Counts(3, 2), "query": Counts(2, 2), "gallery": Counts(2, 2)}
+    faults = find_faults(replace(listing, facts=replace(MSMT17, counts=known)), allow_partial=False)
+    assert f"msmt17: expected 2 query images, found 1 in {tmp_path}/list_query.txt" in faults
+    known = {"train": Counts(4, 2), "query": Counts(1, 1), "gallery": Counts(2, 2)}
+    faults = find_faults(replace(listing, facts=replace(MSMT17, counts=known)), allow_partial=False)
     assert (
-        f"msmt17: expected 32621 train images, found 3 in {tmp_path}/list_train.txt and {tmp_path}/list_val.txt"
+        f"msmt17: expected 4 train images, found 3 in {tmp_path}/list_train.txt and {tmp_path}/list_val.txt"
         in faults
     )
 

@@ -48,10 +48,10 @@ def test_a_whole_data_set_has_no_fault_and_every_count(market):
         == f"""\
 market1501 in {root}
 Please cite its authors; academic use is customary.
-set      images  expected  identities  expected  cameras  distractors
-train         4         4           2         2        3            0
-query         2         2           2         2        2            0
-gallery       3         3           2         2        3            1
+set      images  expected images  identities  expected identities  cameras  distractors
+train         4                4           2                    2        3            0
+query         2                2           2                    2        2            0
+gallery       3                3           2                    2        3            1
 cameras of all sets: 6 (1, 2, 3, 4, 5, 6)
 cameras of the train set alone: 3, 6
 cameras of the gallery set alone: 4, 5
@@ -79,12 +79,11 @@ def test_every_broken_file_is_named_and_every_wrong_count_said(market):
         f"market1501: expected 3 gallery images, found 2 in {root}/bounding_box_test",
         f"market1501: expected 2 gallery identities, found 1 in {root}/bounding_box_test",
         "market1501: the gallery set has one person (0003); at least two identities are needed",
+        f"market1501: bounding_box_train/0007_c1s1_000001_01.jpg has no part map in {maps}",
         f"cannot read {cut} (",
         f"cannot read {html} (no header of a JPEG, PNG, BMP, PPM, GIF, WEBP or TIFF file); get it again",
         f"{large}: the map is 64 x 32 (height x width), not 32 x 16 as its image",
         f"{foreign}: class id 77 is not in label set lip (0 to 19, or 255)",
-        f"market1501: 1 of 4 train images have no part map in {maps} (first: "
-        "bounding_box_train/0007_c1s1_000001_01.jpg)",
     ]
     assert len(findings.faults) == len(starts)
     for fault, start in zip(findings.faults, starts, strict=True):
@@ -115,6 +114,44 @@ def test_maps_without_a_label_set_do_not_hide_the_rest(market):
     )
 
 
+def test_no_fault_of_maps_hides_behind_another(market):
+    root, maps = market
+    (maps / "meta.json").unlink()
+    cut, small = maps / "0002_c1s1_000003_01.png", maps / "0002_c3s1_000004_02.png"
+    cut.write_bytes(cut.read_bytes()[:50])
+    write_map(small, size=(16, 8))
+    (maps / "0007_c1s1_000001_01.png").unlink()
+    starts = [
+        f"market1501: bounding_box_train/0007_c1s1_000001_01.jpg has no part map in {maps}",
+        f"{maps} has no meta.json",
+        f"{cut}: not a readable PNG",
+        f"{small}: the map is 16 x 8",
+    ]
+    faults = check("market1501", root, maps).faults
+    assert [fault[: len(start)] for fault, start in zip(faults, starts, strict=True)] == starts
+    findings = check("market1501", root, maps, allow_partial=True)
+    assert findings.faults == faults[1:]
+    assert f"\nnote: {faults[0]}\n{faults[1]}\n" in describe(findings)
+
+
+def test_every_missing_map_is_named_up_to_a_limit_and_noted_in_a_subset_on_purpose(market, monkeypatch):
+    root, maps = market
+    lost = sorted(maps.glob("*.png"))[:3]
+    for path in lost:
+        path.unlink()
+    named = [f"market1501: bounding_box_train/{path.stem}.jpg has no part map in {maps}" for path in lost]
+    assert list(check("market1501", root, maps).faults) == named
+    assert describe(check("market1501", root, maps)).endswith(
+        "\n3 faults; a subset on purpose? add --allow-partial"
+    )
+    monkeypatch.setattr(checking, "NAMED", 1)
+    findings = check("market1501", root, maps, allow_partial=True)
+    assert not findings.wrong
+    assert describe(findings).endswith(
+        f"\nnote: {named[0]}\nnote: market1501: and 2 images more have no part map in {maps}"
+    )
+
+
 def test_maps_of_a_named_label_set_need_no_meta_and_the_counts_say_so(market):
     root, maps = market
     (maps / "meta.json").unlink()
@@ -136,7 +173,7 @@ def test_what_data_export_wrote_is_whole_without_options_and_a_lost_picture_is_a
         f"expected {findings.sets[1].images} query images, found {findings.sets[1].images - 1} in {tmp_path}/export/query"
     ]
     with pytest.raises(
-        UserError, match="expected 12936 train images"
+        UserError, match="a subset: 16 of 12936 train images"
     ):  # to train on it is to train on a part
         survey("market1501", tmp_path / "export")
 
@@ -187,7 +224,7 @@ def test_a_csv_is_counted_without_expectations(tmp_path):
     assert not findings.wrong
     assert (
         describe(findings).splitlines()[3]
-        == "query         2         -           2         -        2            0"
+        == "query         2                -           2                    -        2            0"
     )
     alone = [row.replace("b/7.jpg,cleo,gate", "b/7.jpg,cleo,door") for row in CSV_ROWS]
     broken = check(str(write_csv(tmp_path, alone)), None)
