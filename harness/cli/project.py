@@ -32,11 +32,7 @@ def read_defaults(commands: click.Group, folder: Path) -> Defaults:
         read = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f'{path}: {explain(error, path)}; write lines as dataset = "market1501"') from error
-    for_all = {name: value for name, value in read.items() if not isinstance(value, dict)}
-    known = {name for command in _commands(commands) for name in _options(command)}
-    for name in for_all:
-        _choose(name, known, path)
-    return _defaults(commands, for_all, read, path)
+    return _defaults(commands, {}, read, path)
 
 
 def tell_defaults(context: click.Context) -> None:
@@ -49,11 +45,14 @@ def tell_defaults(context: click.Context) -> None:
 
 
 def _defaults(command: click.Command, for_all: Defaults, own: Defaults, path: Path) -> Defaults:
-    """The defaults of a command, or by name those of a group's, whose sections in `own` stand before `for_all`."""
+    """The defaults of a command, or by name those of a group's; what `own` says stands before `for_all`."""
     if isinstance(command, click.Group):
+        known = {name for one in _commands(command) for name in _options(one)}
         sections = {name: value for name, value in own.items() if isinstance(value, dict)}
-        for name in sections:
-            _choose(name, command.commands, path, "command")
+        for name in own:
+            section = name in sections
+            _choose(name, command.commands if section else known, path, "command" if section else "option")
+        for_all = {**for_all, **{name: value for name, value in own.items() if name not in sections}}
         return {
             name: _defaults(one, for_all, sections.get(name, {}), path)
             for name, one in command.commands.items()

@@ -31,7 +31,12 @@ class SearchGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command and its arguments."""
         if args and args[0] not in self.commands:
-            return "NAME", self.commands[DO], args  # as the usage shows it
+            defaults = ctx.default_map or {}
+            ctx.default_map = {
+                **defaults,
+                AS_TYPED: defaults.get(DO),
+            }  # click looks them up by the name it shows
+            return AS_TYPED, self.commands[DO], args
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -48,7 +53,7 @@ class Trials(GroupedCommand):
         return ["[OPTIONS]"]
 
 
-DO = "do"
+DO, AS_TYPED = "do", "NAME"  # the command `search NAME`: how it is called here, and in its usage
 
 
 @click.group(cls=SearchGroup, subcommand_metavar="NAME | COMMAND [NAME] [OPTIONS]")

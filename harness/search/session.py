@@ -236,6 +236,7 @@ def _find(topic: SearchRequest, results: Results) -> "tuple[Search, optuna.Study
         begun = begun_in(results.root)
         there = f"; there are {', '.join(begun)}" if begun else ""
         raise UserError(
-            f"{topic.name} was not started in {results.root}{there}; pivl-bench search {topic.space.name} starts it"
+            f"{topic.name} was not started in {results.root}{there}; pivl-bench search {topic.space.name}, with the "
+            "same options, starts it"
         )
     return found

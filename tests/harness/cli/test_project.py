@@ -63,6 +63,14 @@ def test_the_sections_of_a_group_are_by_its_commands(project):
     assert read_defaults(commands, folder)["data"]["check"] == {"dataset": "market1501"}
 
 
+def test_what_a_group_says_is_for_all_its_commands_and_a_search_by_its_name_is_one(project, capsys):
+    folder = project('results = "here"\n[search]\nseed = "3"\n[search.show]\nseed = "4"\n')
+    defaults = read_defaults(commands, folder)["search"]
+    assert [defaults[name]["seed"] for name in ("do", "show", "confirm")] == ["3", "4", "3"]
+    assert run_main("search", "none") == 2
+    assert capsys.readouterr().err.splitlines()[0] == "pivl.toml: --seed 3, --results here"
+
+
 def test_what_was_taken_is_told_on_one_line(project, capsys):
     project('results = "here"\nseeds = "0"\nrerank = false\nset = ["a=1", "b=2"]\n')
     assert run_main("plan", "none", "--seeds", "1") == 2
@@ -86,6 +94,7 @@ def test_without_a_file_nothing_is_kept(tmp_path):
         ('datasets = "x"', "unknown option 'datasets'"),
         ('[runs]\ndataset = "x"', "unknown command 'runs'; known: run"),
         ("[table]\njobs = 2", "unknown option 'jobs'"),
+        ("[search]\nrow = 'x'", "unknown option 'row'"),
         ("[data.chek]\nx = 1", "unknown command 'chek'"),
         ("rerank = 1", "rerank takes true or false"),
         ("seeds = true", "seeds takes a text or a number"),
