@@ -94,25 +94,32 @@ PRETRAINING = PretrainingConfig()
 
 
 def load(
-    config: SynthpedConfig = SYNTHPED, size: tuple[int, int] | None = None, report: Report | None = None
+    config: SynthpedConfig = SYNTHPED,
+    size: tuple[int, int] | None = None,
+    report: Report | None = None,
+    people: int | None = None,
 ) -> Split:
     """The benchmark at `size` (height, width), from the cache or rendered into it; `report(done, total)` while rendering.
 
     Training people are numbered from 0, test people go on from there. Query and gallery are both all the test pictures;
     the market protocol leaves a query's own camera out. The fingerprint hashes configuration, version, size and part
-    maps. Raises UserError when the cache folder cannot be written or is full.
+    maps. `people`: as many training and test people alone, the first of the whole, under their names and numbers there.
+    Raises UserError when the cache folder cannot be written or is full.
     """
     facts = {"version": VERSION, **asdict(config), "size": list(size or config.size)}
     training, test = plan_training(config), plan_test(config)
-    name = f"{config.name}-v{VERSION}"
+    name, before = f"{config.name}-v{VERSION}", len(training)
+    if people is not None:
+        training, test = training.first(people * config.training_shots), test.first(people * config.cameras)
+        name += f"-first-{people}"
     album = load_pictures(name, facts, training.join(test), lambda: build_world(config), report)
     train, gallery = (
-        _pictures(album, shots, start, config.family)
-        for shots, start in ((training, 0), (test, len(training)))
+        _pictures(album, shots, start, config.family, number)
+        for shots, start, number in ((training, 0, 0), (test, len(training), before))
     )
     content = sha256(json.dumps(facts, sort_keys=True).encode())
     content.update(album.part_map.tobytes())
-    described = describe_parts(draw_benchmark_people(config)[0])
+    described = describe_parts(draw_benchmark_people(config)[0])[:people]
     return Split(name, train, gallery, gallery, LIP, content.hexdigest()[:12], descriptions=described)
 
 
@@ -125,7 +132,7 @@ def pretraining_people(
     album = load_pictures(
         f"{config.name}-v{VERSION}", facts, shots, lambda: surround(people, config, config.name), report
     )
-    return PretrainingSet(people, _pictures(album, shots, 0, config.family))
+    return PretrainingSet(people, _pictures(album, shots, 0, config.family, 0))
 
 
 def draw_pretraining_people(config: PretrainingConfig) -> People:
@@ -189,10 +196,11 @@ def surround(people: People, config: SynthpedConfig | PretrainingConfig, cameras
     return World(people, passers_by, draw_cameras(config.cameras, draw, config.severity, config.yaw_spread))
 
 
-def _pictures(album: CachedPictures, shots: ShotList, start: int, family: int) -> Pictures:
+def _pictures(album: CachedPictures, shots: ShotList, start: int, family: int, before: int) -> Pictures:
     """Returns the pictures of `shots`, which begin at `start` in the album, named as Market-1501 names its files.
 
-    Families of `family` people stand side by side, as draw_families has them.
+    before: how many pictures are numbered before these. Families of `family` people stand side by side, as draw_families
+    has them.
     """
     end = start + len(shots)
     return Pictures(
@@ -202,7 +210,9 @@ def _pictures(album: CachedPictures, shots: ShotList, start: int, family: int) -
         torch.from_numpy(album.part_map[start:end]),
         tuple(
             f"{person + 1:04d}_c{camera + 1}s1_{number:06d}_00.jpg"
-            for number, (person, camera) in enumerate(zip(shots.person, shots.camera, strict=True), start + 1)
+            for number, (person, camera) in enumerate(
+                zip(shots.person, shots.camera, strict=True), before + 1
+            )
         ),
         family=torch.from_numpy(shots.person // family),
     )

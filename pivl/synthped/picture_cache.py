@@ -17,7 +17,8 @@ from pivl.system.files import sha256_of, write_atomically, write_text
 from pivl.system.json_files import read_json
 from pivl.system.parallel import cores, spread
 
-JOB = 480  # pictures per job: enough to spread its fixed cost, few enough for progress and for sharing among cores
+JOB = 480  # pictures of PIXELS per job: enough to spread its fixed cost, few enough for progress and for all cores
+PIXELS = 128 * 64
 DECIDE_PIXELS = (
     "person",
     "rendering",
@@ -42,6 +43,10 @@ class ShotList:
         """These pictures, then those of `after`."""
         pairs = zip(vars(self).values(), vars(after).values(), strict=True)
         return ShotList(*(np.concatenate(pair) for pair in pairs))
+
+    def first(self, count: int) -> "ShotList":
+        """The first `count` of these pictures."""
+        return ShotList(self.person[:count], self.camera[:count], self.seed[:count])
 
     def digest(self) -> str:
         """Hash of all three arrays."""
@@ -90,12 +95,13 @@ def renderer_digest() -> str:
 def render(
     world: World, shots: ShotList, size: tuple[int, int], report: Report | None = None
 ) -> CachedPictures:
-    """Take all pictures, in jobs of JOB by one process per core; the result does not depend on how they are shared out.
+    """Take all pictures, in jobs by one process per core; the result does not depend on how they are shared out.
 
     Processes are spawned: a script that gets here must do so under `if __name__ == "__main__"`.
     """
     order = np.argsort(shots.camera, kind="stable")  # a job sees few cameras, and draws few streets
-    jobs = np.split(order, range(JOB, len(order), JOB)) if len(order) else []
+    step = max(1, JOB * PIXELS // max(PIXELS, size[0] * size[1]))
+    jobs = np.split(order, range(step, len(order), step)) if len(order) else []
     album = CachedPictures(
         np.empty((len(shots), 3, *size), np.uint8), np.empty((len(shots), *size), np.uint8)
     )

@@ -1,5 +1,7 @@
 """`data` about pictures on disk: exit statuses, and what is said of sound, faulty and foreign folders."""
 
+import shlex
+
 import pytest
 
 from tests.support.commands import run_main
@@ -23,6 +25,21 @@ def test_a_data_set_with_faults_ends_with_2_and_shows_each(tmp_path, capsys):
         "market1501: a subset: 4 of 12936 train images (2 of 751 identities), 2 of" in capsys.readouterr().out
     )
     assert run_main(*words, "--allow-partial") == 0
+
+
+@pytest.mark.usefixtures("cache")
+def test_an_export_says_its_counts_before_and_after_and_the_next_command_works(tmp_path, capsys):
+    folder = tmp_path / "two words"
+    assert run_main("data", "export", "synthped-mini", str(folder), "--size", "64x32", "--people", "2") == 0
+    told = capsys.readouterr()
+    counts = "16 train, 12 query, 12 gallery images"
+    assert told.err.startswith(f"synthped-mini: {counts} and 16 part maps to write into {folder}\n")
+    written, following = told.out.splitlines()
+    assert written == (
+        f"{folder}: synthped-mini in the layout of market1501, {counts}; 16 part maps in {folder}/part_maps/lip"
+    )
+    assert run_main(*shlex.split(following)[2:], "--quiet") == 0
+    assert f"part maps (lip) in {folder}/part_maps/lip: 16 of 16 train images" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

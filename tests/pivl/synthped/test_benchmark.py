@@ -242,6 +242,35 @@ def test_the_palette_spreads_the_bits_of_the_class_id():
     assert len(np.unique(palette, axis=0)) == 256
 
 
+def test_an_export_of_few_people_is_a_part_of_the_whole_to_the_byte(cache, tmp_path):
+    export_market(FEW_PEOPLE, FEW_SIZE, tmp_path / "whole")
+    seen = []
+    count = lambda doing: lambda done, total: seen.append((doing, done, total))  # noqa: E731
+    maps = export_market(FEW_PEOPLE, FEW_SIZE, tmp_path / "few", 2, count)
+    assert maps == tmp_path / "few" / "part_maps" / "lip"
+    assert [seen[0], seen[-1]] == [("rendering", 14, 14), ("writing", 28, 28)]
+    files = {
+        folder: {
+            str(path.relative_to(tmp_path / folder)): path.read_bytes()
+            for path in (tmp_path / folder).rglob("*.[jp][pn]g")
+        }
+        for folder in ("whole", "few")
+    }
+    assert len(files["few"]) == 2 * 4 + 2 * 3 + 2 * 3 + 2 * 4
+    assert files["few"].items() < files["whole"].items()
+    people = {
+        which: {path.name[:4] for path in (tmp_path / "few" / which).iterdir()}
+        for which in ("bounding_box_train", "query")
+    }
+    assert people == {"bounding_box_train": {"0001", "0002"}, "query": {"0005", "0006"}}
+    for one in (1, 5):
+        with pytest.raises(
+            UserError, match=f"^--people {one}: of few, 2 to 4 training identities and as many test"
+        ):
+            export_market(FEW_PEOPLE, FEW_SIZE, tmp_path / "none", one)
+    assert not (tmp_path / "none").exists()
+
+
 def test_an_export_never_mixes_with_other_files(cache, tmp_path):
     (tmp_path / "old.jpg").write_text("")
     with pytest.raises(UserError, match="is not empty"):
