@@ -167,7 +167,8 @@ def _noted_or_found(
         return noted
     if one.is_embedded and (noted := identity.recall(one, experiment.size, results, by_any_code=True)):
         progress.warn(
-            f"{one.called}{one.in_world}: these runs were recorded by other code; run does what that changes"
+            f"{one.called}{one.in_world}: its images were noted by another version of the code; shown are the runs with "
+            "these. run renders the images again, and trains anew only where they differ"
         )
         return noted
     return find_data(experiment, one, results, progress)

@@ -6,12 +6,12 @@ from harness.analysis.statistics import COVERAGE, LEAST_CLUSTERS, LEAST_SEEDS, T
 from harness.analysis.table import CLUSTER_WORDS, METRICS, RANK1, Footer, Line, Table
 from harness.report import published as published_table
 from harness.report.page import worlds
-from harness.report.page.sentence import LEAD, sentence
+from harness.report.page.sentence import answer
 
 
 def notes(table: Table) -> list[str]:
-    """The notes in their order: the answer in plain words, what is missing, what numbers mean, where they come from."""
-    reference, said = table.reference, _first(table)
+    """The notes in their order: what is missing, what numbers mean, where they come from."""
+    reference, said = table.reference, _apart(table)
     published = [line.row.published for line in table.lines if line.row.published]
     if published:
         sources = ", ".join(sorted({item.source.split(",")[0] for item in published}))
@@ -40,18 +40,17 @@ def notes(table: Table) -> list[str]:
 def brief_notes(table: Table) -> list[str]:
     """The notes that no number may be read without: the answer, what is missing, and where numbers come from."""
     verdict = f"**Gain** over {table.reference}; p adjusted by Holm; verdict on {table.study.primary}."
-    return [*_first(table), verdict, *_measured(table)]
+    return [answer(table), *_apart(table), verdict, *_measured(table)]
 
 
 def notes_of_tests(table: Table) -> list[str]:
     """The notes of a table that has test runs alone."""
-    return [*_first(table), *_measured(table)]
+    return [answer(table), *_apart(table), *_measured(table)]
 
 
-def _first(table: Table) -> list[str]:
-    """The answer in plain words, and what sets the table apart or is missing."""
-    said = [f"**{LEAD}**: {sentence(table)}"]
-    said += [f"**{table.caution}.**"] if table.warning else []
+def _apart(table: Table) -> list[str]:
+    """Notes on what sets the table apart, and on what is missing."""
+    said = [f"**{table.caution}.**"] if table.warning else []
     said += [f"**{heading}**: {text}." for heading, text in table.setting.departures.items()]
     return said + [
         " ".join(f"**{line.row.title}**: {'; '.join(problem.text for problem in problems)}.".split())

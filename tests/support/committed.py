@@ -33,7 +33,7 @@ def commit(table, name, root):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(table))
     (folder / f"{name}.md").write_text(
-        "- **In plain words**: nothing.\n- **Measured** with little.\n- **Gain**: x\n"
+        "**In plain words**: nothing.\n\n- **Measured** with little.\n- **Gain**: x\n"
     )
 
 

@@ -64,9 +64,10 @@ def _contrasts(name: str, root: Path, folder: Path) -> str:
 
 
 def _output(name: str, root: Path, folder: Path) -> str:
-    """Two lines below the table, as `run` prints them: what it says, and what it was measured with."""
+    """Two lines as `run` prints them: what the table says, and what it was measured with."""
     lines = (root / REFERENCE / f"{name}.md").read_text(encoding="utf-8").splitlines()
-    return "\n".join(f"> {line}" for line in lines if line.startswith(("- **In plain", "- **Measured")))
+    said = [line for line in lines if line.startswith(("**In plain words", "- **Measured"))]
+    return "\n>\n".join(f"> {line}" for line in said)
 
 
 _MADE_BY: dict[str, Callable[[str, Path, Path], str]] = {

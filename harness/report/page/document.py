@@ -1,4 +1,4 @@
-"""The blocks of a table: what is asked, the results, comparisons, consistency, health, and notes."""
+"""The blocks of a table: what is asked, the answer, the results, comparisons, consistency, health, and notes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from harness.report.notes import brief_notes, notes, notes_of_tests
 from harness.report.page import worlds
 from harness.report.page.blocks import Block, Grid, Notes, Text
 from harness.report.page.columns import ROW, gains_of, grid_of, groups_of
+from harness.report.page.sentence import answer
 
 Names = Sequence[str]
 
@@ -40,7 +41,8 @@ def lay_out(table: Table, layout: Layout = WHOLE) -> list[Block]:
         key = KEYS[table.study.primary]
         columns = layout.columns or [ROW, key, *gains_of(table, key), f"{key}-p", "verdict", "seeds"]
         return [*_head(table), *_results(table, [columns], brief=True), Notes(tuple(brief_notes(table)))]
-    blocks = [*_head(table), *_results(table, [layout.columns] if layout.columns else groups_of(table))]
+    blocks = [*_head(table), Text(answer(table))]
+    blocks += _results(table, [layout.columns] if layout.columns else groups_of(table))
     if table.contrasts:
         blocks += [Text(contrasts.note(table)), *contrasts.grids(table)]
     blocks += worlds.section(table)

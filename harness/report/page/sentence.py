@@ -8,6 +8,11 @@ from harness.analysis.table import METRICS, Line, Table
 LEAD = "In plain words"
 
 
+def answer(table: Table) -> str:
+    """The sentence as a table prints it, after its lead in bold."""
+    return f"**{LEAD}**: {sentence(table)}"
+
+
 def sentence(table: Table) -> str:
     """The sentence, by the verdicts of the rows on the primary metric; rows with one verdict are named together."""
     if not any(line.finished for line in table.lines):

@@ -51,7 +51,7 @@ def test_what_stands_between_the_comments_is_replaced_and_nothing_else(tmp_path)
         in text
     )
     assert "(../results/reference/some.md)" in text
-    assert "\n> - **In plain words**: nothing.\n> - **Measured** with little.\n" in text
+    assert "\n> **In plain words**: nothing.\n>\n> - **Measured** with little.\n" in text
     page.write_text(text)
     assert insert(page, tmp_path) == text
 
