@@ -8,7 +8,7 @@ from harness.display.text import describe_changes
 from harness.experiment.overrides import parse_overrides
 from harness.inputs.choices import choose
 from pivl.errors import UserError
-from studies.study import Row, Study
+from studies.study import Contrast, Row, Study
 
 
 def name_of(typed: str) -> str:
@@ -17,14 +17,20 @@ def name_of(typed: str) -> str:
 
 
 def with_own_rows(study: Study, typed: Sequence[str]) -> Study:
-    """The study with the rows that were typed behind its own. Raises UserError, naming the option, for what is none."""
-    rows = list(study.rows)
+    """The study with the rows that were typed behind its own, each contrasted with the row that it changes.
+
+    Raises UserError, naming the option, for what is none.
+    """
+    rows, contrasts = list(study.rows), list(study.contrasts)
     for text in typed:
-        rows.append(_own_row(text, rows))
-    return replace(study, rows=tuple(rows))
+        row, base = _own_row(text, rows)
+        rows.append(row)
+        contrasts += [Contrast(row.name, base.name)] if base.name != study.reference else []
+    return replace(study, rows=tuple(rows), contrasts=tuple(contrasts))
 
 
-def _own_row(text: str, rows: Sequence[Row]) -> Row:
+def _own_row(text: str, rows: Sequence[Row]) -> tuple[Row, Row]:
+    """The typed row, and the one that it changes."""
     name, equals, rest = text.partition("=")
     begins, *changes = rest.split(",")
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,60}", name) or not (equals and changes):
@@ -40,6 +46,7 @@ def _own_row(text: str, rows: Sequence[Row]) -> Row:
     except UserError as error:
         raise UserError(f"--row {name}: {str(error).removeprefix('--set ')}") from error
     title = f"{name}: {base.title} with {describe_changes(changed)}"
-    return replace(
+    row = replace(
         base, name=name, title=title, changes={**base.changes, **changed}, published=None, default=True
     )
+    return row, base

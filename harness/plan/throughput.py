@@ -10,7 +10,7 @@ from harness.store.records import Results
 from pivl.recipe import Recipe, Stage
 
 Key = tuple[Stage, str]
-"""A stage and the choices that its weights depend on: whatever agrees on them takes as long."""
+"""A stage and its choices but rates, weights and numbers of epochs: whatever agrees on these is as fast."""
 
 
 @dataclass(frozen=True)
@@ -78,4 +78,9 @@ def _recipe(record: Record) -> Recipe | None:
 
 
 def _key(recipe: Recipe, stage: Stage) -> Key:
-    return stage, json.dumps(recipe.stage_choices(stage), sort_keys=True)
+    choices = {
+        name: value
+        for name, value in recipe.stage_choices(stage).items()
+        if not isinstance(value, float) and not name.endswith("epochs")
+    }
+    return stage, json.dumps(choices, sort_keys=True)

@@ -19,10 +19,11 @@ def sentence(table: Table) -> str:
         return (
             "nothing is measured yet; every stage was tried." if table.tried else "nothing is measured yet."
         )
-    judged = [line for line in table.lines if line.gains]
-    if not judged:
+    gained = [line for line in table.lines if line.gains]
+    if not gained:
         scores = "; ".join(_scores(line) for line in table.lines if line.finished)
         return f"{scores}; there is nothing to compare."
+    judged = [line for line in gained if not line.faults]
     said = [_gain(line, table) for line in judged if line.verdict in ("better", "worse")]
     said += [
         text.format(_names([line for line in judged if line.verdict == verdict]))
@@ -30,7 +31,7 @@ def sentence(table: Table) -> str:
         if any(line.verdict == verdict for line in judged)
     ]
     if unlearned := [line for line in table.lines if line.faults]:
-        said.append(f"not learned, so that its line says nothing of the method: {_names(unlearned)}")
+        said.append(f"not learned, which says nothing of the method: {_names(unlearned)}")
     return f"{'; '.join(said)}.".replace(
         "{margin}", f"{table.study.margin:g} points of {table.study.primary}"
     )

@@ -34,7 +34,10 @@ def as_exported(listing: Listing) -> tuple[Listing, Path | None]:
     note = read_json(path, "export the data set again")
     try:
         counts = {which: Counts(**note["counts"][which]) for which in SETS}
-        said = f"{note['benchmark']}, exported by pivl-bench: compared with the counts in {path}"
+        said = (
+            f"{note['benchmark']}, exported by pivl-bench: compared with the counts in {path}; "
+            "to plan and run on it, add --allow-partial"
+        )
         part_maps = listing.folder / note["part_maps"]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} is no note of pivl-bench data export; export the data set again") from error

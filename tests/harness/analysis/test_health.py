@@ -41,6 +41,9 @@ def test_the_recipe_of_before_says_by_itself_that_texts_lost_34_points_and_that_
     title = "+ hierarchical fusion (PI-VL)"
     assert "not learned (better)" in cells(text, title)
     assert f"**Did it take hold?** {title}: not learned." in text
+    answer = next(line for line in text.splitlines() if line.startswith("**In plain words**"))
+    assert answer.endswith('not learned, which says nothing of the method: "hierarchical fusion (PI-VL)".')
+    assert answer.count("hierarchical fusion") == 1
     assert f"- **{title}**: the texts of identities that stage 2 uses lost 34.2 points of top-1" in text
     assert (
         f"- **{title}**: the aligned map has skill 0.00, below 0.2: alignment loss 0.867, of the best constant 0.868"

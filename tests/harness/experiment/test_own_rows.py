@@ -9,6 +9,7 @@ from harness.experiment.resolve import resolve, resolve_all
 from harness.plan.departures import name_files
 from harness.store.records import Results
 from pivl.errors import UserError
+from studies.study import Contrast
 from tests.support.commands import run_main
 from tests.support.recorded_experiments import drawn_cells, record_all
 from tests.support.recorded_runs import complain
@@ -25,6 +26,10 @@ def test_a_row_of_ones_own_is_another_with_its_changes_and_a_run_of_its_own():
     changed = {name for name, value in mine.choices().items() if value != base.choices()[name]}
     assert changed == {"align_weight", "epochs"}
     assert rows["mine"].title == "mine: + hierarchical fusion (PI-VL) with align_weight=0.2, epochs=3"
+    ours = resolve(Request("ablation"), device="cpu").study.contrasts
+    assert experiment.study.contrasts == (*ours, Contrast("mine", "pi-vl"))
+    baseline = resolve(Request("ablation", own_rows=("mine=clip-reid,epochs=3",)), device="cpu").study
+    assert baseline.contrasts == ours  # its gain over the baseline stands in the table
     beside = resolve(Request("ablation", own_rows=(MINE,), rows="clip-reid"), device="cpu")
     assert beside.shown == ("clip-reid", "mine")  # a row that was typed is wanted, whatever else --rows names
     later = resolve(Request("ablation", own_rows=(MINE, "more=mine,rate=1e-4")), device="cpu")

@@ -149,6 +149,10 @@ def test_time_is_as_measured_on_this_device_and_else_not_said(results):
     assert found.seconds == pytest.approx(run.seconds)  # two runs, side by side
     found = campaign(results, "ablation", rows="clip-reid", seeds="0-2", slots=1)
     assert found.seconds == pytest.approx(2 * run.seconds)
+    longer = campaign(results, "ablation", rows="clip-reid", seeds="0", overrides=("epochs=80", "rate=1e-4"))
+    assert (
+        find(longer, "image-tower").seconds > 5 * run.seconds
+    )  # a test run tells how long a whole one takes
     folders = (results.run_folder(cell.run.id) for cell in cells)
     size = max(sum(path.stat().st_size for path in folder.glob("[!r]*")) for folder in folders)
     assert [piece.size for piece in found.open] == [size, size]
