@@ -271,7 +271,7 @@ def make_footer(
         dates=tuple(sorted({str(run.record["date"])[:10] for run in own})),
         precisions=tuple(sorted({one for run in own for one in _precision(run)})),
         weights=tuple(sorted({run.record.get("weights", "")[:12] for run in own} - {""})),
-        codes={name: _codes(of_row.values()) for name, of_row in runs.items() if of_row},
+        codes={name: found for name, of_row in runs.items() if (found := _codes(of_row.values()))},
         minimum_detectable={
             metric: max(gain.minimum_detectable for gain in of_metric)
             for metric, of_metric in gains.items()
@@ -296,5 +296,6 @@ def _retraining_shares(
 
 
 def _codes(runs: Iterable[Finished]) -> tuple[str, ...]:
-    """The digests of the code that runs and the stages before them come from; empty where a record has none."""
-    return tuple(sorted({code for run in runs for code in run.record.get("codes", [""])}))
+    """The digests of the code that runs trained here and the stages before them come from; empty where a record has none."""
+    ours = [run for run in runs if "recipe" in run.record]
+    return tuple(sorted({code for run in ours for code in run.record.get("codes", [""])}))

@@ -105,8 +105,8 @@ def test_how_good_its_maps_are_stands_beside_each_row(results):
     head, below = text.split(f"**{DOSE_RESPONSE}**")
     assert "mIoU, %" in head
     assert "50.0 [40.0, 60.0]" in head
-    assert "outlines bent by 3 pixels" in below
-    assert "outlines bent by 3 pixels" not in head
+    assert "| outlines bent by 3 pixels" in below
+    assert "| outlines bent by 3 pixels" not in head  # the table's answer names it
     assert "PI-VL, SCHP" in text
     assert "59.36" in text
     assert "the column cannot rank the parsers" in text

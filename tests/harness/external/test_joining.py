@@ -39,7 +39,10 @@ def test_a_file_is_a_row_with_one_seed_that_nothing_marks(typed, tmp_path):
     assert row["map_gain"]["seeds"] == 1
     assert document["departures"]["Rows of other code, by --with"] == f"fastreid={path}"
     assert "feat:before-neck+given" in document["footer"]["signature"]
-    assert "fastreid is of other code, one seed: feats.npz (sha256 " in typed("--with", f"fastreid={path}")
+    text = typed("--with", f"fastreid={path}")
+    assert "fastreid is of other code, one seed: feats.npz (sha256 " in text
+    assert "Rows come from different code" not in text  # a digest of our code says nothing of other code
+    assert row["code"] == []
 
 
 def test_several_files_are_seeds(typed, tmp_path):
