@@ -296,6 +296,6 @@ def _retraining_shares(
 
 
 def _codes(runs: Iterable[Finished]) -> tuple[str, ...]:
-    """The digests of the code that runs trained here, and stages before them, come from; empty where a record has none."""
+    """The digests of the code that runs trained here, and their stages, come from; empty where a record has none."""
     ours = [run for run in runs if "recipe" in run.record]
     return tuple(sorted({code for run in ours for code in run.record.get("codes", [""])}))
