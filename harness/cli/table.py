@@ -65,6 +65,8 @@ def table(
     text = PAGES[form](found, layout) if form in PAGES else PRINTERS[form](found)
     if output is not None:
         write_text_output(output, text)
+        needs = r"; it needs \usepackage[T1]{fontenc} and \usepackage{booktabs}" if form == "latex" else ""
+        click.echo(f"{output}: written{needs}")
     elif form == "markdown":
         show(found, wide, layout)
     else:

@@ -23,6 +23,7 @@ from pivl.deployment.loading import TOWER, WEIGHTS, load
 from pivl.deployment.model import Deployed
 from pivl.errors import UserError
 from pivl.system.files import sha256_of
+from pivl.system.json_files import read_json
 from pivl.system.outputs import write_output
 from pivl.towers.file_formats.weights_file import read_state
 
@@ -59,11 +60,12 @@ def export_model(
     """Writes the model of a run's folder as `output`, with its sidecar, which is returned.
 
     pictures: uint8 [N, 3, H, W] at the model's size, on which the file is held to torch. say: is called with each step
-    as it begins; a step may take a minute. Raises UserError, with nothing
-    written, where they differ by more than TOLERANCE, or where the form cannot hold the model.
+    as it begins; a step may take a minute. Raises UserError, with nothing written, where they differ by more than
+    TOLERANCE, where the form cannot hold the model, or where the sidecar is another file's.
     """
     if output.suffix not in SUFFIXES[choices.form]:
         raise UserError(f"{output}: {choices.form} files end in {' or '.join(SUFFIXES[choices.form])}")
+    _check_beside(output)
     network = Exported(load(run), choices.raw, choices.l2).eval()
     facts = network.model.facts
     images = pictures.float() / 255 if choices.raw else facts.normalization.normalize(pictures)
@@ -85,6 +87,15 @@ def export_model(
     text = json.dumps(described, indent=2) + "\n"
     write_output(output.with_suffix(".json"), lambda path: path.write_text(text, encoding="utf-8"))
     return described
+
+
+def _check_beside(output: Path) -> None:
+    """Raises UserError where the sidecar of `output` would be written over that of another file."""
+    beside = output.with_suffix(".json")
+    found = read_json(beside, "name another output") if beside.exists() else {}
+    other = found.get("file", output.name) if isinstance(found, dict) else "something else"
+    if other != output.name:
+        raise UserError(f"{beside} describes {other}; name another output, of which {beside.name} is free")
 
 
 @torch.no_grad()

@@ -29,7 +29,8 @@ def test_a_file_gets_what_the_screen_would(typed, tmp_path):
     status, printed = typed()
     assert status == 0
     assert "\n| + hierarchical fusion (PI-VL)" in printed
-    assert typed("--output", str(tmp_path / "table.md")) == (0, "")
+    assert typed("--output", str(tmp_path / "table.md")) == (0, f"{tmp_path}/table.md: written\n")
+    assert r"\usepackage{booktabs}" in typed("--format", "latex", "--output", str(tmp_path / "table.tex"))[1]
     assert (tmp_path / "table.md").read_text(encoding="utf-8") == printed
 
 

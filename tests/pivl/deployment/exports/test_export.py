@@ -64,6 +64,16 @@ def test_every_form_of_every_tower_describes_as_torch_does(kind, form, raw, l2, 
     assert found["training_data"] == ORIGIN["training_data"]
 
 
+def test_the_sidecar_of_another_file_is_not_written_over(tmp_path):
+    run, (first, second) = run_of(tmp_path, "resnet"), (tmp_path / "a.ts", tmp_path / "a.safetensors")
+    for _ in range(2):  # the same file may be written again
+        export_model(run, first, Choices("torchscript"), PICTURES)
+    before = first.with_suffix(".json").read_bytes()
+    with pytest.raises(UserError, match=r"a\.json describes a\.ts; name another output"):
+        export_model(run, second, Choices("safetensors"), PICTURES)
+    assert (first.with_suffix(".json").read_bytes(), second.exists()) == (before, False)
+
+
 def test_an_onnx_file_takes_batches_of_any_size_and_raw_pixels(tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     run, path = run_of(tmp_path, "resnet"), tmp_path / "a.onnx"
@@ -118,10 +128,10 @@ def test_pi_vls_export_has_exactly_clip_reids_parameters_and_operations(tmp_path
         trained = tiny_trainer(recipe).fresh().set_training(False)
         run = write_model(tmp_path / name, recipe, RESNET, trained)
         export_model(run, tmp_path / f"{name}.pth", Choices("clip-reid"), PICTURES)
-        export_model(run, tmp_path / f"{name}.pt", Choices("torchscript"), PICTURES)
+        export_model(run, tmp_path / f"{name}-traced.pt", Choices("torchscript"), PICTURES)
         state = torch.load(tmp_path / f"{name}.pth", weights_only=True)
         shapes.append({key: tuple(value.shape) for key, value in state.items()})
-        graph = torch.jit.load(str(tmp_path / f"{name}.pt")).inlined_graph
+        graph = torch.jit.load(str(tmp_path / f"{name}-traced.pt")).inlined_graph
         graphs.append([node.kind() for node in graph.nodes()])
     assert shapes[0] == shapes[1]
     assert graphs[0] == graphs[1]
