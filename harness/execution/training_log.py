@@ -79,7 +79,11 @@ class TrainingLog:
         return {"history": self.history, **sums}
 
     def go_on(self, kept: Record | None) -> None:
-        """Restores the log from the state in a checkpoint, before the first step; None: starts empty."""
+        """Restores the log from the state in a checkpoint, before the first step, and says so; None: starts empty."""
         kept = kept or {"history": [], "images": 0, "seconds": 0.0, "elapsed": 0.0}
         self.history = list(kept["history"])
         self.images, self.seconds, self._earlier = kept["images"], kept["seconds"], kept["elapsed"]
+        if self.history:
+            self.send(
+                {"event": "resumed", "epoch": self.history[-1]["epoch"], "step": self.history[-1]["step"]}
+            )

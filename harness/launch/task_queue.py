@@ -62,6 +62,9 @@ class TaskQueue:
                 self.progress.update(task.name, describe_step(event, task.row), *abbreviate_step(event))
             case "phase":
                 self.progress.update(task.name, event["phase"])
+            case "resumed":
+                at = f"epoch {event['epoch']}, step {event['step']}"
+                self.progress.note(f"{task.name}: continues from its checkpoint after {at}")
             case "warning":
                 self.progress.warn(event["message"])
             case "user-error":

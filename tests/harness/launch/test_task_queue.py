@@ -56,6 +56,13 @@ def test_runs_begin_when_their_stage_is_done(task_queue):
     assert task_queue.failed == {}
 
 
+def test_a_task_that_continues_from_a_checkpoint_says_where(task_queue, screen):
+    stage = task_queue.begin()
+    assert task_queue.handle_event(stage, {"event": "resumed", "epoch": 3, "step": 7}) is False
+    said = "identity-prompts, seed 0: continues from its checkpoint after epoch 3, step 7\n"
+    assert said in screen.getvalue()
+
+
 def test_the_stage_of_a_task_is_said_once(task_queue, screen, monkeypatch):
     monkeypatch.setattr("harness.display.progress.PLAIN_INTERVAL", 0.0)
     step = {"event": "step", "epoch": 1, "epochs": 60, "terms": {}, "rate": 9.0, "left": 5}
