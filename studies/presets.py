@@ -48,6 +48,6 @@ SMOKE = Preset(
         }
     ),
     warning=TableWarning(
-        "SMOKE RUN", "a few identities and two epochs show that the machinery works; the numbers mean nothing"
+        "SMOKE RUN", "a few identities and epochs show that the machinery works; the numbers mean nothing"
     ),
 )

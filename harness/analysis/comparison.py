@@ -14,6 +14,7 @@ from harness.analysis.pairs import (
     Compare,
     RunsBySeed,
     clusters_of,
+    codes_of,
     compare_rows,
     components_of,
     has_scores,
@@ -74,11 +75,11 @@ def build(
         return compare_rows(pair, runs, metric, clusters)
 
     judged = {metric: judge_rows(study, metric, compare) for metric in METRICS}
-    lines = tuple(
+    made = (
         _line(study, row, _planned(row, seeds, runs), outcomes.get(row.name, {}), judged, clusters)
         for row in study.rows
     )
-    lines = tuple(replace(line, differences=_differences(line, setting)) for line in lines)
+    lines = tuple(replace(line, differences=_differences(line, setting)) for line in made)
     shares = {metric: _retraining_shares(of, runs, metric, clusters) for metric, of in judged.items()}
     footer = make_footer(seeds, runs, judged, clusters, shares)
     unlearned = {line.row.name for line in lines if line.faults}
@@ -271,7 +272,7 @@ def make_footer(
         dates=tuple(sorted({str(run.record["date"])[:10] for run in own})),
         precisions=tuple(sorted({one for run in own for one in _precision(run)})),
         weights=tuple(sorted({run.record.get("weights", "")[:12] for run in own} - {""})),
-        codes={name: found for name, of_row in runs.items() if (found := _codes(of_row.values()))},
+        codes={name: found for name, of_row in runs.items() if (found := codes_of(of_row.values()))},
         minimum_detectable={
             metric: max(gain.minimum_detectable for gain in of_metric)
             for metric, of_metric in gains.items()
@@ -293,9 +294,3 @@ def _retraining_shares(
     found = [components_of(pair, runs, metric, clusters) for pair in pairs]
     shares = [one.retraining_share for one in found if one is not None]
     return tuple(share for share in shares if share is not None)
-
-
-def _codes(runs: Iterable[Finished]) -> tuple[str, ...]:
-    """The digests of the code that runs trained here, and their stages, come from; empty where a record has none."""
-    ours = [run for run in runs if "recipe" in run.record]
-    return tuple(sorted({code for run in ours for code in run.record.get("codes", [""])}))

@@ -96,3 +96,9 @@ def people_of(runs: Sequence[Finished]) -> np.ndarray:
 def is_single(clusters: np.ndarray) -> bool:
     """Whether all queries hang together: nothing can be said of others."""
     return len(np.unique(clusters)) < 2
+
+
+def codes_of(runs: Iterable[Finished]) -> tuple[str, ...]:
+    """The digests of the code that runs trained here, and their stages, come from; empty where a record has none."""
+    ours = (run.record.get("codes", [""]) for run in runs if "recipe" in run.record)
+    return tuple(sorted({code for codes in ours for code in codes}))

@@ -110,7 +110,10 @@ def _status(typed: list[str]) -> int:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "pivl-bench"
-        return _say(2, f"{error.format_message()} ({command} --help)")
+        said = error.format_message()
+        expanded = "unexpected extra argument" in said and "=" in said
+        hint = "; put what the shell expands, as {0..4}, in quotes" if expanded else ""
+        return _say(2, f"{said}{hint} ({command} --help)")
     except (click.ClickException, UserError) as error:
         return _say(2, error.format_message() if isinstance(error, click.ClickException) else str(error))
     except (KeyboardInterrupt, click.Abort):

@@ -171,7 +171,7 @@ def setting_options(command: Command) -> Command:
                      help="A row of your own by what it changes in another, as mine=pi-vl,lambda=0.2. Repeatable."),
         click.option("--with", "external", multiple=True, type=PathText(), metavar="NAME=FILE",
                      help="A method of other code as a further row: its descriptors of the same test set, as compare "
-                     "reads them; NAME=feats-{0..4}.npz for five seeds. Repeatable."),
+                     "reads them; 'NAME=feats-{0..4}.npz', in quotes, for five seeds. Repeatable."),
         click.option("--rerank", is_flag=True, help="Scores after k-reciprocal re-ranking (20, 6, 0.3)."),
         click.option("--limit-steps", type=click.IntRange(min=1), metavar="N",
                      help="Test run: end each stage after N steps; scores are not reported."),

@@ -68,8 +68,7 @@ def _value(option: click.Option, name: str, value: Any, path: Path) -> tuple[str
     """The name of an option's parameter and its value, as text that its type reads."""
     assert option.name is not None
     if option.is_flag and isinstance(value, bool):
-        off = f"--{name}" in option.secondary_opts
-        on = False if off else option.flag_value
+        on = _on(option) and f"--{name}" not in option.secondary_opts
         return option.name, on if value else not on
     listed = value if isinstance(value, list) else [value]
     if option.is_flag or not all(
@@ -79,6 +78,11 @@ def _value(option: click.Option, name: str, value: Any, path: Path) -> tuple[str
     if isinstance(value, list) and not option.multiple:
         raise UserError(f"{path}: {name} takes one value, not a list")
     return option.name, [str(one) for one in listed] if option.multiple else str(value)
+
+
+def _on(option: click.Option) -> bool:
+    """The value of a flag's parameter where it is typed: as declared, so False of --no-mlflow, and else True."""
+    return option.flag_value if isinstance(option.flag_value, bool) else True
 
 
 def _options(command: click.Command) -> Mapping[str, click.Option]:
@@ -105,5 +109,5 @@ def _choose(name: str, known: Any, path: Path, kind: str = "option") -> None:
 
 def _shown(option: click.Parameter, value: Any) -> str:
     if isinstance(option, click.Option) and option.is_flag:
-        return "" if value is option.flag_value else "off"
+        return "" if value is _on(option) else "off"
     return " ".join(map(str, value if isinstance(value, tuple) else [value]))

@@ -10,7 +10,7 @@ from harness.display.text import describe_changes, duration
 from harness.inputs.backbones import find_backbone
 from harness.search.spec import Search
 from harness.search.trials import AT_LEAST, FEWEST, QUANTILE, Trial, best
-from studies.searches import SEARCHES
+from studies.searches import SEARCHES, Choice, Float
 
 HELD_OUT = {
     1: "training identities",
@@ -27,7 +27,7 @@ def markdown(
         parts += [setting_table(search, winner), gain(search, trials, winner)]
     parts += [trial_table(search, trials), importance_table(importance)]
     parts += [f"![{name}]({name})" for name in figures]
-    parts.append(notes(search))
+    parts.append(notes(search, figures))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -53,11 +53,20 @@ def recipe_changes(search: Search) -> str:
 
 
 def setting_table(search: Search, trial: Trial) -> str:
-    """The setting of a trial beside the default settings."""
-    rows = [[name, show(search.defaults[name]), show(trial.setting[name])] for name in search.parameters]
-    return tabulate(
-        rows, ["Choice", "Default", f"Best, trial {trial.number}"], "github", disable_numparse=True
-    )
+    """The setting of a trial beside the default settings and what was searched."""
+    rows = [
+        [name, show(search.defaults[name]), show(trial.setting[name]), searched(one)]
+        for name, one in search.parameters.items()
+    ]
+    headings = ["Choice", "Default", f"Best, trial {trial.number}", "Searched"]
+    return tabulate(rows, headings, "github", disable_numparse=True)
+
+
+def searched(parameter: Float | Choice) -> str:
+    """The values that a parameter was drawn from."""
+    if isinstance(parameter, Choice):
+        return ", ".join(map(show, parameter.values))
+    return f"{show(parameter.low)} to {show(parameter.high)}{', on a logarithmic scale' if parameter.log else ''}"
 
 
 def gain(search: Search, trials: Sequence[Trial], winner: Trial) -> str:
@@ -106,17 +115,22 @@ def importance_table(importance: Mapping[str, float]) -> str:
     return tabulate(rows, ["Choice", "Importance (PED-ANOVA)"], "github", disable_numparse=True)
 
 
-def notes(search: Search) -> str:
+def notes(search: Search, figures: Sequence[str] = ()) -> str:
     """The notes below the report."""
     sampler, pruner = search.identity()["sampler"], search.identity()["pruner"]
     said = [
-        f"- **{search.measure[0].upper()}{search.measure[1:]}**, after the last epoch; {HELD_OUT[search.rule]} held out "
+        f"- **{search.measure}**, after the last epoch; {HELD_OUT[search.rule]} held out "
         f"by seed {search.run.seed}, one seed.",
         f"- **Sampler** {_options(sampler)}; **pruner** {_options(pruner)}.",
         f"- **Importance** by PED-ANOVA, of what tells the best {QUANTILE:.0%} of the trials, and at least {AT_LEAST} "
         "of them, from all.",
         f"- **Data** {search.run.dataset}@{search.run.fingerprint[:6]}. The test identities had no part in any of this.",
     ]
+    said += (
+        [f"- **Figures** {' and '.join(figures)}, in searches/{search.name}/ of the results."]
+        if figures
+        else []
+    )
     return "\n".join(said)
 
 

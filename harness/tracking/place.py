@@ -6,10 +6,12 @@ Nothing here imports mlflow.
 import os
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 from urllib.parse import quote, unquote, urlsplit
 
 from harness.store.records import Results
@@ -77,7 +79,7 @@ class Place:
     def how_to_look(self) -> str:
         """The command or address that shows MLflow to a person."""
         if self.is_database or self.given.startswith(("file:", "/", ".")):
-            return f"with mlflow ui --backend-store-uri {self.typed}"
+            return f"with {_program()} ui --backend-store-uri {self.typed}"
         return f"in a browser at {self.shown}" if self.is_server else f"at {self.shown}"
 
     @contextmanager
@@ -130,3 +132,8 @@ def _file(address: str) -> Path:
         raise UserError(f"MLFLOW_TRACKING_URI={address} names no file; write sqlite:////FOLDER/FILE.db")
     path = unquote(name.removeprefix("file:")) if name.startswith("file:") else name
     return Path(path).resolve()
+
+
+def _program() -> str:
+    """MLflow's program as a shell's command: by its name where that is found, else where this Python has it."""
+    return "mlflow" if which("mlflow") else shlex.quote(str(Path(sys.executable).with_name("mlflow")))

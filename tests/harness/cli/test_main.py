@@ -25,6 +25,7 @@ from tests.support.commands import run_code, run_main
         ),
         (["run", "ablation", "--seeds", "3-1"], "3-1 runs backwards; write 1-3"),
         (["run", "ablation", "--seeds", "one"], "'one' is no seed"),
+        (["run", "ablation", "--with", "a=f-0.npz", "a=f-1.npz"], "as {0..4}, in quotes"),
         (["run", "ablation", "--jobs", "0"], "--jobs 0"),
         (["run", "ablation", "--scheduler", "tcp://host:8786"], "say --launcher dask with it"),
         (["run", "ablation", "--results", "/dev/null/results"], "cannot write /dev/null/results"),

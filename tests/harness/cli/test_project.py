@@ -48,6 +48,16 @@ def test_what_is_typed_and_a_commands_own_section_go_before(project):
     assert parsed(folder, "run", "ablation", "--seeds", "7")["request"].seeds == "7"
 
 
+def test_a_flag_that_is_true_is_as_typed(project, capsys):
+    folder = project("rerank = true\nallow-partial = true\n[run]\nquiet = true\n[table]\nbrief = true\n")
+    typed = parsed(folder, "run", "ablation")
+    assert (typed["request"].rerank, typed["request"].allow_partial, typed["quiet"]) == (True, True, True)
+    assert parsed(folder, "table", "ablation")["brief"] is True
+    assert capsys.readouterr().err.splitlines() == [
+        "pivl.toml: --allow-partial, --rerank, --quiet", "pivl.toml: --allow-partial, --rerank, --brief",
+    ]  # fmt: skip
+
+
 def test_either_name_of_a_pair_of_flags_may_be_written(project):
     for text, raw in (
         ("raw-input = true", True),

@@ -192,6 +192,10 @@ def test_how_to_look_at_the_runs_is_said_as_it_works(results, monkeypatch):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         return place_of(results).how_to_look
 
+    monkeypatch.setattr("harness.tracking.place.which", lambda name: None)
+    beside = Path(sys.executable).with_name("mlflow")
+    assert how("sqlite:////x.db") == f"with {beside} ui --backend-store-uri sqlite:////x.db"
+    monkeypatch.setattr("harness.tracking.place.which", lambda name: f"/bin/{name}")
     assert how("") == f"with mlflow ui --backend-store-uri sqlite:///{results.root}/mlflow.db"
     assert how("sqlite:////x.db") == "with mlflow ui --backend-store-uri sqlite:////x.db"
     assert how("sqlite:////a b.db") == "with mlflow ui --backend-store-uri 'sqlite:////a b.db'"
