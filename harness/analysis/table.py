@@ -73,8 +73,8 @@ class Setting:
     """The paper's names of the data set and backbone, empty if the paper has neither; only such rows are compared.
 
     `backbone`: as it is typed. `note`: what else, by the recipes they start from, tells the rows apart. `changes`:
-    what --set put into every row that does not set it itself. `partial`: found and expected pictures by set, where
-    these are not a public data set's own. `departures`: all that sets the table apart from its study as defined, by
+    what preset and --set put into every row that does not set it itself. `partial`: found and expected pictures by
+    set, where these are not a public data set's own. `departures`: all that sets the table apart from its study, by
     heading. `code`: the digest of the code at hand; empty where nobody asks whether rows were trained by other code.
     """
 
@@ -243,7 +243,7 @@ class Table:
 
     @property
     def heading(self) -> str:
-        """The data set and backbone, with the missing part of a partial data set and the changes of --set."""
+        """The data set and backbone, with the missing part of a partial data set and the changes by preset and --set."""
         partial = f"partial: {describe_partial(self.setting.partial)}" if self.setting.partial else ""
         changes = f"with {describe_changes(self.setting.changes)}" if self.setting.changes else ""
         return ", ".join(filter(None, (self.dataset, partial, changes)))

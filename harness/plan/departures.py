@@ -44,6 +44,12 @@ def changed(experiment: Experiment) -> dict[str, Any]:
     }
 
 
+def in_heading(experiment: Experiment) -> dict[str, Any]:
+    """The changes that head a table: those of --set, and of a preset that does not warn of itself."""
+    preset = {} if experiment.preset.warning else experiment.preset.changes
+    return {**preset, **changed(experiment)}
+
+
 def describe(experiment: Experiment, partial: Partial, unsure: bool = False) -> dict[str, str]:
     """The departures by heading; `unsure`: old records do not say whether the data are complete."""
     said = {"Study of one's own": experiment.origin} if experiment.origin else {}

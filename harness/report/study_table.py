@@ -64,7 +64,7 @@ def make_table(experiment: Experiment, recorded: Recorded, results: Results) -> 
         "" if partial or unsure else experiment.published,
         experiment.printed,
         "; ".join(notes),
-        departures.changed(experiment),
+        departures.in_heading(experiment),
         partial,
         departures.describe(experiment, partial, unsure),
         experiment.inputs.backbone,
