@@ -33,7 +33,7 @@ def score_model(
     texts = trainer.texts(*(tokens.get(stage) for stage in STAGES[:2]))
     assessment = assess(trainer, trained, texts)
     health = measure_health(trainer, trained, tokens, texts, seen) | assessment.part_health(same)
-    health |= swap_health(trainer, trained, assessment.retrieval)
+    health |= swap_health(trainer, trained)
     cost = asdict(measure_inference(trained.model, trainer.recipe.image_size, trainer.device))
     scored = _scored(split, assessment, "none")
     return {**scored, "health": finite(health), "inference": cost}, assessment.retrieval

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -23,7 +24,6 @@ from pivl.system.random_streams import torch_stream
 from pivl.train import Trainer
 
 SWAPS: dict[str, Source] = {
-    "map_swapped": "any",
     "map_swapped_same_camera": "same-camera",
     "map_swapped_other_camera": "other-camera",
 }
@@ -110,7 +110,7 @@ def retrieve(trainer: Trainer, trained: Trained, ranking: Ranking, split: Split 
     return score(trained.model.embed, split or trainer.split, normalization, BATCH, trainer.device, ranking)
 
 
-def retrieve_swapped(trainer: Trainer, trained: Trained, source: Source = "any") -> Retrieval | None:
+def retrieve_swapped(trainer: Trainer, trained: Trained, source: Source) -> Retrieval | None:
     """Returns every query among test pictures whose surroundings are exchanged, the same for all rows and seeds.
 
     None where test pictures have no part maps, which say where surroundings are, or a picture has no such source.
@@ -125,28 +125,26 @@ def retrieve_swapped(trainer: Trainer, trained: Trained, source: Source = "any")
     return retrieve(trainer, trained, rank, replace(split, query=query, gallery=gallery))
 
 
+@lru_cache(maxsize=2 * len(SWAPS))  # the same for all rows and seeds
 def _swapped(pictures: Pictures, source: Source, name: str) -> Pictures | None:
-    by = "" if source == "any" else f", {source}"
-    sources = draw_sources(pictures, source, torch_stream(0, f"background swap, {name}{by}"))
+    sources = draw_sources(pictures, source, torch_stream(0, f"background swap, {name}, {source}"))
     return None if sources is None else swap_backgrounds(pictures, sources)
 
 
-def swap_health(trainer: Trainer, trained: Trained, plain: Retrieval) -> dict[str, float]:
-    """Returns mAP in percent under each exchange of surroundings, what is lost by the first, and by another camera's.
+def swap_health(trainer: Trainer, trained: Trained) -> dict[str, float]:
+    """Returns mAP in percent under each exchange of surroundings, and what another camera's lose beyond the same one's.
 
-    `plain`: the queries as they are. What is not defined is left out.
+    What is not defined is left out.
     """
-    means = {
-        name: swapped.map
+    found = {
+        name: 100 * swapped.map
         for name, source in SWAPS.items()
         if (swapped := retrieve_swapped(trainer, trained, source)) is not None
     }
-    lost = {}
-    if "map_swapped" in means:
-        lost["map_lost_by_swap"] = plain.map - means["map_swapped"]
-    if "map_swapped_same_camera" in means and "map_swapped_other_camera" in means:
-        lost["map_lost_by_camera"] = means["map_swapped_same_camera"] - means["map_swapped_other_camera"]
-    return {name: 100 * value for name, value in (means | lost).items()}
+    if len(found) == len(SWAPS):
+        same, other = found.values()
+        found["map_lost_by_camera"] = same - other
+    return found
 
 
 @torch.no_grad()

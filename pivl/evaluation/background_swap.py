@@ -14,17 +14,14 @@ from torch import Tensor
 from pivl.data.part_maps.voting import BACKGROUND
 from pivl.data.pictures import Pictures
 
-Source = Literal["any", "same-camera", "other-camera"]
+Source = Literal["same-camera", "other-camera"]
 
 
 def draw_sources(pictures: Pictures, source: Source, generator: torch.Generator) -> Tensor | None:
-    """Returns int64 [N]: the picture from which each gets its surroundings, never itself unless it is alone.
+    """Returns int64 [N]: the picture from which each gets its surroundings, of another person, never itself.
 
-    any: each picture is a source once. same-camera, other-camera: drawn from pictures of other people by that camera or
-    by any other; None where a picture has none of these.
+    same-camera, other-camera: drawn from pictures by that camera or by any other; None where a picture has none of these.
     """
-    if source == "any":
-        return _derangement(len(pictures), generator)
     found = torch.empty(len(pictures), dtype=torch.int64)
     for camera in pictures.camera.unique():
         own = pictures.camera == camera
@@ -65,11 +62,3 @@ def paint_over(image: Tensor, around: Tensor) -> Tensor:
     )
     fill = torch.where(around.any(dim=3, keepdim=True), per_row, per_picture)
     return torch.where(around, image, fill.round().to(torch.uint8))
-
-
-def _derangement(count: int, generator: torch.Generator) -> Tensor:
-    """Returns int64 [count], a random cycle through all: nothing stays in its place unless it is alone."""
-    order = torch.randperm(count, generator=generator)
-    partner = torch.empty_like(order)
-    partner[order] = order.roll(1)
-    return partner

@@ -23,7 +23,7 @@ def pictures(count: int, seed: int = 0) -> Pictures:
 
 def test_the_person_stays_to_the_bit_and_the_surroundings_come_from_one_other_picture():
     before = pictures(6)
-    after = swap_backgrounds(before, draw_sources(before, "any", torch.Generator().manual_seed(1)))
+    after = swap_backgrounds(before, draw_sources(before, "other-camera", torch.Generator().manual_seed(1)))
     around = before.part_map == 0
     streets = paint_over(before.image, around[:, None])
     seen = set()
@@ -37,7 +37,7 @@ def test_the_person_stays_to_the_bit_and_the_surroundings_come_from_one_other_pi
         )
         assert source != number
         seen.add(source)
-    assert seen == set(range(6))  # every street is used once
+    assert len(seen) > 1
     assert torch.equal(after.part_map, before.part_map)
 
 
@@ -90,15 +90,15 @@ def test_without_a_picture_of_that_camera_there_is_no_number():
 def test_a_row_is_scored_among_exchanged_surroundings_alike_each_time():
     trainer = tiny_trainer(Recipe(image_size=SIZE))
     trained = trainer.fresh().set_training(False)
-    found = swap_health(trainer, trained, retrieve(trainer, trained, rank))
+    found = swap_health(trainer, trained)
     for source in ("same-camera", "other-camera"):
         exchanged = retrieve_swapped(trainer, trained, source)
         assert (exchanged is None) == (f"map_swapped_{source.replace('-', '_')}" not in found)
-    first, second = (retrieve_swapped(trainer, trained) for _ in range(2))
+    first, second = (retrieve_swapped(trainer, trained, "other-camera") for _ in range(2))
     plain = retrieve(trainer, trained, rank)
     assert first.average_precision.tolist() == second.average_precision.tolist()
     assert first.query.tolist() == plain.query.tolist()
     bare = replace(trainer.split.query, part_map=None)
     without = replace(trainer, split=replace(trainer.split, query=bare, gallery=bare))
-    assert retrieve_swapped(without, trained) is None
-    assert swap_health(without, trained, plain) == {}
+    assert retrieve_swapped(without, trained, "other-camera") is None
+    assert swap_health(without, trained) == {}
