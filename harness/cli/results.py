@@ -73,8 +73,18 @@ def list_stored(results: Path, runs: bool) -> None:
         raise UserError(f"{results}: no such folder; name one with --results")
     store = Results(results, lambda text: click.echo(f"warning: {text}", err=True))
     if runs:
-        head = ["Run", "Table", "Row", "Seed", "State"]
-        rows = [[one.id, one.table, one.row, str(one.seed), one.state] for one in list_runs(store)]
+        head = ["Run", "Table", "Row", "Seed", "State", "mAP"]
+        rows = [
+            [
+                one.id,
+                one.table,
+                one.row,
+                str(one.seed),
+                one.state,
+                f"{one.mean_ap:.1f}" if one.mean_ap else "-",
+            ]
+            for one in list_runs(store)
+        ]
     else:
         head = ["Table", "Row", "Data", "Seeds", "Date", "Changed", "Size"]
         rows = [

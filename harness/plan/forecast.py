@@ -26,6 +26,7 @@ State = Literal["finished", "failed", "running", "to do", "not needed"]
 
 
 OTHER_CODE = "by other code"
+BEGUN = "from a checkpoint"
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ Use = tuple[RequestedCell, Stage]
 class WorkItem:
     """A run or stage at one seed of a world, and the `rows` that need it, as pairs of study and row.
 
-    `detail`: the error of a failed run, the process that works on it, or OTHER_CODE of a finished one. `work`, `seconds`
-    and `size` (bytes) are None where nothing tells them.
+    `detail`: the error of a failed run, the process that works on it, OTHER_CODE of a finished one, BEGUN of one to do.
+    `work`, `seconds` and `size` (bytes) are None where nothing tells them.
     """
 
     id: str
@@ -191,7 +192,8 @@ def _state(
     one, stage = used[0]
     is_run = stage == one.cell.run.recipe.stages()[-1]
     if name in todo:
-        return ("running", str(owners[name])) if name in owners else ("to do", "")
+        begun = BEGUN if any(results.checkpoint_folder(name).glob("*")) else ""
+        return ("running", str(owners[name])) if name in owners else ("to do", begun)
     record: Record | None = results.find_run(name) if is_run else results.find_stage(name, with_weights=False)
     if record is None:
         return ("finished", OTHER_CODE) if is_run else ("not needed", "")

@@ -110,8 +110,8 @@ def _state(item: WorkItem) -> str:
             return f"failed: {item.detail}"
         case "running":
             return f"running: {item.detail}"
-        case "finished" if item.detail:
-            return f"finished {item.detail}"
+        case "finished" | "to do" if item.detail:
+            return f"{item.state} {item.detail}"
     return item.state
 
 

@@ -31,13 +31,14 @@ class StoredRow:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A stored run of a row, or a method of other code; state: finished, or failed."""
+    """A stored run of a row, or a method of other code; state: finished, or failed; mean_ap: in percent."""
 
     id: str
     table: str
     row: str
     seed: int
     state: str
+    mean_ap: float | None
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,14 @@ def list_contents(results: Results) -> list[StoredRow]:
 def list_runs(results: Results) -> list[StoredRun]:
     """The runs of the rows of list_contents, by seed; a run that stands in several rows is in each."""
     return [
-        StoredRun(folder.name, group.table, group.row, record["seed"], record["status"])
+        StoredRun(
+            folder.name,
+            group.table,
+            group.row,
+            record["seed"],
+            record["status"],
+            record.get("metrics", {}).get("mAP"),
+        )
         for group in _groups(results)
         for folder, record in _by_seed(group.own)
     ]

@@ -110,7 +110,15 @@ def test_a_run_that_a_command_is_at_is_running_and_says_whose_it_is(results):
         assert f"running: process {os.getpid()} on " in markdown(found)
         assert f"0 of {4 * SEEDS} runs are finished, 1 running, {4 * SEEDS - 1} to do" in markdown(found)
         assert found.items[0].is_open
-    assert campaign(results, "ablation").runs[0].state == "to do"
+    first = campaign(results, "ablation").runs[0]
+    assert (first.state, first.detail) == ("to do", "")
+    left = results.checkpoint_folder(first.id) / "00000007-0.safetensors"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    assert campaign(results, "ablation").runs[0].detail == "from a checkpoint"
+    assert f"| {first.id} | clip-reid      |      0 | to do from a checkpoint |" in markdown(
+        campaign(results, "ablation")
+    )
 
 
 def test_sharing_saves_what_rows_would_do_again(results):

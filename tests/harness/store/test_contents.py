@@ -79,6 +79,12 @@ def test_runs_are_listed_with_ids_and_states(results, capsys):
     said = capsys.readouterr().out
     assert all(one in said for one in ids)
     assert "| failed" in said
+    scores = [one.mean_ap for one in list_runs(results)]
+    assert all(
+        (score is None) == (one.state == "failed")
+        for score, one in zip(scores, list_runs(results), strict=True)
+    )
+    assert f"| {scores[0]:.1f}" in said
 
 
 def test_an_empty_or_absent_folder_is_one_line(tmp_path, capsys):
