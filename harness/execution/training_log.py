@@ -36,6 +36,7 @@ class TrainingLog:
     _stage_images: int = 0
     _share: float | None = None  # of the stage, done when its clock started
     _sent: float = 0.0
+    _resumed: bool = False
 
     @property
     def elapsed(self) -> float:
@@ -49,6 +50,9 @@ class TrainingLog:
 
     def report(self, stage: str, step: Step) -> None:
         """Records one step; the training loop calls it after each."""
+        if self._resumed:  # only now is it sure that the checkpoint fitted
+            self._resumed, last = False, self.history[-1]
+            self.send({"event": "resumed", "epoch": last["epoch"], "step": last["step"]})
         if stage != self._stage:
             self.begin(stage)
         now = time.monotonic()
@@ -79,11 +83,8 @@ class TrainingLog:
         return {"history": self.history, **sums}
 
     def go_on(self, kept: Record | None) -> None:
-        """Restores the log from the state in a checkpoint, before the first step, and says so; None: starts empty."""
+        """Restores the log from the state in a checkpoint, which the first step then says; None: starts empty."""
         kept = kept or {"history": [], "images": 0, "seconds": 0.0, "elapsed": 0.0}
         self.history = list(kept["history"])
         self.images, self.seconds, self._earlier = kept["images"], kept["seconds"], kept["elapsed"]
-        if self.history:
-            self.send(
-                {"event": "resumed", "epoch": self.history[-1]["epoch"], "step": self.history[-1]["step"]}
-            )
+        self._resumed = bool(self.history)

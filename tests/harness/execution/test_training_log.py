@@ -21,11 +21,22 @@ def test_time_left_is_that_of_the_steps_that_will_be_done(monkeypatch, limit, le
     assert sent[-1]["left"] == pytest.approx(left, rel=0.01)
 
 
-def test_a_log_that_goes_on_says_after_which_step():
+def test_the_first_step_after_a_checkpoint_says_which_was_the_last_before():
     sent = []
-    before, after = TrainingLog(sent.append), TrainingLog(sent.append)
+    before, after, unfit = (TrainingLog(sent.append) for _ in range(3))
+
+    def step(number):
+        return Step(epoch=3, epochs=20, step=number, steps=9, terms={}, images=64, factor=1.0)
+
     before.go_on(None)
-    assert sent == []
-    before.report("part-prompts", Step(epoch=3, epochs=20, step=7, steps=9, terms={}, images=64, factor=1.0))
+    before.report("part-prompts", step(7))
+    unfit.go_on(before.kept())
+    unfit.go_on(None)  # the checkpoint was another training's
+    unfit.report("part-prompts", step(1))
+    assert {event["event"] for event in sent} == {"step"}
     after.go_on(before.kept())
-    assert sent[-1] == {"event": "resumed", "epoch": 3, "step": 7}
+    after.report("part-prompts", step(8))
+    after.report("part-prompts", step(9))
+    assert [event for event in sent if event["event"] == "resumed"] == [
+        {"event": "resumed", "epoch": 3, "step": 7}
+    ]
