@@ -65,7 +65,7 @@ def list_stored(results: Path, runs: bool) -> None:
 
     Failed seeds stand in brackets. Methods of other code, by compare, evaluate or --with, stand under external.
     """
-    from harness.report.grid import grid
+    from harness.report.grid import grid, number
     from harness.store.contents import list_contents, list_runs
     from harness.store.records import Results
 
@@ -81,7 +81,7 @@ def list_stored(results: Path, runs: bool) -> None:
                 one.row,
                 str(one.seed),
                 one.state,
-                f"{one.mean_ap:.1f}" if one.mean_ap else "-",
+                "-" if one.mean_ap is None else number(one.mean_ap, 1),
             ]
             for one in list_runs(store)
         ]

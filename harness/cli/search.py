@@ -32,10 +32,7 @@ class SearchGroup(click.Group):
         """The command and its arguments."""
         if args and args[0] not in self.commands:
             defaults = ctx.default_map or {}
-            ctx.default_map = {
-                **defaults,
-                AS_TYPED: defaults.get(DO),
-            }  # click looks them up by the name it shows
+            ctx.default_map = {**defaults, AS_TYPED: defaults.get(DO)}  # click looks them up by this name
             return AS_TYPED, self.commands[DO], args
         return super().resolve_command(ctx, args)
 

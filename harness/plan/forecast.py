@@ -16,6 +16,7 @@ from harness.plan.planner import Plan
 from harness.plan.task import Cell
 from harness.plan.throughput import Throughput
 from harness.plan.workload import Work, count_work
+from harness.store.checkpoints import has_checkpoint
 from harness.store.claims import Owner
 from harness.store.record_file import Record
 from harness.store.records import Results
@@ -192,8 +193,9 @@ def _state(
     one, stage = used[0]
     is_run = stage == one.cell.run.recipe.stages()[-1]
     if name in todo:
-        begun = BEGUN if any(results.checkpoint_folder(name).glob("*")) else ""
-        return ("running", str(owners[name])) if name in owners else ("to do", begun)
+        if name in owners:
+            return "running", str(owners[name])
+        return "to do", BEGUN if has_checkpoint(name, results) else ""
     record: Record | None = results.find_run(name) if is_run else results.find_stage(name, with_weights=False)
     if record is None:
         return ("finished", OTHER_CODE) if is_run else ("not needed", "")

@@ -115,7 +115,7 @@ def importance_table(importance: Mapping[str, float]) -> str:
     return tabulate(rows, ["Choice", "Importance (PED-ANOVA)"], "github", disable_numparse=True)
 
 
-def notes(search: Search, figures: Sequence[str] = ()) -> str:
+def notes(search: Search, figures: Sequence[str]) -> str:
     """The notes below the report."""
     sampler, pruner = search.identity()["sampler"], search.identity()["pruner"]
     said = [
@@ -126,11 +126,8 @@ def notes(search: Search, figures: Sequence[str] = ()) -> str:
         "of them, from all.",
         f"- **Data** {search.run.dataset}@{search.run.fingerprint[:6]}. The test identities had no part in any of this.",
     ]
-    said += (
-        [f"- **Figures** {' and '.join(figures)}, in searches/{search.name}/ of the results."]
-        if figures
-        else []
-    )
+    if figures:
+        said.append(f"- **Figures** {' and '.join(figures)}, in searches/{search.name}/ of the results.")
     return "\n".join(said)
 
 

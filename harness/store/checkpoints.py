@@ -61,6 +61,11 @@ class Checkpoint:
     origins: list[Record] = field(default_factory=list)
 
 
+def has_checkpoint(task_id: str, results: Results) -> bool:
+    """Whether a task left a checkpoint, sound or not."""
+    return any(results.checkpoint_folder(task_id).glob(PATTERN))
+
+
 @dataclass
 class Checkpoints:
     """The checkpoints of one task in `folder`; `warn` takes a line about each that is not as it was written."""

@@ -163,7 +163,7 @@ def _count_subset(listing: Listing, known: Mapping[SetName, Counts]) -> list[str
             short.append(
                 f"{images} of {known[which].images} {which} images ({people} of {known[which].people} identities)"
             )
-    return short[:0] if len(short) == 1 else short
+    return short if len(short) > 1 else []
 
 
 def broken_faults(listing: Listing) -> list[str]:

@@ -93,10 +93,19 @@ def unit(feature: Tensor) -> Tensor:
 
 
 def extract(
-    embed: Embed, pictures: Pictures, normalization: Normalization, batch: int, device: torch.device
+    embed: Embed,
+    pictures: Pictures,
+    normalization: Normalization,
+    batch: int,
+    device: torch.device,
+    report: Callable[[int, int], object] | None = None,
 ) -> Descriptors:
     """Returns all pictures by their descriptors on `device`, at length 1; see `describe`, and `unit` for errors."""
-    found = describe(lambda image, camera: unit(embed(image, camera)), pictures, normalization, batch, device)
+
+    def embed_unit(image: Tensor, camera: Tensor) -> Tensor:
+        return unit(embed(image, camera))
+
+    found = describe(embed_unit, pictures, normalization, batch, device, report)
     return Descriptors(found, pictures.person, pictures.camera)
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
-from torch import Tensor
 
 from harness.display.progress import Progress
 from harness.execution.stored_run import OpenedRun, open_run
@@ -14,7 +13,7 @@ from harness.system.devices import choose_device
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.data.pictures import Pictures, Split
 from pivl.errors import UserError
-from pivl.evaluation.retrieval import Descriptors, describe, unit
+from pivl.evaluation.retrieval import Descriptors, extract
 
 BATCH = 64
 
@@ -68,9 +67,4 @@ class Opened:
     def _describe(self, row: str, seed: int, pictures: Pictures) -> Descriptors:
         run, report = self.run(row, seed), self.progress.count(called(row, seed), "describing")
         normalization = NORMALIZATIONS[run.trainer.recipe.normalization_of("image-tower")]
-
-        def embed(image: Tensor, camera: Tensor) -> Tensor:
-            return unit(run.trained.model.embed(image, camera))
-
-        found = describe(embed, pictures, normalization, BATCH, self.device, report)
-        return Descriptors(found, pictures.person, pictures.camera)
+        return extract(run.trained.model.embed, pictures, normalization, BATCH, self.device, report)
