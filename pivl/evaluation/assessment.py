@@ -10,12 +10,11 @@ from torch.nn import functional
 
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.data.pictures import Pictures, Split
-from pivl.data.store import Store, plain
 from pivl.evaluation.background_swap import Source, draw_sources, swap_backgrounds
 from pivl.evaluation.confusion import Confusion
 from pivl.evaluation.consistency import Consistency, ConsistencyMeter, PixelBatch
 from pivl.evaluation.part_probe import PICTURES, PartProbe
-from pivl.evaluation.retrieval import Ranking, Retrieval, rank, score
+from pivl.evaluation.retrieval import Embed, Ranking, Retrieval, rank, score
 from pivl.fusion import LastTokens
 from pivl.model import Trained
 from pivl.stages.target_texts import Texts
@@ -97,17 +96,24 @@ def assess(trainer: Trainer, trained: Trained, texts: Texts | None = None) -> As
 
     `texts`: what it was aligned with, where its features shall be held to that, too.
     """
-    retrieval = retrieve(trainer, trained, rank)
     if trainer.split.query.part_map is None:
-        return Assessment(retrieval, None, None)
-    aligned = None if texts is None else texts.parts
-    return Assessment(retrieval, *_view_parts(trainer, trained, aligned))
+        return Assessment(retrieve(trainer, trained, rank), None, None)
+    viewer = PartViewer.of(trainer, trained, None if texts is None else texts.parts)
+    retrieval = retrieve(trainer, trained, rank, embed_query=viewer.embed)
+    return Assessment(retrieval, *viewer.result())
 
 
-def retrieve(trainer: Trainer, trained: Trained, ranking: Ranking, split: Split | None = None) -> Retrieval:
-    """Returns every query of the test people, by `rank` or by re-ranking; `split`: other pictures than the trainer's."""
+def retrieve(
+    trainer: Trainer, trained: Trained, ranking: Ranking, split: Split | None = None,
+    embed_query: Embed | None = None,
+) -> Retrieval:  # fmt: skip
+    """Returns every query of the test people, by `rank` or by re-ranking; `split`: other pictures than the trainer's.
+
+    `embed_query`: see `score`.
+    """
     normalization = NORMALIZATIONS[trainer.recipe.normalization_of("image-tower")]
-    return score(trained.model.embed, split or trainer.split, normalization, BATCH, trainer.device, ranking)
+    embed, device = trained.model.embed, trainer.device
+    return score(embed, split or trainer.split, normalization, BATCH, device, ranking, embed_query)
 
 
 def retrieve_swapped(trainer: Trainer, trained: Trained, source: Source) -> Retrieval | None:
@@ -147,31 +153,53 @@ def swap_health(trainer: Trainer, trained: Trained) -> dict[str, float]:
     return found
 
 
-@torch.no_grad()
-def _view_parts(
-    trainer: Trainer, trained: Trained, aligned: Tensor | None
-) -> tuple[PartView, PartView | None]:
-    """Of the deployed tokens and of the fused map, in one pass over the queries; `aligned` [P, parts, D] or None."""
-    recipe, labels, tower = trainer.recipe, trainer.split.labels, trained.model.tower
-    texts, parts = trainer.prompts().part_labels(), len(labels.parts)
-    mean = None if aligned is None else functional.normalize(aligned.float(), dim=2).mean(0)
-    normalization = NORMALIZATIONS[recipe.normalization_of("image-tower")]
-    has_fusion = not isinstance(trained.head, LastTokens)
-    meters = [
-        (ConsistencyMeter(texts, aligned=mean), PartProbe(parts, labels.flip_pairs))
-        for _ in range(1 + has_fusion)
-    ]
-    store = Store.hold(trainer.split.query, trainer.device)
-    probed = torch.zeros(len(store), dtype=torch.bool)
-    probed[evenly_spaced(len(store), PICTURES)] = True
-    for index in torch.arange(len(store)).split(BATCH):
-        batch = plain(store.gather(index), normalization)
-        features = tower(batch.image, batch.camera)
-        chosen = probed[index].to(trainer.device)
-        for place, (meter, probe) in enumerate(meters):
-            feature = trained.head(features) if place else features.tokens
-            part = cell_labels(recipe, tower, batch.part_map, feature.shape[-2:], parts)
-            meter.add(PixelBatch(feature, part, batch.person))
-            probe.add(feature[chosen], part[chosen], batch.person[chosen])
-    tokens, *fused = (PartView(meter.result(), probe.result()) for meter, probe in meters)
-    return tokens, fused[0] if fused else None
+@dataclass
+class PartViewer:
+    """Describes the queries, which have part maps, in their order, and looks at what their cells know of parts.
+
+    `meters`: of the deployed tokens and, where there is fusion, of the fused map. `probed` bool [N]: the queries that the
+    probe takes cells from. `seen`: the queries so far.
+    """
+
+    trainer: Trainer
+    trained: Trained
+    meters: list[tuple[ConsistencyMeter, PartProbe]]
+    probed: Tensor
+    seen: int = 0
+
+    @classmethod
+    def of(cls, trainer: Trainer, trained: Trained, aligned: Tensor | None) -> "PartViewer":
+        """`aligned` [P, parts, D]: the part texts that the row was aligned with, or None."""
+        labels, query = trainer.split.labels, trainer.split.query
+        with torch.no_grad():
+            texts = trainer.prompts().part_labels()
+        mean = None if aligned is None else functional.normalize(aligned.float(), dim=2).mean(0)
+        has_fusion = not isinstance(trained.head, LastTokens)
+        meters = [
+            (ConsistencyMeter(texts, aligned=mean), PartProbe(len(labels.parts), labels.flip_pairs))
+            for _ in range(1 + has_fusion)
+        ]
+        probed = torch.zeros(len(query), dtype=torch.bool)
+        probed[evenly_spaced(len(query), PICTURES)] = True
+        return cls(trainer, trained, meters, probed)
+
+    def embed(self, image: Tensor, camera: Tensor) -> Tensor:
+        """Returns the descriptors of the next queries, image [B, 3, H, W] and camera [B], and looks at their cells."""
+        recipe, query, tower = self.trainer.recipe, self.trainer.split.query, self.trained.model.tower
+        some = slice(self.seen, self.seen + len(image))
+        self.seen = some.stop
+        assert query.part_map is not None
+        part_map, person = (one[some].to(image.device) for one in (query.part_map, query.person))
+        chosen = self.probed[some].to(image.device)
+        features = tower(image, camera)
+        for place, (meter, probe) in enumerate(self.meters):
+            feature = self.trained.head(features) if place else features.tokens
+            part = cell_labels(recipe, tower, part_map, feature.shape[-2:], probe.classes)
+            meter.add(PixelBatch(feature, part, person))
+            probe.add(feature[chosen], part[chosen], person[chosen])
+        return tower.descriptor(features)
+
+    def result(self) -> tuple[PartView, PartView | None]:
+        """Returns what was seen in the tokens, and in the fused map where there is one."""
+        tokens, *fused = (PartView(meter.result(), probe.result()) for meter, probe in self.meters)
+        return tokens, fused[0] if fused else None

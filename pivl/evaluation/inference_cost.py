@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from pivl.model import ReIDModel
 
 BATCH = 64  # pictures at a time when speed is measured
-ROUNDS = 5  # the fastest counts: whatever else runs on a machine only slows it
+ROUNDS = 3  # the fastest counts: whatever else runs on a machine only slows it
 
 
 @dataclass(frozen=True)

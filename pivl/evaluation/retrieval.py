@@ -229,9 +229,13 @@ def score(
     batch: int,
     device: torch.device,
     ranking: Ranking = rank,
+    embed_query: Embed | None = None,
 ) -> Retrieval:
-    """Describe query and gallery of `split` and rank them; one pass where both are the same pictures."""
-    query = extract(embed, split.query, normalization, batch, device)
+    """Describe query and gallery of `split` and rank them; one pass where both are the same pictures.
+
+    `embed_query`: for the queries, in their order, where more of them is looked at than their descriptors.
+    """
+    query = extract(embed_query or embed, split.query, normalization, batch, device)
     same = split.query is split.gallery
     return ranking(query, query if same else extract(embed, split.gallery, normalization, batch, device))
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from pivl.towers.features import Features
+
 
 class ConvolutionalTower(nn.Module):
     """An image tower whose grid parts the picture evenly and which has no camera embedding."""
@@ -13,6 +15,10 @@ class ConvolutionalTower(nn.Module):
     def convolutional(self) -> bool:
         """True: the tower has a map at each of several strides, for CnnFusion."""
         return True
+
+    def descriptor(self, features: Features) -> Tensor:
+        """Returns what `embed` does, from the features of the same pictures."""
+        return features.both
 
     def overlapping_patches(self, grid: tuple[int, ...]) -> tuple[int, int] | None:
         """None: the cells of every grid part the picture evenly."""

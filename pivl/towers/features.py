@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 
@@ -26,6 +27,11 @@ class Features:
     make_tokens: Callable[[], Tensor]
     shared: Tensor
     deepest: Tensor | None = None
+
+    @property
+    def both(self) -> Tensor:
+        """[B, C + D]: feat and proj side by side, CLIP-ReID's descriptor before the necks, not normalised."""
+        return torch.cat([self.feat, self.proj], dim=1)
 
     @cached_property
     def tokens(self) -> Tensor:

@@ -57,6 +57,10 @@ class StudentTower(ConvolutionalTower):
         """[B, C]: the pooled feature, which needs no text space; not normalised."""
         return self.net(image)[-1].mean(dim=(2, 3))
 
+    def descriptor(self, features: Features) -> Tensor:
+        """Returns what `embed` does, from the features of the same pictures."""
+        return features.feat
+
 
 Tower = ImageTower | StudentTower
 

@@ -105,6 +105,10 @@ class VisionTower(nn.Module):
         feat = self.net.ln_post(block_output_at(self.net.transformer.resblocks[-1], before, first))
         return torch.cat([feat, feat @ self.net.proj], dim=1)
 
+    def descriptor(self, features: Features) -> Tensor:
+        """Returns what `embed` does up to rounding, from the features of the same pictures."""
+        return features.both
+
     def before_last_block(self, image: Tensor, camera: Tensor | None) -> Tensor:
         """[B, 1 + h*w, C] before the last block."""
         tokens = self.first_tokens(image, camera)

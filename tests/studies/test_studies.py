@@ -170,7 +170,7 @@ def test_a_long_run_has_more_seeds_than_any_study_and_every_row_trains_for_longe
                 usual = _recipe(study, row.name, name)
                 usual = replace(usual, **backbone.students) if row.student else usual
                 changed = replace(usual, **long.changes)
-                assert _changes(usual, changed) == {"epochs": 24}
+                assert _changes(usual, changed) == {"epochs": 28}
                 assert changed.epochs > usual.epochs > 2 * usual.warmup_epochs
 
 

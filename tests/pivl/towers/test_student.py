@@ -183,7 +183,9 @@ def test_features_are_what_the_stages_ask_for(name: str) -> None:
     assert [image.shape[1] for image in features.maps] == list(tower.map_channels)
     assert [64 // image.shape[2] for image in features.maps] == [4, 8, 16]
     torch.testing.assert_close(features.tokens.mean((2, 3)), features.proj)
-    assert torch.equal(tower.embed(torch.ones(1, 3, 64, 32)), tower(torch.ones(1, 3, 64, 32)).feat)
+    features = tower(torch.ones(1, 3, 64, 32))
+    assert torch.equal(tower.embed(torch.ones(1, 3, 64, 32)), features.feat)
+    assert torch.equal(tower.descriptor(features), features.feat)
 
 
 def test_a_seed_decides_a_student_and_leaves_the_global_stream() -> None:

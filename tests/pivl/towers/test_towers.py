@@ -53,6 +53,7 @@ def test_the_descriptor_alone_equals_the_full_forward(
         built.add_camera_embedding(4, 2.0, seed("cameras"))
     features = built(image(), camera)
     assert_close(built.embed(image(), camera), torch.cat([features.feat, features.proj], dim=1))
+    assert_close(built.descriptor(features), built.embed(image(), camera))
 
 
 @pytest.mark.parametrize("size", [(96, 48), (128, 64), (256, 128)])
