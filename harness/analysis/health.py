@@ -111,10 +111,9 @@ PARTS = Group(
 )
 SURROUNDINGS = Group(
     "Surroundings",
-    "mAP on test images whose surroundings are exchanged by their part maps, each for those of another image with "
-    "its person painted over. What a row loses it knew by the surroundings, or it is put off by the cut-out outline "
-    "and by another camera's colours. Surroundings by the same camera have the outline and not the colours: the mAP "
-    "lost by another camera's is what colours do, the rest what surroundings and outline do",
+    "mAP on test images whose surroundings are exchanged by their part maps, each for those of another image by the "
+    "same camera with its person painted over. What a row loses it knew by the surroundings, or it is put off by the "
+    "cut-out outline. Older records have surroundings by another camera, too, or by any: those have strange colours",
     (
         Figure("map_swapped", "mAP, surroundings exchanged", 1),
         Figure("map_lost_by_swap", "mAP lost by that", 1),

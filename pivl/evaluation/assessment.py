@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from pivl.data.normalization import NORMALIZATIONS
 from pivl.data.pictures import Pictures, Split
-from pivl.evaluation.background_swap import Source, draw_sources, swap_backgrounds
+from pivl.evaluation.background_swap import draw_sources, swap_backgrounds
 from pivl.evaluation.confusion import Confusion
 from pivl.evaluation.consistency import Consistency, ConsistencyMeter, PixelBatch
 from pivl.evaluation.part_probe import PICTURES, PartProbe
@@ -22,11 +22,8 @@ from pivl.stages.training_data import cell_labels, evenly_spaced
 from pivl.system.random_streams import torch_stream
 from pivl.train import Trainer
 
-SWAPS: dict[str, Source] = {
-    "map_swapped_same_camera": "same-camera",
-    "map_swapped_other_camera": "other-camera",
-}
 BATCH = 64  # pictures at a time: larger ones leave the cache of a CPU core and cost a third more there
+VIEWED = 2  # parts are looked at in one batch of queries of so many: half of 1,200 queries have 19,000 cells of tokens
 
 
 @dataclass(frozen=True)
@@ -116,54 +113,45 @@ def retrieve(
     return score(embed, split or trainer.split, normalization, BATCH, device, ranking, embed_query)
 
 
-def retrieve_swapped(trainer: Trainer, trained: Trained, source: Source) -> Retrieval | None:
+def retrieve_swapped(trainer: Trainer, trained: Trained) -> Retrieval | None:
     """Returns every query among test pictures whose surroundings are exchanged, the same for all rows and seeds.
 
-    None where test pictures have no part maps, which say where surroundings are, or a picture has no such source.
+    None where test pictures have no part maps, which say where surroundings are, or a picture has no source of them.
     """
     split = trainer.split
     if split.query.part_map is None or split.gallery.part_map is None:
         return None
-    query = _swapped(split.query, source, "query")
-    gallery = query if split.gallery is split.query else _swapped(split.gallery, source, "gallery")
+    query = _swapped(split.query, "query")
+    gallery = query if split.gallery is split.query else _swapped(split.gallery, "gallery")
     if query is None or gallery is None:
         return None
     return retrieve(trainer, trained, rank, replace(split, query=query, gallery=gallery))
 
 
-@lru_cache(maxsize=2 * len(SWAPS))  # the same for all rows and seeds
-def _swapped(pictures: Pictures, source: Source, name: str) -> Pictures | None:
-    sources = draw_sources(pictures, source, torch_stream(0, f"background swap, {name}, {source}"))
+@lru_cache(maxsize=2)  # the same for all rows and seeds
+def _swapped(pictures: Pictures, name: str) -> Pictures | None:
+    sources = draw_sources(pictures, torch_stream(0, f"background swap, {name}, same-camera"))
     return None if sources is None else swap_backgrounds(pictures, sources)
 
 
 def swap_health(trainer: Trainer, trained: Trained) -> dict[str, float]:
-    """Returns mAP in percent under each exchange of surroundings, and what another camera's lose beyond the same one's.
-
-    What is not defined is left out.
-    """
-    found = {
-        name: 100 * swapped.map
-        for name, source in SWAPS.items()
-        if (swapped := retrieve_swapped(trainer, trained, source)) is not None
-    }
-    if len(found) == len(SWAPS):
-        same, other = found.values()
-        found["map_lost_by_camera"] = same - other
-    return found
+    """Returns mAP in percent with surroundings exchanged, or nothing where it is not defined."""
+    swapped = retrieve_swapped(trainer, trained)
+    return {} if swapped is None else {"map_swapped_same_camera": 100 * swapped.map}
 
 
 @dataclass
 class PartViewer:
-    """Describes the queries, which have part maps, in their order, and looks at what their cells know of parts.
+    """Describes the queries, which have part maps, in their order, and looks at what the cells of some know of parts.
 
-    `meters`: of the deployed tokens and, where there is fusion, of the fused map. `probed` bool [N]: the queries that the
-    probe takes cells from. `seen`: the queries so far.
+    `meters`: of the deployed tokens and, where there is fusion, of the fused map. `viewed` bool [N]: the queries whose
+    cells are looked at, whole batches; `probed`: those that the probe takes cells from. `seen`: the queries so far.
     """
 
     trainer: Trainer
     trained: Trained
     meters: list[tuple[ConsistencyMeter, PartProbe]]
+    viewed: Tensor
     probed: Tensor
     seen: int = 0
 
@@ -179,15 +167,18 @@ class PartViewer:
             (ConsistencyMeter(texts, aligned=mean), PartProbe(len(labels.parts), labels.flip_pairs))
             for _ in range(1 + has_fusion)
         ]
-        probed = torch.zeros(len(query), dtype=torch.bool)
-        probed[evenly_spaced(len(query), PICTURES)] = True
-        return cls(trainer, trained, meters, probed)
+        viewed = torch.arange(len(query)) // BATCH % VIEWED == 0
+        probed, looked_at = torch.zeros_like(viewed), viewed.nonzero().flatten()
+        probed[looked_at[evenly_spaced(len(looked_at), PICTURES)]] = True
+        return cls(trainer, trained, meters, viewed, probed)
 
     def embed(self, image: Tensor, camera: Tensor) -> Tensor:
         """Returns the descriptors of the next queries, image [B, 3, H, W] and camera [B], and looks at their cells."""
         recipe, query, tower = self.trainer.recipe, self.trainer.split.query, self.trained.model.tower
         some = slice(self.seen, self.seen + len(image))
         self.seen = some.stop
+        if not self.viewed[some].all():
+            return tower.embed(image, camera)
         assert query.part_map is not None
         part_map, person = (one[some].to(image.device) for one in (query.part_map, query.person))
         chosen = self.probed[some].to(image.device)

@@ -1,12 +1,11 @@
 """A background control: test pictures whose surroundings are exchanged, so that only the person can be recognised.
 
 A model that knows people by the street behind them loses mAP under it, and one that looks at people does not. With its
-own surroundings a picture stays as it is, to the bit; those of another one change it by themselves. So two exchanges are
-compared: for surroundings that the same camera saw, and that another one saw.
+own surroundings a picture stays as it is, to the bit; those of another one change it by the cut-out outline and, where
+another camera saw them, by strange colours. So they come from a picture by the same camera.
 """
 
 from dataclasses import replace
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,26 +13,23 @@ from torch import Tensor
 from pivl.data.part_maps.voting import BACKGROUND
 from pivl.data.pictures import Pictures
 
-Source = Literal["same-camera", "other-camera"]
 
+def draw_sources(pictures: Pictures, generator: torch.Generator) -> Tensor | None:
+    """Returns int64 [N]: the picture from which each gets its surroundings, of another person by the same camera.
 
-def draw_sources(pictures: Pictures, source: Source, generator: torch.Generator) -> Tensor | None:
-    """Returns int64 [N]: the picture from which each gets its surroundings, of another person, never itself.
-
-    same-camera, other-camera: drawn from pictures by that camera or by any other; None where a picture has none of these.
+    None where a picture has no such one.
     """
     found = torch.empty(len(pictures), dtype=torch.int64)
     for camera in pictures.camera.unique():
-        own = pictures.camera == camera
-        pool = (own if source == "same-camera" else ~own).nonzero().flatten()
-        pool = pool[pictures.person[pool].argsort(stable=True)]
-        person, theirs = pictures.person[own], pictures.person[pool].contiguous()
+        pool = (pictures.camera == camera).nonzero().flatten()
+        person = pictures.person[pool]
+        theirs, order = person.sort(stable=True)
         begin, end = (torch.searchsorted(theirs, person, right=right) for right in (False, True))
         others = len(pool) - (end - begin)
         if not bool((others > 0).all()):
             return None
-        further = (torch.rand(len(person), generator=generator, dtype=torch.float64) * others).long()
-        found[own] = pool[(end + further) % len(pool)]
+        further = (torch.rand(len(pool), generator=generator, dtype=torch.float64) * others).long()
+        found[pool] = pool[order[(end + further) % len(pool)]]
     return found
 
 

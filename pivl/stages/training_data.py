@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,18 +18,21 @@ from pivl.data.part_maps.labels import IGNORE
 from pivl.data.part_maps.voting import BACKGROUND, Patches, pool_weights, vote
 from pivl.data.pictures import Split
 from pivl.data.sampler import identity_batches, shuffled_batches
-from pivl.data.store import Batch, Store, plain
+from pivl.data.store import Batch, Store
 from pivl.loop import autocast
 from pivl.losses import balance_parts, cell_weights
 from pivl.recipe import Recipe, Stage
 from pivl.system.data_parallel import share
 from pivl.system.random_streams import Streams
-from pivl.towers.clip import Clip
-from pivl.towers.features import Features
+from pivl.towers.clip import Clip, ImageTower
 from pivl.towers.student import Tower
 
 Batches = Callable[[int], Sequence[Tensor]]  # from the epoch to its batches of picture indices
 CHUNK = 256  # pictures at a time, where the frozen tower sees all
+KEPT = (
+    2**26
+)  # bytes of training pictures, decoded: of so few the process keeps the frozen features for the next stage
+Described = Literal["proj", "tokens"]
 
 
 @dataclass(frozen=True)
@@ -89,20 +94,20 @@ class TrainingData:
     def for_prompts(self, stage: Stage) -> PromptData:
         """Returns what stage 1a, 1b or, in a joint or anchored schedule, both in one tune prompts against."""
         by_people = stage == "identity-prompts" or self.recipe.part_schedule != "after"
-        image = self._describe(lambda features: features.proj) if by_people else None
+        image = self._describe("proj") if by_people else None
         data = PromptData(
             self.store.person, self._prompt_batches(stage), similarity(self.recipe, self.clip), image
         )
         if stage == "identity-prompts":
             return data
-        dense = self._describe(lambda features: features.tokens)
+        dense = self._describe("tokens")
         parts = len(self.split.labels.parts)
         labels = cell_labels(self.recipe, self.clip.vision, self.store.part_map, dense.shape[-2:], parts)
         return PromptData(data.person, data.batches, data.similarity, image, dense, labels)
 
     def mean_features(self) -> Tensor:
         """Returns the mean of the frozen tower's features, in the space of texts, over each person's pictures: [P, D]."""
-        image, person = self._describe(lambda features: features.proj).float(), self.store.person
+        image, person = self._describe("proj").float(), self.store.person
         total = image.new_zeros(int(person.max()) + 1, image.shape[1]).index_add_(0, person, image)
         return total / person.bincount()[:, None]
 
@@ -140,21 +145,38 @@ class TrainingData:
         )
         return lambda _: identity_batches(person, people, images, self.streams.mark(drawn))
 
-    @torch.no_grad()
-    def _describe(self, read: Callable[[Features], Tensor]) -> Tensor:
-        """Returns what `read` takes from the frozen tower's features of all training pictures, not augmented."""
-        store, device = self.store, self.store.person.device
-        normalization = NORMALIZATIONS[self.recipe.normalization]
-        vision = self.clip.vision.to(device).eval()
-        cached: Tensor | None = None
-        for index in torch.arange(len(store)).split(CHUNK):
-            with autocast(device, self.recipe.precision):
-                seen = read(vision(plain(store.gather(index), normalization).image))
-            if cached is None:  # filled in place: gathering the chunks at the end would need twice the memory
-                cached = seen.new_empty(len(store), *seen.shape[1:])
-            cached[index.to(cached.device)] = seen
-        assert cached is not None
-        return cached
+    def _describe(self, what: Described) -> Tensor:
+        """Returns `what` the frozen tower makes of all training pictures, not augmented; see `describe_frozen`."""
+        vision, recipe = self.clip.vision.to(self.store.person.device).eval(), self.recipe
+        image = self.store.image
+        as_they_are = image._version, *(one._version for one in vision.state_dict(keep_vars=True).values())
+        small = image.device.type == "cpu" and image.numel() <= KEPT
+        describe = _describe_once if small else describe_frozen
+        return describe(vision, image, what, recipe.normalization, recipe.precision, as_they_are)
+
+
+@torch.no_grad()
+def describe_frozen(
+    vision: ImageTower, image: Tensor, what: Described, normalization: str, precision: str,
+    as_they_are: tuple[int, ...] = (),
+) -> Tensor:  # fmt: skip
+    """Returns `what` a frozen tower makes of uint8 image [N, 3, H, W], not augmented: proj [N, D] or tokens [N, D, h, w].
+
+    `as_they_are`: the versions of picture and weights, by which what was kept is known to be still true.
+    """
+    cached: Tensor | None = None
+    for index in torch.arange(len(image)).split(CHUNK):
+        some = image.index_select(0, index.to(image.device))
+        with autocast(image.device, precision):
+            seen: Tensor = getattr(vision(NORMALIZATIONS[normalization].normalize(some)), what)
+        if cached is None:  # filled in place: gathering the chunks at the end would need twice the memory
+            cached = seen.new_empty(len(image), *seen.shape[1:])
+        cached[index.to(cached.device)] = seen
+    assert cached is not None
+    return cached
+
+
+_describe_once = lru_cache(maxsize=2)(describe_frozen)  # the stages of all seeds ask for the same
 
 
 def similarity(recipe: Recipe, clip: Clip) -> Similarity:

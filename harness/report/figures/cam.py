@@ -219,8 +219,9 @@ def _draw_set(grid: np.ndarray, lines: Sequence[Line], drawn: Drawn) -> None:
     kinds = list(next(iter(maps.values())))
     most = {kind: max(float(of[kind].max()) for of in maps.values()) or 1.0 for kind in kinds}
     titles = ["training"] if which == "train" else ["query", "match"]
+    fit = all(len(line.row.title) <= LONGEST for line in lines)  # else all are called by their names
     for line in lines:
-        called = line.row.title if len(line.row.title) <= LONGEST else line.row.name
+        called = line.row.title if fit else line.row.name
         titles += [f"{called}\n{fill(kind, LONGEST)}" for kind in kinds]
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title, fontsize=10, rotation=90, linespacing=1)

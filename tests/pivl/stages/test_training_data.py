@@ -1,4 +1,4 @@
-"""The labels of cells."""
+"""The labels of cells, and the features of the frozen tower."""
 
 from dataclasses import replace
 
@@ -7,9 +7,10 @@ import torch
 
 from pivl.data.part_maps.labels import IGNORE
 from pivl.data.store import Batch
-from pivl.stages.training_data import aim_cells, cell_labels, weigh_cells
+from pivl.stages import training_data
+from pivl.stages.training_data import TrainingData, aim_cells, cell_labels, weigh_cells
 from pivl.towers.clip import ImageInput, build_vision
-from tests.support.tiny_models import RECIPE, SIZE, VIT, tiny_clip
+from tests.support.tiny_models import PI_VL, RECIPE, SIZE, VIT, tiny_clip, tiny_trainer
 
 
 def test_cells_are_named_by_their_part():
@@ -66,3 +67,32 @@ def test_shares_divide_the_weight_of_a_cell_among_its_labelled_pixels(background
     found = [{part: share for part, share in enumerate(cell) if share} for cell in weights[0].tolist()]
     assert found == expected
     torch.testing.assert_close(weights.sum(2), weigh_cells(recipe, labels, None, 20))
+
+
+def test_frozen_features_of_few_pictures_are_kept_until_pictures_or_weights_change(monkeypatch):
+    trainer, seen = tiny_trainer(PI_VL), []
+    forward = trainer.clip.vision.forward
+    monkeypatch.setattr(
+        trainer.clip.vision, "forward", lambda image: seen.append(len(image)) or forward(image)
+    )
+    split = replace(
+        trainer.split, train=replace(trainer.split.train, image=trainer.split.train.image.clone())
+    )
+
+    def features(seed: int) -> torch.Tensor:
+        data = TrainingData.hold(PI_VL, split, trainer.clip, seed, torch.device("cpu"))
+        return data.for_prompts("identity-prompts").image
+
+    first, again = features(0), features(1)
+    assert len(seen) == 1
+    assert torch.equal(first, again)
+    with torch.no_grad():
+        trainer.clip.vision.net.conv1.weight.mul_(2)
+    changed = features(0)
+    assert len(seen) == 2
+    assert not torch.equal(first, changed)
+    split.train.image.clamp_(max=100)
+    assert not torch.equal(features(0), changed)
+    monkeypatch.setattr(training_data, "KEPT", 0)
+    assert torch.equal(features(0), features(0))
+    assert len(seen) == 5
