@@ -95,16 +95,16 @@ def gains_grid(table: Values) -> str:
 def contrasts_grid(table: Values) -> str:
     """Returns a Markdown grid: each contrast of the question with its gain, adjusted p and verdict."""
     metric = primary(table)
-    judged = [(one["title"].removeprefix("Gain of "), one[f"{metric}_gain"]) for one in table["contrasts"]]
     lines = [
         [
-            title,
+            one["title"].removeprefix("Gain of "),
             _gain(gain),
             *_alike(gain, table),
             f"{gain['adjusted_p']:.3f}" if gain else "-",
-            gain["verdict"] if gain else "-",
+            verdict_of(one),
         ]
-        for title, gain in judged
+        for one in table["contrasts"]
+        for gain in [one[f"{metric}_gain"]]
     ]
     headings = ["Gain of", f"{_PRINTED[metric]} gain", *_alike_heading(table), "p", "Verdict"]
     return grid(headings, lines, left=(0, len(headings) - 1))

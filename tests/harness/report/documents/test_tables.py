@@ -83,6 +83,12 @@ def test_a_table_of_before_has_no_contrasts(tmp_path):
     assert "Not measured yet." in insert(page, tmp_path)
 
 
+def test_a_contrast_with_a_row_that_did_not_learn_says_so():
+    table = json.loads(json.dumps(committed_table()))
+    table["contrasts"][0]["verdict"] = "not learned (better)"
+    assert cells(contrasts_grid(table))[2][-1] == "not learned (better)"
+
+
 def test_a_table_of_before_has_map_as_its_primary_metric():
     table = json.loads(json.dumps(committed_table()))
     del table["footer"]["primary_metric"]
