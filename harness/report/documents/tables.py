@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.table import BASELINE, METRICS
-from harness.report.grid import bounds, grid, number, signed
+from harness.report.grid import bounds, grid, number, print_p, signed
 from pivl.errors import UserError
 from studies.catalog import STUDIES
 
@@ -100,7 +100,7 @@ def contrasts_grid(table: Values) -> str:
             one["title"].removeprefix("Gain of "),
             _gain(gain),
             *_alike(gain, table),
-            f"{gain['adjusted_p']:.3f}" if gain else "-",
+            print_p(gain["adjusted_p"]) if gain else "-",
             verdict_of(one),
         ]
         for one in table["contrasts"]

@@ -36,6 +36,12 @@ def test_a_contrast_has_its_own_p():
     ]
 
 
+def test_a_p_that_three_decimals_do_not_show_is_said_to_be_below_them():
+    table = json.loads(json.dumps(committed_table()))
+    table["contrasts"][0]["map_gain"]["adjusted_p"] = 0.0004
+    assert cells(contrasts_grid(table))[2][2] == "< 0.001"
+
+
 def test_what_stands_between_the_comments_is_replaced_and_nothing_else(tmp_path):
     commit(committed_table(), "some", tmp_path)
     page = tmp_path / "docs" / "page.md"
