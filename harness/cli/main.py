@@ -47,7 +47,7 @@ EXAMPLES = """\b
 Begin with:
   pivl-bench run ablation --preset smoke    try every step, in a minute
   pivl-bench run ablation                   the paper's Table 3 on this machine
-  pivl-bench run ablation --preset long     the same with 10 seeds, trained to the plateau
+  pivl-bench run ablation --preset long     the same with 10 seeds and 28 epochs
   pivl-bench table ablation                 the same table again, from records
   pivl-bench data show synthped             a sheet of the identities it is measured on
 \b

@@ -216,7 +216,7 @@ def start_options(command: Command) -> Command:
         click.option("--dataset", type=PathText(completion.datasets), metavar="NAME", help="synthped, market1501, "
                      "dukemtmc, msmt17, occluded-duke or a csv file (path, person, camera, split; the person distractor "
                      "is a wrong answer, -1 left out).  [default: synthped]"),
-        preset_option("default, long (10 seeds, trained to the plateau) or smoke (a minute)."),
+        preset_option("default, long (10 seeds, 28 epochs) or smoke (a minute)."),
     ):  # fmt: skip
         command = option(command)
     return command
