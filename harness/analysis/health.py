@@ -153,11 +153,14 @@ def gather(runs: Sequence[Finished]) -> dict[str, Estimate]:
 def find_faults(runs: Sequence[Finished], health: Mapping[str, Estimate]) -> tuple[Fault, ...]:
     """The parts of the method that did not take hold in a row; none where it was not measured.
 
-    Texts are held to those of stage 1a where they come from tuned tokens, not in a control that replaces them.
+    Texts are held to those of stage 1a where they come from tuned tokens, not in a control that replaces them; and
+    alignment to its skill where the row has a loss of alignment.
     """
-    replaced = any(run.record.get("recipe", {}).get("global_targets", "text") != "text" for run in runs)
-    found = [] if replaced else [_lost_texts(health)]
-    return tuple(fault for fault in [*found, _no_skill(health)] if fault)
+    recipes = [run.record.get("recipe", {}) for run in runs]
+    replaced = any(recipe.get("global_targets", "text") != "text" for recipe in recipes)
+    aligned = any(recipe.get("align_weight", 1) != 0 for recipe in recipes)
+    found = [None if replaced else _lost_texts(health), _no_skill(health) if aligned else None]
+    return tuple(fault for fault in found if fault)
 
 
 def _lost_texts(health: Mapping[str, Estimate]) -> Fault | None:

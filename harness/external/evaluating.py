@@ -18,6 +18,7 @@ from harness.external.records import record_described
 from harness.external.request import TestSet
 from harness.store.records import Finished, Results
 from harness.system.devices import describe_device
+from pivl.errors import UserError
 from pivl.evaluation.average_precision import Convention
 
 METRICS = ("Rank-1", "mAP")
@@ -38,8 +39,13 @@ def evaluate(
 ) -> Evaluation:  # fmt: skip
     """Scores every checkpoint on every data set and records it. Raises UserError."""
     models: dict[str, str] = {}
+    titles = _titles(datasets)
     runs: dict[str, dict[str, Finished]] = {}
     for name, files in parse_methods(typed).items():
+        if len(files) > 1:
+            raise UserError(
+                f"{name} names {len(files)} checkpoints; give each a name of its own, as {name}-1=FILE"
+            )
         for seed, path in files.items():
             place = find_place(str(path), results.root)
             model = find_model(str(path), results.root, image_size).to(device)
@@ -51,8 +57,19 @@ def evaluate(
                 run = record_described(
                     described, place, seed, metric, convention, results, told, describe_device(device)
                 )
-                runs.setdefault(name, {})[Path(dataset).stem if dataset.endswith(".csv") else dataset] = run
+                runs.setdefault(name, {})[titles[dataset]] = run
     return Evaluation(models, runs)
+
+
+def _titles(datasets: Sequence[str]) -> dict[str, str]:
+    """What each data set is called in the table. Raises UserError for two of one name."""
+    titles = {one: Path(one).stem if one.endswith(".csv") else one for one in datasets}
+    twice = next((one for one in titles.values() if list(titles.values()).count(one) > 1), None)
+    if twice:
+        raise UserError(
+            f"two data sets are called {twice}; copy one of the csv files to another name, in its folder"
+        )
+    return titles
 
 
 def estimate_scores(run: Finished) -> dict[str, Estimate]:

@@ -17,10 +17,15 @@ FORMS = (".npz", ".parquet", ".npy")
 
 
 def check_name(path: Path) -> None:
-    """Raises UserError for a file name that ends in none of FORMS."""
+    """Raises UserError for a file name that ends in none of FORMS, or whose csv file may be a data set's."""
     if path.suffix not in FORMS:
         raise UserError(
             f"{path}: the form is told by the name; end it in {', '.join(FORMS[:-1])} or {FORMS[-1]}"
+        )
+    beside = path.with_suffix(".csv")
+    if path.suffix == ".npy" and beside.exists() and not path.exists():
+        raise UserError(
+            f"{beside} is there without {path.name}, and would be written anew; choose another name"
         )
 
 

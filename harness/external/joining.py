@@ -58,6 +58,11 @@ def adopt(scored: Finished, run: Finished, path: Path) -> Finished:
             f"{path}: {ours[0]} queries and {ours[1]} gallery images, where the runs have {theirs[0]} and {theirs[1]}; "
             "describe the same test set"
         )
+    said, asked = (one.signature.split("|")[1] for one in (scored, run))
+    if "dataset" in scored.record.get("facts", {}) and said != asked:
+        raise UserError(
+            f"{path}: says that it describes {said}, and the runs are of {asked}; describe the same test set"
+        )
     for what in LABELS:
         differs = np.flatnonzero(
             codes(scored.queries[what].to_numpy()) != codes(run.queries[what].to_numpy())

@@ -29,7 +29,7 @@ def parse_methods(typed: Sequence[str]) -> dict[str, Files]:
         if name in found and not match:
             raise UserError(f"{text}: {name} is named already; write it as NAME={text}")
         files = found.setdefault(name, {})
-        for seed, one in _files(path, first=len(files)).items():
+        for seed, one in _files(path, first=max(files, default=-1) + 1).items():
             if one in files.values():
                 raise UserError(f"{text}: {one} is named twice; name each file once")
             files[seed] = one

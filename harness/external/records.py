@@ -11,7 +11,7 @@ from harness.external.described import Described
 from harness.external.forms.reader import read_described
 from harness.external.request import Reading
 from harness.external.scoring import Protocol, choose_metric, score, signature_of
-from harness.external.test_set import arrange, digest
+from harness.external.test_set import arrange, digest_content
 from harness.store.record_file import digest as digest_json
 from harness.store.records import Finished, Results
 from harness.system.provenance import describe_origin
@@ -24,10 +24,11 @@ ELSEWHERE = "descriptors from elsewhere"
 
 
 def digest_of(path: Path) -> str:
-    """The SHA-256 of a file, or of the names and digests of a folder's files."""
+    """The SHA-256 of a file, or of the names and digests of a folder's arrays or weights."""
     if not path.is_dir():
         return sha256_of(path)
-    listed = [f"{one.relative_to(path)} {sha256_of(one)}\n" for one in sorted(path.rglob("*.npy"))]
+    files = [one for one in sorted(path.rglob("*")) if one.suffix in (".npy", ".safetensors")]
+    listed = [f"{one.relative_to(path)} {sha256_of(one)}\n" for one in files]
     return hashlib.sha256("".join(listed).encode()).hexdigest()
 
 
@@ -47,7 +48,7 @@ def record_described(
     protocol = Protocol(choose_metric(metric, described, str(path)), convention)
     file = {"name": path.name, "sha256": digest_of(path)}
     data = described.facts.get("dataset", "")  # the same checkpoint describes several
-    what = {"file": file["sha256"], "test_set": digest(described), "data": data, "seed": seed}
+    what = {"file": file["sha256"], "content": digest_content(described), "data": data, "seed": seed}
     how = {
         "metric": protocol.metric,
         "convention": protocol.convention,

@@ -1,11 +1,13 @@
 """Scores a test set as any method describes it, by the chosen distance and convention of average precision."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+import numpy as np
 import torch
 
-from harness.external.described import Described
+from harness.external.described import Array, Described
 from harness.external.test_set import digest
 from pivl.errors import UserError
 from pivl.evaluation.average_precision import CONVENTIONS, Convention
@@ -62,12 +64,23 @@ def score(described: Described, protocol: Protocol, name: str) -> "Retrieval":
 
 def _sides(described: Described, raw: bool) -> tuple[Descriptors, Descriptors]:
     made = Descriptors if raw or described.features is None else Descriptors.of
-    features = described.features
+    features = None if described.features is None else _scale(described.features)
     sides = []
     for place, side in enumerate((described.query, described.gallery)):
         feature = torch.zeros(len(side), 1) if features is None else torch.from_numpy(features[place])
         sides.append(made(feature, torch.from_numpy(side.person), torch.from_numpy(side.camera)))
     return sides[0], sides[1]
+
+
+def _scale(features: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Features times a power of two that brings their largest number near 1: no square leaves float32's range.
+
+    The order by any of the distances stays, to the bit where nothing had left the range.
+    """
+    largest = max(float(np.abs(part).max(initial=0)) for part in features)
+    exponent = math.frexp(largest)[1]
+    query, gallery = (np.ldexp(part, -exponent) for part in features)
+    return query, gallery
 
 
 def _cosine(query: Descriptors, gallery: Descriptors) -> Distances:

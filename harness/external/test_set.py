@@ -51,6 +51,22 @@ def digest(described: Described) -> str:
     return hashlib.sha256(b"|".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
 
+def digest_content(described: Described) -> str:
+    """64 hexadecimal digits over all that is scored: features or distances, and whom each of their rows shows.
+
+    Unlike `digest` it tells apart what different methods, settings or labels make of one test set.
+    """
+    found = hashlib.sha256(digest(described).encode())
+    for side in (described.query, described.gallery):
+        for labels in (side.person, side.camera, side.cluster):
+            found.update(np.ascontiguousarray(labels).tobytes())
+    arrays = (*(described.features or ()), *([] if described.distances is None else [described.distances]))
+    for array in arrays:
+        found.update(f"{array.shape}{array.dtype}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
 def _known(query: Array, gallery: Array) -> Array:
     """The codes of the gallery's labels among those of the queries, OTHER for labels that these do not have."""
     known = dict(zip(query.tolist(), codes(query).tolist(), strict=True))

@@ -96,6 +96,11 @@ def test_a_control_that_replaces_texts_is_not_told_that_it_lost_them():
     assert find_faults(runs, gather(runs)) == ()
 
 
+def test_a_row_whose_alignment_has_no_weight_is_not_asked_for_skill():
+    runs = [measured(scored_run(0), LEARNED | {"skill": 0.0}, align_weight=0.0)]
+    assert find_faults(runs, gather(runs)) == ()
+
+
 def test_a_row_without_alignment_or_texts_has_dashes_and_no_fault():
     table = table_of(clip_reid={"part_balanced": 20.0})
     assert not table.lines[0].faults

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from harness.experiment.request import Request
@@ -61,6 +62,12 @@ def test_another_test_set_or_a_taken_name_is_one_line(typed, tmp_path):
     path = write(tmp_path / "odd.npz", person=PERSON[[0, 1, 4, 3, 2, 5, 6, 7, 8, 9, 10, 11]])
     assert "odd.npz: its queries show another person than the runs', first query 4" in typed(
         "--with", path, status=2
+    )
+    np.savez(
+        tmp_path / "said.npz", pivl=json.dumps({"dataset": "people@0"}), **np.load(write(tmp_path / "f.npz"))
+    )
+    assert "says that it describes people@0, and the runs are of " in typed(
+        "--with", tmp_path / "said.npz", status=2
     )
     path = write(tmp_path / "feats.npz")
     assert "a row of ablation is called so" in typed("--with", f"pi-vl={path}", status=2)

@@ -168,6 +168,48 @@ def test_what_is_scored_is_recorded_once_with_the_files_digest(typed, tmp_path):
     assert not folder.exists()
 
 
+def score_of(typed, *words):
+    return table(typed, *words)["rows"][0]["map"]["mean"]
+
+
+def test_what_was_recorded_of_a_file_is_not_taken_for_the_same_file_with_other_labels(typed, tmp_path):
+    path = WRITERS["npy"](tmp_path)
+    right = score_of(typed, path, *L2)
+    listed = (tmp_path / "feats.csv").read_text().splitlines(keepends=True)
+    header, train, (first, *query), gallery = listed[0], listed[1:3], listed[3:9], listed[9:]
+    (tmp_path / "feats.csv").write_text("".join([header, *train, *query, first, *gallery]))
+    assert score_of(typed, path, *L2) != right
+
+
+def test_distances_that_are_turned_round_are_scored_anew(typed, tmp_path):
+    people = {"label": np.repeat(np.arange(3), 2), "cam": np.tile(np.arange(2), 3)}
+    arrays = {f"{kind}_{name}": value for kind in ("query", "gallery") for name, value in people.items()}
+    np.savez(tmp_path / "d.npz", dist=np.random.default_rng(1).random((6, 6)), **arrays)
+    typed_as = [
+        score_of(typed, tmp_path / "d.npz", "--distances", *more) for more in ((), ("--gallery-first",))
+    ]
+    assert typed_as[0] != typed_as[1]
+
+
+def test_seeds_in_braces_and_a_file_more_are_all_counted(typed, tmp_path):
+    for seed in range(3):
+        WRITERS["npz"](tmp_path, seed).rename(tmp_path / f"a-{seed}.npz")
+    found = table(typed, f"a={tmp_path}/a-{{1..2}}.npz", f"a={tmp_path}/a-0.npz", *L2)
+    assert found["rows"][0]["seeds"] == 3
+
+
+@pytest.mark.parametrize("metric", ["euclid", "euclid-l2", "cosine"])
+@pytest.mark.parametrize("exponent", [-100, 66])
+def test_descriptors_of_any_size_have_the_scores_of_those_near_one(metric, exponent, typed, tmp_path):
+    plain, scaled = named(), named()
+    for side in ("query_f", "gallery_f"):
+        scaled[side] = np.ldexp(scaled[side], exponent)
+    np.savez(tmp_path / "plain.npz", **plain)
+    np.savez(tmp_path / "scaled.npz", **scaled)
+    scores = [score_of(typed, tmp_path / f"{name}.npz", "--metric", metric) for name in ("plain", "scaled")]
+    assert scores[0] == scores[1]
+
+
 def mixed(tmp_path, change):
     arrays = named()
     change(arrays)

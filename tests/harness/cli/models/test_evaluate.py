@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.support.commands import run_main
 from tests.support.run_folders import fresh, write_model
@@ -35,6 +36,34 @@ def test_a_run_scores_as_its_extracted_descriptors_do(typed, people, tmp_path):
     assert scored["checkpoint"] == "mine"
     assert "|feat:before-neck|dist:euclid-l2|" in scored["signature"]
     assert "trained on tiny@000000" in scored["model"]
+
+
+def test_each_run_has_its_own_scores(typed, people, tmp_path):
+    first, second = (write_model(tmp_path / name, *fresh("resnet")) for name in ("first", "second"))
+    weights = load_file(second / "model.safetensors")
+    draw = torch.Generator().manual_seed(3)
+    other = {
+        name: one + torch.randn(one.shape, generator=draw) if one.dim() > 1 else one
+        for name, one in weights.items()
+    }
+    save_file(other, second / "model.safetensors")
+    told = ("--dataset", people, "--format", "json")
+    both = json.loads(typed("evaluate", f"a={first}", f"b={second}", *told))
+    typed("extract", second, "--dataset", people, "--output", tmp_path / "f.npz")
+    (row,) = json.loads(typed("compare", tmp_path / "f.npz", "--format", "json"))["rows"]
+    assert both[1]["mAP"] == pytest.approx(row["map"]["mean"])
+    assert both[0]["mAP"] != both[1]["mAP"]
+
+
+def test_what_would_be_dropped_from_the_table_is_one_line(typed, people, tmp_path):
+    run, other = write_model(tmp_path / "run", *fresh("resnet")), write_csv(tmp_path / "more", CSV_ROWS)
+    again = write_model(tmp_path / "again", *fresh("resnet"))
+    assert "a names 2 checkpoints" in typed(
+        "evaluate", f"a={run}", f"a={again}", "--dataset", people, status=2
+    )
+    assert "two data sets are called" in typed(
+        "evaluate", run, "--dataset", people, "--dataset", other, status=2
+    )
 
 
 def test_several_data_sets_make_a_matrix(typed, people, tmp_path):

@@ -32,6 +32,26 @@ def people(tmp_path):
     return write_csv(tmp_path / "data", CSV_ROWS)
 
 
+def test_the_csv_file_of_a_data_set_is_not_written_over(run, people, capsys):
+    before = people.read_text()
+    for status in (2, 2):
+        assert (
+            run_main(
+                "extract", str(run), "--dataset", str(people), "--output", str(people.with_suffix(".npy"))
+            )
+            == status
+        )
+        assert "choose another name" in capsys.readouterr().err
+    assert people.read_text() == before
+
+
+def test_descriptors_are_written_over_those_of_before(run, people, tmp_path):
+    for _ in range(2):
+        assert (
+            run_main("extract", str(run), "--dataset", str(people), "--output", str(tmp_path / "f.npy")) == 0
+        )
+
+
 @pytest.mark.parametrize("form", ["npz", "parquet", "npy"])
 def test_a_data_sets_descriptors_score_to_the_bit_what_the_model_scores(run, people, tmp_path, form):
     output = tmp_path / f"feats.{form}"
