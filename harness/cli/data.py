@@ -189,6 +189,7 @@ def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:
     from harness.report.study_table import read_outcomes
     from harness.store.records import Finished, Results
     from pivl.errors import UserError
+    from pivl.synthped.benchmark import load
     from pivl.synthped.names import CLIP_WEIGHTS
     from pivl.system.json_files import read_json
     from pivl.system.outputs import write_text_output
@@ -209,5 +210,8 @@ def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:
     tables = {study: rounding.with_name(f"{study}.json") for study in benchmark_card.BOUNDS}
     controls = {study: read_json(path) for study, path in tables.items() if path.exists()}
     criteria = metadata["extra"]["criteria"]
-    write_text_output(output, benchmark_card.describe(config, runs, criteria, noted, controls))
+    part_map = load(config).train.part_map
+    assert part_map is not None  # rendered people have exact ones
+    person = benchmark_card.measure_person_cells(part_map)
+    write_text_output(output, benchmark_card.describe(config, runs, criteria, person, noted, controls))
     click.echo(f"{output}: the card of synthped")

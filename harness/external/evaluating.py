@@ -62,7 +62,7 @@ def evaluate(
 
 
 def _titles(datasets: Sequence[str]) -> dict[str, str]:
-    """What each data set is called in the table. Raises UserError for two of one name."""
+    """The names of data sets in the table, by what was typed. Raises UserError for two of one name."""
     titles = {one: Path(one).stem if one.endswith(".csv") else one for one in datasets}
     twice = next((one for one in titles.values() if list(titles.values()).count(one) > 1), None)
     if twice:

@@ -8,15 +8,19 @@ from dataclasses import asdict
 from typing import Any
 
 from tabulate import tabulate
+from torch import Tensor
 
 from harness.report.grid import signed
 from harness.report.rounding import rounding_lines
 from harness.store.records import Finished
+from pivl.data.part_maps.labels import LIP
+from pivl.data.part_maps.voting import BACKGROUND, vote
 from pivl.synthped.benchmark import SynthpedConfig
 from pivl.synthped.recipe import EMBEDDED
 
 BASELINE = (45.0, 65.0)  # mAP of CLIP-ReID in percent: room to rise and to fall
 CAPTIONS = 0.27  # R@1 among 500 captions of unseen people
+PERSON = (0.35, 0.5)  # of the alignment grid's cells, those of people: boxes as detectors cut them
 KEPT = 0.5  # of the pictures that show a part, the share that keep it on the alignment grid
 
 INTRODUCTION = """# Card of {name}
@@ -51,13 +55,15 @@ def describe(
     config: SynthpedConfig,
     baseline: Sequence[Finished],
     known: dict[str, Any],
+    person_cells: float,
     rounding: dict[str, Any],
     controls: Mapping[str, dict[str, Any]],
 ) -> str:
     """The card as Markdown, from finished runs of CLIP-ReID and from the criteria that the tiny CLIP's file holds.
 
-    `rounding` is what report.rounding keeps, `controls` the tables of BOUNDS that there are, as JSON has them; where
-    nothing was measured they are empty, and the card has no word of it.
+    `person_cells` is what `measure_person_cells` returns of the training pictures, `rounding` what report.rounding keeps,
+    `controls` the tables of BOUNDS that there are, as JSON has them; where one of these two was not measured it is empty,
+    and the card has no word of it.
     """
     sections = [
         INTRODUCTION.format(name=config.name),
@@ -70,7 +76,7 @@ def describe(
         ),
         "\n## Criteria\n",
         tabulate(
-            _criteria(baseline, known),
+            _criteria(baseline, known, person_cells),
             ("criterion", "asked", "measured", "met"),
             tablefmt="pipe",
             disable_numparse=True,
@@ -115,7 +121,17 @@ def _make(config: SynthpedConfig, fingerprint: str) -> list[tuple[str, str]]:
     return [(name.replace("_", " "), str(value)) for name, value in facts.items() if name != "name"]
 
 
-def _criteria(baseline: Sequence[Finished], known: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+def measure_person_cells(part_map: Tensor) -> float:
+    """The share of the alignment grid's cells that are voted to a part, of part maps uint8 [N, H, W] in LIP's classes."""
+    height, width = part_map.shape[1:]
+    grid = (height // EMBEDDED.align_stride, width // EMBEDDED.align_stride)
+    cells = vote(part_map, grid, len(LIP.parts), EMBEDDED.label_vote)
+    return float((cells != BACKGROUND).float().mean())
+
+
+def _criteria(
+    baseline: Sequence[Finished], known: dict[str, Any], person_cells: float
+) -> list[tuple[str, str, str, str]]:
     scores = [run.metrics["mAP"] for run in baseline]
     mean = sum(scores) / len(scores)
     forth, back = known["image_to_text"]["at_1"], known["text_to_image"]["at_1"]
@@ -141,6 +157,12 @@ def _criteria(baseline: Sequence[Finished], known: dict[str, Any]) -> list[tuple
             f"above the commonest part's share, {parts['majority']:.1%}",
             f"{parts['accuracy']:.1%}",
             _yes(parts["accuracy"] > parts["majority"]),
+        ),
+        (
+            "cells of the alignment grid that are person, training pictures",
+            f"{PERSON[0]:.0%} to {PERSON[1]:.0%}",
+            f"{person_cells:.1%}",
+            _yes(PERSON[0] <= person_cells <= PERSON[1]),
         ),
         (
             "every part survives on the alignment grid",
