@@ -100,11 +100,16 @@ def _ours(path: Path, row: Row) -> Row:
 def _oml(path: Path, row: Row, camera: str) -> Row:
     marks = {}
     for kind in ("query", "gallery"):
-        said = row[f"is_{kind}"].lower()
-        if said not in (*TRUE, *FALSE, "none", "nan"):
-            raise UserError(f"{path}: is_{kind} is {said!r:.40}; write True or False")
-        marks[kind] = "1" if said in TRUE else ""
+        marks[kind] = read_mark(path, kind, row[f"is_{kind}"])
     return {"path": row["path"], "person": _person(row["label"]), "camera": plain_name(row[camera]), **marks}
+
+
+def read_mark(path: Path, kind: str, text: str) -> str:
+    """Returns "1" where a mark of OML's is true, else nothing. Raises UserError for what is neither true nor false."""
+    said = text.lower()
+    if said not in (*TRUE, *FALSE, "none", "nan"):
+        raise UserError(f"{path}: is_{kind} is {said!r:.40}; write True or False")
+    return "1" if said in TRUE else ""
 
 
 def _person(name: str) -> str:

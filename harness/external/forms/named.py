@@ -13,6 +13,7 @@ import numpy as np
 from harness.external.described import JUNK, Array, Described, Side
 from harness.external.feature_files import META
 from harness.external.request import Reading
+from pivl.data.datasets.names import is_negative, is_no_name, plain_name
 from pivl.errors import UserError
 
 PREFIXES = {"query": ("query_", "q_", "q"), "gallery": ("gallery_", "g_", "g")}
@@ -124,8 +125,10 @@ def flat(path: Path, name: str, values: Array) -> Array:
 
 
 def join(path: Path, what: str, query: Array, gallery: Array) -> tuple[Array, Array]:
-    """People, or cameras, of both sides as int64: numbers as they are, texts numbered in sorted order, -1 as junk."""
-    both = np.concatenate([query.astype(str), gallery.astype(str)])
+    """People, or cameras, of both sides as int64: numbers as they are, texts numbered in sorted order, -1 as junk.
+
+    A text is the name that it spells, as in a data set's csv file: 01 and 1.0 are 1, and nan is none.
+    """
     if query.dtype.kind in "iufb" and gallery.dtype.kind in "iufb":
         numbers = np.concatenate([query.astype(float), gallery.astype(float)])
         if (
@@ -136,12 +139,28 @@ def join(path: Path, what: str, query: Array, gallery: Array) -> tuple[Array, Ar
             raise UserError(f"{path}: its {what} are no whole numbers; give each a number or a text")
         found = numbers.astype(np.int64)
     elif query.dtype.kind in "US" and gallery.dtype.kind in "US":
-        found = np.unique(both, return_inverse=True)[1].astype(np.int64) + 1
-        found[both == str(JUNK)] = JUNK
+        both = [plain_name(one) for one in [*query.tolist(), *gallery.tolist()]]
+        nameless = next((place for place, one in enumerate(both) if is_no_name(one)), None)
+        if nameless is not None:
+            where = (
+                f"query {nameless + 1}"
+                if nameless < len(query)
+                else f"image {nameless - len(query) + 1} of the gallery"
+            )
+            raise UserError(
+                f"{path}: {both[nameless]!r:.40} is no name among its {what}, {where}; give each one"
+            )
+        numbered = np.unique(both, return_inverse=True)[1].astype(np.int64) + 1
+        lower = [JUNK if one == str(JUNK) else JUNK - 1 for one in both]
+        found = np.where([is_negative(one) for one in both], lower, numbered)
     else:
         kinds = f"{query.dtype} and {gallery.dtype}"
         raise UserError(
             f"{path}: its {what} are {kinds:.60}; give them as numbers, or as texts, on both sides"
+        )
+    if (found < JUNK).any():
+        raise UserError(
+            f"{path}: numbers below {JUNK} are among its {what}; {JUNK} marks junk, all others are from 0 up"
         )
     return found[: len(query)], found[len(query) :]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.external.described import Array, Described
 from harness.external.feature_files import META
-from harness.external.forms.beside_csv import Row, by_rows
+from harness.external.forms.beside_csv import Row, by_rows, read_mark
 from harness.external.forms.named import parse_facts
 from harness.external.request import Reading
 from pivl.errors import Unreadable, UserError, explain
@@ -75,7 +75,7 @@ def _row(path: Path, found: dict[str, str | None], marks: list[str | None], line
             raise UserError(f"{path}: split {said['split']!r:.40} is none of train, query, gallery")
     else:
         kinds = {
-            kind: "1" if line[name or ""] else ""
+            kind: read_mark(path, kind, str(line[name or ""]))
             for kind, name in zip(("query", "gallery"), marks, strict=True)
         }
     return {**{what: said[what] for what in ("path", "person", "camera", "family")}, **kinds}

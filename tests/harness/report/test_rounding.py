@@ -45,7 +45,7 @@ def test_what_was_found_is_kept_by_precision_and_stands_in_the_card(tmp_path):
     noted = json.loads((tmp_path / "rounding.json").read_text())
     assert noted == {"fp32": scores, "bf16": scores}
     known = read_state(CLIP_WEIGHTS["tiny"])[1]["extra"]["criteria"]
-    card = describe(SYNTHPED, [*runs(50, 53).values()], known, noted, {})
+    card = describe(SYNTHPED, [*runs(50, 53).values()], known, 0.44, noted, {})
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in card.splitlines()]
     assert ["pi-vl", "bf16", "2", "51.50", "0.25", "0.40", "2.12"] in cells
-    assert "rounding" not in describe(SYNTHPED, [*runs(50, 53).values()], known, {}, {})
+    assert "rounding" not in describe(SYNTHPED, [*runs(50, 53).values()], known, 0.44, {}, {})

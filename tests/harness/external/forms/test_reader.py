@@ -215,3 +215,43 @@ def test_names_without_a_form_and_absent_files_are_refused(tmp_path):
     frame["feature"] = [one[: 4 + place % 2] for place, one in enumerate(frame["feature"])]
     frame.to_parquet(tmp_path / "odd.parquet")
     assert "looked for a list of D per image" in refusal(tmp_path / "odd.parquet")
+
+
+def spelled(change_person=str, change_camera=str):
+    """Our descriptors with people and cameras as texts."""
+    arrays = named()
+    for side in ("query", "gallery"):
+        arrays[f"{side}_label"] = np.array([change_person(one) for one in arrays[f"{side}_label"]])
+        arrays[f"{side}_cam"] = np.array([change_camera(one) for one in arrays[f"{side}_cam"]])
+    return arrays
+
+
+def test_texts_are_the_names_that_they_spell(tmp_path):
+    """Cameras 1 and 01 are one, and -1.0, as pandas writes a column with a gap, is junk."""
+    spellings = iter(["{}", "{:02d}", "{}.0"] * len(PEOPLE))
+    np.savez(tmp_path / "a.npz", **spelled(lambda one: f"{one}.0", lambda one: next(spellings).format(one)))
+    found, wanted = (
+        read_described(tmp_path / "a.npz", AS_IS),
+        read_described(files.write_npz(tmp_path), AS_IS),
+    )
+    for side in ("query", "gallery"):
+        assert same_partition(getattr(found, side).camera, getattr(wanted, side).camera)
+        assert same_partition(getattr(found, side).person, getattr(wanted, side).person)
+
+
+def test_labels_that_are_no_names_or_below_junk_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", **spelled(lambda one: "nan" if one == 7 else str(one)))
+    assert "'nan' is no name among its identities, query 3" in refusal(tmp_path / "a.npz")
+    for change in (str, int):
+        np.savez(tmp_path / "a.npz", **spelled(lambda one, change=change: change(-one if one == 7 else one)))
+        assert "numbers below -1 are among its identities" in refusal(tmp_path / "a.npz")
+
+
+def test_marks_in_a_parquet_file_may_be_texts(tmp_path):
+    rows = pd.read_parquet(files.write_parquet(tmp_path))
+    for kind in ("query", "gallery"):
+        rows[f"is_{kind}"] = [str(split == kind) for split in rows["split"]]
+    rows.drop(columns="split").to_parquet(tmp_path / "marks.parquet")
+    assert len(read_described(tmp_path / "marks.parquet", AS_IS).query) == len(QUERIES)
+    rows.assign(is_query="perhaps").drop(columns="split").to_parquet(tmp_path / "marks.parquet")
+    assert "is_query is 'perhaps'; write True or False" in refusal(tmp_path / "marks.parquet")
