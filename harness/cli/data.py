@@ -184,12 +184,11 @@ def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:
     from harness.display.progress import Progress
     from harness.experiment.request import Request
     from harness.experiment.resolve import resolve
-    from harness.inputs import spec
+    from harness.inputs import loading, spec
     from harness.report import benchmark_card
     from harness.report.study_table import read_outcomes
     from harness.store.records import Finished, Results
     from pivl.errors import UserError
-    from pivl.synthped.benchmark import load
     from pivl.synthped.names import CLIP_WEIGHTS
     from pivl.system.json_files import read_json
     from pivl.system.outputs import write_text_output
@@ -210,7 +209,7 @@ def card_data(results: Path, output: Path, preset: str, rounding: Path) -> None:
     tables = {study: rounding.with_name(f"{study}.json") for study in benchmark_card.BOUNDS}
     controls = {study: read_json(path) for study, path in tables.items() if path.exists()}
     criteria = metadata["extra"]["criteria"]
-    part_map = load(config).train.part_map
+    part_map = loading.load(experiment.inputs, config.size, progress).train.part_map
     assert part_map is not None  # rendered people have exact ones
     person = benchmark_card.measure_person_cells(part_map)
     write_text_output(output, benchmark_card.describe(config, runs, criteria, person, noted, controls))

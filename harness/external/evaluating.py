@@ -1,5 +1,6 @@
 """Evaluates checkpoints of any code on data sets, and records what comes of it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,34 +42,40 @@ def evaluate(
     models: dict[str, str] = {}
     titles = _titles(datasets)
     runs: dict[str, dict[str, Finished]] = {}
-    for name, files in parse_methods(typed).items():
+    for name, (seed, path) in _checkpoints(typed).items():
+        place = find_place(str(path), results.root)
+        model = find_model(str(path), results.root, image_size).to(device)
+        models[name] = describe_model(model)
+        progress.note(f"{name}: {models[name]}")
+        for dataset in datasets:
+            described = describe_dataset(model, replace(wanted, dataset=dataset), batch, progress)
+            told = {"kind": model.facts.kind, "notes": "; ".join(model.facts.notes)}
+            run = record_described(
+                described, place, seed, metric, convention, results, told, describe_device(device)
+            )
+            runs.setdefault(name, {})[titles[dataset]] = run
+    return Evaluation(models, runs)
+
+
+def _checkpoints(typed: Sequence[str]) -> dict[str, tuple[int, Path]]:
+    """The seed and file of each checkpoint, by name. Raises UserError for two of one name."""
+    methods = parse_methods(typed)
+    for name, files in methods.items():
         if len(files) > 1:
             raise UserError(
                 f"{name} names {len(files)} checkpoints; give each a name of its own, as {name}-1=FILE"
             )
-        for seed, path in files.items():
-            place = find_place(str(path), results.root)
-            model = find_model(str(path), results.root, image_size).to(device)
-            models[name] = describe_model(model)
-            progress.note(f"{name}: {models[name]}")
-            for dataset in datasets:
-                described = describe_dataset(model, replace(wanted, dataset=dataset), batch, progress)
-                told = {"kind": model.facts.kind, "notes": "; ".join(model.facts.notes)}
-                run = record_described(
-                    described, place, seed, metric, convention, results, told, describe_device(device)
-                )
-                runs.setdefault(name, {})[titles[dataset]] = run
-    return Evaluation(models, runs)
+    return {name: next(iter(files.items())) for name, files in methods.items()}
 
 
 def _titles(datasets: Sequence[str]) -> dict[str, str]:
     """The names of data sets in the table, by what was typed. Raises UserError for two of one name."""
     titles = {one: Path(one).stem if one.endswith(".csv") else one for one in datasets}
-    twice = next((one for one in titles.values() if list(titles.values()).count(one) > 1), None)
-    if twice:
-        raise UserError(
-            f"two data sets are called {twice}; copy one of the csv files to another name, in its folder"
-        )
+    for title, count in Counter(titles.values()).items():
+        if count > 1:
+            raise UserError(
+                f"two data sets are called {title}; copy one of the csv files to another name, in its folder"
+            )
     return titles
 
 

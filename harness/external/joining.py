@@ -75,8 +75,7 @@ def adopt(scored: Finished, run: Finished, path: Path) -> Finished:
     shared = [name for name in (*LABELS, "cluster") if name in run.queries]
     columns = {name: run.queries[name].to_numpy() for name in shared}
     queries = scored.queries.drop(columns="cluster", errors="ignore").assign(**columns)
-    data, own = run.signature.split("|")[1], scored.signature.split("|")
-    return replace(scored, queries=queries, signature="|".join([own[0], data, *own[2:]]))
+    return replace(scored, queries=queries, signature=scored.signature.replace(f"|{said}|", f"|{asked}|", 1))
 
 
 def describe_joined(found: Joined) -> str:

@@ -56,14 +56,14 @@ def digest_content(described: Described) -> str:
 
     Unlike `digest` it tells apart what different methods, settings or labels make of one test set.
     """
-    found = hashlib.sha256(digest(described).encode())
+    found = hashlib.sha256()
     for side in (described.query, described.gallery):
         for labels in (side.person, side.camera, side.cluster):
             found.update(np.ascontiguousarray(labels).tobytes())
-    arrays = (*(described.features or ()), *([] if described.distances is None else [described.distances]))
-    for array in arrays:
-        found.update(f"{array.shape}{array.dtype}".encode())
-        found.update(np.ascontiguousarray(array).tobytes())
+    for array in (*(described.features or ()), described.distances):
+        if array is not None:
+            found.update(f"{array.shape}{array.dtype}".encode())
+            found.update(np.ascontiguousarray(array).tobytes())
     return found.hexdigest()
 
 

@@ -98,9 +98,7 @@ def _ours(path: Path, row: Row) -> Row:
 
 
 def _oml(path: Path, row: Row, camera: str) -> Row:
-    marks = {}
-    for kind in ("query", "gallery"):
-        marks[kind] = read_mark(path, kind, row[f"is_{kind}"])
+    marks = {kind: read_mark(path, kind, row[f"is_{kind}"]) for kind in ("query", "gallery")}
     return {"path": row["path"], "person": _person(row["label"]), "camera": plain_name(row[camera]), **marks}
 
 

@@ -139,20 +139,17 @@ def join(path: Path, what: str, query: Array, gallery: Array) -> tuple[Array, Ar
             raise UserError(f"{path}: its {what} are no whole numbers; give each a number or a text")
         found = numbers.astype(np.int64)
     elif query.dtype.kind in "US" and gallery.dtype.kind in "US":
-        both = [plain_name(one) for one in [*query.tolist(), *gallery.tolist()]]
-        nameless = next((place for place, one in enumerate(both) if is_no_name(one)), None)
-        if nameless is not None:
-            where = (
-                f"query {nameless + 1}"
-                if nameless < len(query)
-                else f"image {nameless - len(query) + 1} of the gallery"
-            )
-            raise UserError(
-                f"{path}: {both[nameless]!r:.40} is no name among its {what}, {where}; give each one"
-            )
+        sides = [[plain_name(one) for one in side.tolist()] for side in (query, gallery)]
+        for kind, names in zip(("query", "gallery image"), sides, strict=True):
+            for place, name in enumerate(names, 1):
+                if is_no_name(name):
+                    raise UserError(
+                        f"{path}: {name!r:.40} is no name among its {what}, {kind} {place}; give each one"
+                    )
+        both = [*sides[0], *sides[1]]
         numbered = np.unique(both, return_inverse=True)[1].astype(np.int64) + 1
-        lower = [JUNK if one == str(JUNK) else JUNK - 1 for one in both]
-        found = np.where([is_negative(one) for one in both], lower, numbered)
+        found = np.where([is_negative(one) for one in both], JUNK - 1, numbered)
+        found[[one == str(JUNK) for one in both]] = JUNK
     else:
         kinds = f"{query.dtype} and {gallery.dtype}"
         raise UserError(

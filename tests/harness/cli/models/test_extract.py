@@ -34,13 +34,9 @@ def people(tmp_path):
 
 def test_the_csv_file_of_a_data_set_is_not_written_over(run, people, capsys):
     before = people.read_text()
-    for status in (2, 2):
-        assert (
-            run_main(
-                "extract", str(run), "--dataset", str(people), "--output", str(people.with_suffix(".npy"))
-            )
-            == status
-        )
+    typed = ("extract", str(run), "--dataset", str(people), "--output", str(people.with_suffix(".npy")))
+    for _ in range(2):
+        assert run_main(*typed) == 2
         assert "choose another name" in capsys.readouterr().err
     assert people.read_text() == before
 
